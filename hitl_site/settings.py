@@ -1,0 +1,208 @@
+"""Django settings: one file for every place; what differs comes from the environment (see .env.example)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from hitl_site.lib import env, secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HANDRAIL_HOME = env.path("HANDRAIL_HOME", BASE_DIR / "var")
+HANDRAIL_PORT = env.integer("HANDRAIL_PORT", 8000, minimum=1, maximum=65535)
+HANDRAIL_STREAM_PORT = env.integer("HANDRAIL_STREAM_PORT", HANDRAIL_PORT + 1, minimum=1, maximum=65535)
+
+DEBUG = env.flag("HANDRAIL_DEBUG", False)
+SECRET_KEY = env.text("HANDRAIL_SECRET_KEY") or secrets.load_or_create(HANDRAIL_HOME / "secrets" / "master")
+# One key a purpose: a leak of one tells nothing of the others.
+AGENT_KEY_PEPPER = secrets.derive(SECRET_KEY, "agent-key-pepper")
+AUDIT_DRAW_SECRET = secrets.derive(SECRET_KEY, "audit-draw")
+PSEUDONYM_SECRET = secrets.derive(SECRET_KEY, "pseudonym")
+PERMIT_KEY_DIR = env.path("HANDRAIL_PERMIT_KEYS", HANDRAIL_HOME / "secrets" / "permit-keys")
+PERMIT_ISSUER = env.text("HANDRAIL_ISSUER", "handrail")
+PERMIT_AUDIENCE = env.text("HANDRAIL_AUDIENCE", "handrail-executor")
+EXPORT_DIR = env.path("HANDRAIL_EXPORTS", HANDRAIL_HOME / "exports")
+REVEAL_REVIEWERS = env.flag("HANDRAIL_REVEAL_REVIEWERS", False)
+
+PUBLIC_URL = env.text("HANDRAIL_PUBLIC_URL", f"http://localhost:{HANDRAIL_PORT}").rstrip("/")
+ALLOWED_HOSTS = env.listing(
+    "HANDRAIL_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
+)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
+
+
+def _running_servers() -> dict[str, str]:
+    """Return the addresses of the embedded servers as the supervisor left them, or nothing."""
+    try:
+        state = json.loads((HANDRAIL_HOME / "run" / "servers.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Turn ``postgresql://user:password@host:port/name?host=/socket/dir`` into Django's form."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgresql:// (no other database will do).")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "handrail",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", None) or parts.hostname or "",
+        "PORT": str(parts.port or query.pop("port", "") or ""),
+        "OPTIONS": {
+            **query,
+            "connect_timeout": 2,
+            # READ COMMITTED: every act locks what it changes, see docs/architecture.md.
+            "options": "-c statement_timeout=15000 -c lock_timeout=5000"
+            " -c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC",
+        },
+        "CONN_MAX_AGE": env.integer("HANDRAIL_CONN_MAX_AGE", 600, minimum=0, maximum=86_400),
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+_SERVERS = _running_servers()
+DATABASE_URL = env.text("DATABASE_URL") or _SERVERS.get("DATABASE_URL", "postgresql://localhost/handrail")
+REDIS_URL = env.text("REDIS_URL") or _SERVERS.get("REDIS_URL", "redis://localhost:6379/0")
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "lucide",
+    "policies",
+    "reviews",
+    "datasets",
+    "hitl_site",
+]
+
+MIDDLEWARE = [
+    "hitl_site.lib.http.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "hitl_site.lib.csp.ContentSecurityPolicyMiddleware",
+    "hitl_site.lib.http.DatabaseUnavailableMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "hitl_site.lib.http.TimeZoneMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "hitl_site.urls"
+WSGI_APPLICATION = "hitl_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "hitl_site.lib.http.site_context",
+            ],
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+_SECURE = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = _SECURE
+CSRF_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_NAME = "__Host-handrail-session" if _SECURE else "handrail-session"
+CSRF_COOKIE_NAME = "__Host-handrail-csrf" if _SECURE else "handrail-csrf"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if _SECURE else 0
+X_FRAME_OPTIONS = "DENY"
+if env.flag("HANDRAIL_BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = HANDRAIL_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# The strict door (lib/strict_json.py) sets its own, tighter limits; this one guards the forms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 360,  # longer than the hard time limit, else a task runs twice at once
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "health_check_interval": 10,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep-deadlines": {"task": "reviews.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-ingest": {"task": "reviews.sweep_ingest", "schedule": 2.0, "options": {"expires": 10}},
+    "link-ledger": {"task": "policies.link_ledger", "schedule": 2.0, "options": {"expires": 10}},
+    "label-cases": {"task": "datasets.label_cases", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-exports": {"task": "datasets.sweep_exports", "schedule": 5.0, "options": {"expires": 20}},
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.text("HANDRAIL_LOG_LEVEL", "INFO")},
+}
+
+# Fail closed and bounded: what an operator may tune.
+CLAIM_LEASE_SECONDS = env.integer("HANDRAIL_LEASE_SECONDS", 600, minimum=30, maximum=7200)
+EXECUTION_LEASE_SECONDS = env.integer("HANDRAIL_EXECUTION_LEASE_SECONDS", 900, minimum=10, maximum=86_400)
+WAIT_SLOTS = env.integer("HANDRAIL_WAIT_SLOTS", 8, minimum=0, maximum=64)
