@@ -1,0 +1,24 @@
+"""Facts and constraints of the reviewing app."""
+
+from reviews.models.actions import ActionContext, ActionRequest, IngestRow
+from reviews.models.attention import Draft, ItemView
+from reviews.models.decisions import Decision
+from reviews.models.items import Escalation, ReviewItem, Skip
+from reviews.models.permits import Execution, Permit
+from reviews.models.queues import DEFAULT_QUEUE, Queue
+
+__all__ = [
+    "DEFAULT_QUEUE",
+    "ActionContext",
+    "ActionRequest",
+    "Decision",
+    "Draft",
+    "Escalation",
+    "Execution",
+    "IngestRow",
+    "ItemView",
+    "Permit",
+    "Queue",
+    "ReviewItem",
+    "Skip",
+]

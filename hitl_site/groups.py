@@ -1,0 +1,42 @@
+"""The groups of people, and what each may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "reviewer": ("reviews.review_item",),
+    "lead": ("reviews.review_item", "reviews.view_any_item", "policies.view_observation"),
+    "ops_admin": (
+        "reviews.view_any_item",
+        "policies.manage_policies",
+        "policies.view_actiontype",
+        "policies.view_agent",
+        "policies.use_kill_switch",
+        "policies.grant_autonomy",
+        "policies.view_observation",
+        "policies.view_ledgerentry",
+    ),
+    "manager": (
+        "reviews.view_any_item",
+        "policies.view_observation",
+        "policies.view_actiontype",
+        "policies.view_agent",
+        "policies.grant_autonomy",
+    ),
+    "auditor": ("reviews.view_any_item", "policies.view_observation", "policies.view_ledgerentry"),
+    "ml_engineer": ("datasets.view_dataset", "datasets.export_dataset"),
+}
+
+
+def make_groups(**kwargs: Any) -> None:
+    """Make every group, and give it the permissions above. Operators may add more; none is taken away."""
+    from django.contrib.auth.models import Group, Permission
+
+    for name, labels in GROUPS.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        for label in labels:
+            app, codename = label.split(".")
+            group.permissions.add(
+                Permission.objects.get(content_type__app_label=app, codename=codename)
+            )

@@ -1,0 +1,39 @@
+"""SQL for guards that PostgreSQL keeps by itself: triggers that refuse what must never happen.
+
+They are ENABLE ALWAYS, so that they hold in every session, replication role included.
+"""
+
+from __future__ import annotations
+
+from django.db.migrations import RunSQL
+
+
+def guard(*, table: str, name: str, events: str, body: str) -> RunSQL:
+    """Return the migration step that makes a BEFORE ROW trigger ``name`` on ``table``.
+
+    ``events`` is SQL such as ``UPDATE OR DELETE``; ``body`` is PL/pgSQL between BEGIN and END, which raises to
+    refuse and otherwise returns the row.
+    """
+    return RunSQL(
+        sql=[
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN\n{body}\nEND\n$guard$",
+            f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
+        ],
+        reverse_sql=[f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"],
+    )
+
+
+def append_only(*, table: str, name: str) -> list[RunSQL]:
+    """Return the steps that refuse UPDATE, DELETE and TRUNCATE on ``table``."""
+    refusal = f"  RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation';"
+    return [
+        guard(table=table, name=name, events="UPDATE OR DELETE", body=refusal),
+        RunSQL(
+            sql=[
+                f"CREATE TRIGGER {name}_truncate BEFORE TRUNCATE ON {table} EXECUTE FUNCTION {name}()",
+                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}_truncate",
+            ],
+            reverse_sql=[f"DROP TRIGGER {name}_truncate ON {table}"],
+        ),
+    ]

@@ -1,0 +1,88 @@
+"""Fixed sets of values of the governing app."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Risk(TextChoices):
+    LOW = "low", "Low risk"
+    MEDIUM = "medium", "Medium risk"
+    HIGH = "high", "High risk"
+    CRITICAL = "critical", "Critical risk"
+
+
+ALWAYS_REVIEWED_RISKS = frozenset({Risk.HIGH, Risk.CRITICAL})
+
+
+class AutonomyLevel(TextChoices):
+    SHADOW = "shadow", "Shadow"
+    REVIEW_ALL = "review_all", "Review all"
+    THRESHOLD = "threshold", "Threshold"
+    AUTONOMOUS = "autonomous", "Autonomous"
+
+
+class AgentState(TextChoices):
+    ACTIVE = "active", "Running"
+    PAUSED = "paused", "Paused"
+    RETIRED = "retired", "Retired"
+
+
+class Scope(TextChoices):
+    """What an agent's key may be used for (api.md, Resources)."""
+
+    ACTIONS_CREATE = "actions:create", "Propose actions"
+    ACTIONS_READ = "actions:read", "Read own actions"
+    PERMITS_CONSUME = "permits:consume", "Consume permits"
+    OUTCOMES_WRITE = "outcomes:write", "Report outcomes"
+    EVENTS_READ = "events:read", "Read own events"
+    DATASETS_READ = "datasets:read", "Read dataset versions"
+
+
+AGENT_SCOPES = (
+    Scope.ACTIONS_CREATE,
+    Scope.ACTIONS_READ,
+    Scope.PERMITS_CONSUME,
+    Scope.OUTCOMES_WRITE,
+)
+
+
+class PolicyState(TextChoices):
+    DRAFT = "draft", "Draft"
+    LIVE = "live", "Live"
+    RETIRED = "retired", "Retired"
+
+
+class Verdict(TextChoices):
+    """The values of ``engine.Verdict``, for the database."""
+
+    ALLOW = "allow", "Allowed"
+    REVIEW = "review", "Held for review"
+    DENY = "deny", "Denied"
+
+
+class Route(TextChoices):
+    HELD = "held", "Held for a person"
+    ALONE = "alone", "Ran alone"
+    DENIED = "denied", "Denied"
+
+
+class Trigger(TextChoices):
+    """Why an action is held; the values of ``engine.Trigger``."""
+
+    HIGH_RISK = "high_risk", "High risk"
+    LOW_CONFIDENCE = "low_confidence", "Low confidence"
+    POLICY_EDGE = "policy_edge", "Policy edge case"
+    AUDIT = "audit", "Routine check"
+
+
+class ActorKind(TextChoices):
+    PERSON = "person", "Person"
+    AGENT = "agent", "Agent"
+    SYSTEM = "system", "Handrail"
+
+
+class KillSwitchScope(TextChoices):
+    EVERYTHING = "everything", "Everything"
+    AGENT = "agent", "One agent"
+    ACTION_TYPE = "action_type", "One action type"

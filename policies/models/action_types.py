@@ -1,0 +1,56 @@
+"""Action types: what an operator declares about a kind of act."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from hitl_site.lib import ids
+from policies.choices import AutonomyLevel, Risk
+
+
+class ActionType(models.Model):
+    """A named kind of act, such as ``refund.issue``.
+
+    ``argument_schema`` is JSON Schema 2020-12: the declared scope of the arguments and the source of the edit
+    form. ``title_template`` makes the sentence of the inbox (``Refund {amount|money} to {customer}``).
+    ``reason_codes`` is a list of ``{"code", "label"}``; ``checklist`` a list of sentences.
+    """
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    name = models.CharField(max_length=120, unique=True)
+    title = models.CharField(max_length=160)
+    title_template = models.CharField(max_length=300, blank=True)
+    icon = models.CharField(max_length=40, default="wrench")
+    risk = models.CharField(max_length=16, choices=Risk, default=Risk.MEDIUM)
+    irreversible = models.BooleanField(default=False)
+    widens_rights = models.BooleanField(default=False)
+    argument_schema = models.JSONField(null=True, blank=True)
+    reason_codes = models.JSONField(default=list, blank=True)
+    checklist = models.JSONField(default=list, blank=True)
+    # RFC 6901 pointer into the arguments whose value groups actions that are one event, "" for none.
+    cluster_pointer = models.CharField(max_length=200, blank=True)
+    autonomy_cap = models.CharField(
+        max_length=16, choices=AutonomyLevel, default=AutonomyLevel.AUTONOMOUS
+    )
+    first_contact_level = models.CharField(
+        max_length=16,
+        choices=[(AutonomyLevel.SHADOW, "Shadow"), (AutonomyLevel.REVIEW_ALL, "Review all")],
+        default=AutonomyLevel.REVIEW_ALL,
+    )
+    reading_floor_ms = models.PositiveIntegerField(default=2000)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        permissions = [("manage_policies", "Can declare action types and publish policies")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="action_type_has_a_name"),
+            models.CheckConstraint(
+                condition=Q(first_contact_level__in=["shadow", "review_all"]),
+                name="action_type_first_contact_never_runs_alone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,66 @@
+"""Agents, their versions, and the keys they sign in with."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from hitl_site.lib import ids
+from policies.choices import AgentState
+
+
+class Agent(models.Model):
+    """Software that proposes actions. Retired, never deleted."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    name = models.CharField(max_length=120, unique=True)
+    description = models.TextField(blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="owned_agents"
+    )
+    state = models.CharField(max_length=16, choices=AgentState, default=AgentState.ACTIVE)
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(name=""), name="agent_has_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentVersion(models.Model):
+    """One fingerprint of model, prompt and tools. Autonomy belongs to a version, never to an agent."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="versions")
+    label = models.CharField(max_length=120)
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "label"], name="agent_version_label_once_per_agent")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.label}"
+
+
+class AgentKey(models.Model):
+    """A secret of an agent, kept as HMAC-SHA256 under the server's pepper and shown once."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="keys")
+    lookup = models.CharField(max_length=8, unique=True)
+    secret_hmac = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=40))
+    environments = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.agent} …{self.lookup}"

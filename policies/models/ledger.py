@@ -1,0 +1,87 @@
+"""The ledger: one append-only record of every change of state (architecture.md, The ledger)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from policies.choices import ActorKind
+
+if TYPE_CHECKING:
+    from django.db.models import Expression
+
+
+class TransactionId(models.Field):  # type: ignore[type-arg]  # Field is generic in its stubs alone
+    """PostgreSQL's ``xid8``: the number of the transaction that wrote the row."""
+
+    def db_type(self, connection: object) -> str:
+        return "xid8"
+
+    def from_db_value(self, value: object, expression: Expression, connection: object) -> int | None:
+        return None if value is None else int(str(value))
+
+
+class CurrentTransactionId(models.Func):
+    function = "pg_current_xact_id"
+    template = "%(function)s()"
+    output_field = TransactionId()  # type: ignore[assignment]  # django-stubs types it as the base Field
+
+
+class LedgerEntry(models.Model):
+    """One fact: who did what to which object. Written in the same transaction as the change itself.
+
+    ``payload_digest`` is HMAC-SHA256 of the canonical payload under the payload's own salt, so that a payload
+    can be erased (a person's right) while the chain still verifies.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    transaction_id = TransactionId(db_default=CurrentTransactionId())
+    actor_kind = models.CharField(max_length=16, choices=ActorKind)
+    actor_id = models.CharField(max_length=60, blank=True)
+    actor_name = models.CharField(max_length=200)
+    verb = models.CharField(max_length=60)
+    object_kind = models.CharField(max_length=40)
+    object_id = models.CharField(max_length=60)
+    # The action that this belongs to, where there is one: the story of an item in one query.
+    action_id = models.CharField(max_length=60, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    payload_digest = models.CharField(max_length=64)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # The sequencer reads in this order; see services.ledger.link_entries.
+            models.Index(fields=["transaction_id", "id"], name="ledger_entry_commit_order"),
+            models.Index(fields=["action_id", "id"], name="ledger_entry_of_an_action"),
+            models.Index(fields=["object_id", "id"], name="ledger_entry_of_an_object"),
+        ]
+
+
+class LedgerPayload(models.Model):
+    """The content of an entry, apart from it so that it can be erased."""
+
+    entry = models.OneToOneField(
+        LedgerEntry, primary_key=True, on_delete=models.PROTECT, related_name="payload"
+    )
+    salt = models.BinaryField(max_length=32, null=True)
+    body = models.JSONField(null=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+
+
+class LedgerLink(models.Model):
+    """An entry's place in the chain: gapless ``seq`` and ``hash`` over the link before."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, related_name="link")
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+    linked_at = models.DateTimeField()
+
+
+class LedgerCursor(models.Model):
+    """How far one reader of the ledger has come."""
+
+    reader = models.CharField(max_length=60, primary_key=True)
+    seq = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField()

@@ -1,0 +1,76 @@
+"""Fixed sets of values of the reviewing app."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Mode(TextChoices):
+    GATED = "gated", "The agent waits"
+    OBSERVED = "observed", "The agent has acted already"
+
+
+class ActionState(TextChoices):
+    PENDING_REVIEW = "pending_review", "Waiting for a person"
+    ALLOWED = "allowed", "Allowed"
+    DENIED = "denied", "Denied"
+    APPROVED = "approved", "Approved"
+    CORRECTED = "corrected", "Corrected"
+    REJECTED = "rejected", "Rejected"
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+    OBSERVED = "observed", "Observed"
+
+
+TERMINAL_STATES = frozenset(ActionState) - {ActionState.PENDING_REVIEW}
+RUNNABLE_STATES = frozenset({ActionState.ALLOWED, ActionState.APPROVED, ActionState.CORRECTED})
+
+
+class ItemKind(TextChoices):
+    GATE = "gate", "Held"
+    AUDIT = "audit", "Routine check"
+    SECOND_OPINION = "second_opinion", "Second opinion"
+    DRILL = "drill", "Drill"
+    INCIDENT = "incident", "Find out what happened"
+
+
+class ItemStatus(TextChoices):
+    OPEN = "open", "Open"
+    RECORDED = "recorded", "Decided, in its undo window"
+    DECIDED = "decided", "Decided"
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class DecisionKind(TextChoices):
+    APPROVE = "approve", "Approve"
+    CORRECT = "correct", "Correct"
+    REJECT = "reject", "Reject"
+
+
+OVERRIDES = frozenset({DecisionKind.CORRECT, DecisionKind.REJECT})
+
+
+class SkipReason(TextChoices):
+    NOT_MY_FIELD = "not_my_field", "Not my field"
+    NEED_TIME = "need_time", "Need more time"
+    CONFLICT = "conflict", "Conflict of interest"
+
+
+class PermitBasis(TextChoices):
+    ALLOWED = "allowed", "Allowed by the gate"
+    APPROVED = "approved", "Approved by a person"
+    CORRECTED = "corrected", "Corrected by a person"
+
+
+class Outcome(TextChoices):
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    PARTIAL = "partial", "Partly done"
+    UNKNOWN = "unknown", "Outcome unknown"
+
+
+class IngestState(TextChoices):
+    ACCEPTED = "accepted", "Accepted"
+    DONE = "done", "Done"
+    PARKED = "parked", "Parked after repeated errors"

@@ -1,0 +1,132 @@
+"""Actions: what agents asked leave for."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from hitl_site.lib import ids
+from policies.models import ActionType, Agent, AgentKey, AgentVersion, GateCheck
+from reviews.choices import ActionState, IngestState, Mode
+
+
+class ActionRequest(models.Model):
+    """One act that an agent asked leave for.
+
+    ``arguments_canonical`` holds the exact RFC 8785 bytes and is the truth; ``arguments`` is an index of them.
+    The digest binds agent, subject, action type, environment and arguments (lib.canonical.action_digest).
+    ``final_*`` are what was decided, once it was: equal to the proposal unless a person corrected it.
+    """
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
+    agent_key = models.ForeignKey(AgentKey, null=True, on_delete=models.PROTECT, related_name="+")
+    action_type_name = models.CharField(max_length=120)
+    action_type = models.ForeignKey(ActionType, null=True, on_delete=models.PROTECT, related_name="+")
+    gate_check = models.OneToOneField(GateCheck, on_delete=models.PROTECT, related_name="action")
+    mode = models.CharField(max_length=16, choices=Mode)
+    state = models.CharField(max_length=16, choices=ActionState)
+    version = models.PositiveIntegerField(default=1)
+    title = models.CharField(max_length=200)
+
+    arguments_canonical = models.BinaryField()
+    arguments = models.JSONField()
+    digest = models.CharField(max_length=71)
+    final_arguments_canonical = models.BinaryField(null=True)
+    final_digest = models.CharField(max_length=71, blank=True)
+
+    environment = models.CharField(max_length=40)
+    subject = models.CharField(max_length=200, null=True)  # noqa: DJ001 - no subject is not an empty one
+    conversation_id = models.CharField(max_length=200, blank=True)
+    parent_action_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
+    confidence = models.FloatField(null=True)
+    judge_score = models.FloatField(null=True)
+
+    idempotency_key = models.CharField(max_length=255)
+    body_digest = models.CharField(max_length=71)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "idempotency_key"], name="action_one_per_agent_and_idempotency_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(confidence=None) | Q(confidence__gte=0, confidence__lte=1),
+                name="action_confidence_within_0_and_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(judge_score=None) | Q(judge_score__gte=0, judge_score__lte=1),
+                name="action_judge_score_within_0_and_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(final_arguments_canonical=None, final_digest="")
+                | Q(final_arguments_canonical__isnull=False) & ~Q(final_digest=""),
+                name="action_final_arguments_with_their_digest",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="pending_review", closed_at=None)
+                | ~Q(state="pending_review") & Q(closed_at__isnull=False),
+                name="action_closed_exactly_when_terminal",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="action_of_an_agent"),
+            models.Index(fields=["action_type", "-id"], name="action_of_a_type"),
+            # The sweeper's question: what ran out of time?
+            models.Index(
+                fields=["expires_at"], condition=Q(state="pending_review"), name="action_pending_by_expiry"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class ActionContext(models.Model):
+    """What the agent said around its proposal: shown to the reviewer, not part of the digest."""
+
+    action = models.OneToOneField(
+        ActionRequest, primary_key=True, on_delete=models.PROTECT, related_name="context"
+    )
+    context = models.JSONField(null=True)
+    judge = models.JSONField(null=True)
+    samples = models.JSONField(null=True)
+    reason = models.TextField(blank=True)
+    reported_outcome = models.JSONField(null=True)
+
+
+class IngestRow(models.Model):
+    """One accepted line of a batch of observed actions: stored before the answer, worked off by Celery."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    batch_id = models.CharField(max_length=ids.MAX_LENGTH)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    agent_key = models.ForeignKey(AgentKey, null=True, on_delete=models.PROTECT, related_name="+")
+    idempotency_key = models.CharField(max_length=255)
+    body_digest = models.CharField(max_length=71)
+    body = models.JSONField()
+    request_id = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=16, choices=IngestState, default=IngestState.ACCEPTED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    action = models.OneToOneField(ActionRequest, null=True, on_delete=models.PROTECT, related_name="+")
+    accepted_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "idempotency_key"], name="ingest_row_one_per_agent_and_key"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="done") | Q(action__isnull=False), name="ingest_row_done_with_its_action"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="accepted"), name="ingest_row_to_do"),
+        ]

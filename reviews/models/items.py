@@ -1,0 +1,105 @@
+"""Review items: places in the inbox."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from hitl_site.lib import ids
+from policies.choices import Risk, Trigger
+from policies.models import Agent
+from reviews.choices import ItemKind, ItemStatus, SkipReason
+from reviews.models.actions import ActionRequest
+from reviews.models.queues import Queue
+
+
+class ReviewItem(models.Model):
+    """One question to a person about one action.
+
+    The columns from ``action_type_name`` to ``title`` repeat facts of the action that never change, so that
+    a page of the inbox is one cheap query at any backlog. ``version`` grows with every change.
+    """
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    action = models.ForeignKey(ActionRequest, on_delete=models.PROTECT, related_name="items")
+    kind = models.CharField(max_length=16, choices=ItemKind)
+    status = models.CharField(max_length=16, choices=ItemStatus, default=ItemStatus.OPEN)
+    queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="items")
+    version = models.PositiveIntegerField(default=1)
+    blind = models.BooleanField(default=False)
+    approvals_required = models.PositiveSmallIntegerField(default=1)
+
+    action_type_name = models.CharField(max_length=120)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    risk = models.CharField(max_length=16, choices=Risk)
+    risk_rank = models.PositiveSmallIntegerField(help_text="0 critical, 1 high, 2 medium, 3 low")
+    trigger = models.CharField(max_length=16, choices=Trigger)
+    title = models.CharField(max_length=200)
+
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    escalated_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        permissions = [
+            ("review_item", "Can decide review items"),
+            ("view_any_item", "Can see every review item"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["action", "kind"], name="item_one_of_each_kind_per_action"),
+            models.CheckConstraint(
+                condition=Q(claimed_by=None, lease_expires_at=None)
+                | Q(claimed_by__isnull=False, lease_expires_at__isnull=False),
+                name="item_claim_and_lease_together",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["open", "recorded"], closed_at=None)
+                | Q(status__in=["decided", "expired", "cancelled"], closed_at__isnull=False),
+                name="item_closed_exactly_when_terminal",
+            ),
+        ]
+        indexes = [
+            # The inbox: due first, at any backlog.
+            models.Index(fields=["queue", "due_at", "id"], condition=Q(status="open"), name="item_inbox"),
+            models.Index(fields=["due_at", "id"], condition=Q(status="open"), name="item_inbox_all"),
+            models.Index(
+                fields=["risk_rank", "due_at", "id"], condition=Q(status="open"), name="item_inbox_by_risk"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Escalation(models.Model):
+    """A reviewer passed an item on; it decides nothing."""
+
+    item = models.ForeignKey(ReviewItem, on_delete=models.PROTECT, related_name="escalations")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reviewer_name = models.CharField(max_length=200)
+    to_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    to_queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+")
+    note = models.TextField()
+    escalated_at = models.DateTimeField()
+
+
+class Skip(models.Model):
+    """A reviewer left an item to others; it stays where it is for them."""
+
+    item = models.ForeignKey(ReviewItem, on_delete=models.PROTECT, related_name="skips")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=16, choices=SkipReason)
+    skipped_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "reviewer"], name="skip_once_per_person")]
