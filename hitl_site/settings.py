@@ -142,6 +142,7 @@ SESSION_COOKIE_NAME = "__Host-handrail-session" if _SECURE else "handrail-sessio
 CSRF_COOKIE_NAME = "__Host-handrail-csrf" if _SECURE else "handrail-csrf"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "hitl_site.lib.failures.csrf_failure"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

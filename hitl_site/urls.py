@@ -7,10 +7,19 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 
+from hitl_site.lib import problems
+
+handler400 = "hitl_site.lib.failures.bad_request"
+handler403 = "hitl_site.lib.failures.permission_denied"
+handler404 = "hitl_site.lib.failures.page_not_found"
+handler500 = "hitl_site.lib.failures.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("problems/", problems.index, name="problems"),
+    path("problems/<slug:slug>/", problems.page, name="problem"),
     path("", include("reviews.urls")),
     path("", include("policies.urls")),
     path("", include("datasets.urls")),

@@ -1,0 +1,131 @@
+"""Answers to errors: problem+json for programs, a page for people.
+
+An error page that cannot be rendered falls back to plain HTML. Wired in ``hitl_site.urls`` (``handler400``
+...) and, for CSRF, as ``CSRF_FAILURE_VIEW``.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.template.loader import render_to_string
+
+from hitl_site.lib import problems
+from hitl_site.lib.problems import Problem, ProblemError
+from hitl_site.lib.strict_json import DoorError
+
+logger = logging.getLogger(__name__)
+
+API_PREFIXES = ("/api/", "/aap/", "/otlp/", "/.well-known/")
+# PostgreSQL's SQLSTATE disk_full.
+_DISK_FULL = "53100"
+
+_PLAIN = (
+    "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title} · Handrail</title></head>"
+    "<body><main><h1>{title}</h1><p>{explanation}</p><p>{remedy}</p></main></body></html>"
+)
+_PAGES = {
+    400: ("Bad request", "The request could not be understood.", "Go back and try again."),
+    403: ("Not allowed", "You may not see this page or do this.", "Sign in with another account."),
+    404: ("Not found", "There is nothing at this address.", "Go to the inbox."),
+    413: ("Too large", "What you sent is larger than this site accepts.", "Send less."),
+    500: ("Something went wrong", "Nothing was decided or allowed.", "Try again in a moment."),
+    503: (
+        "Not available at the moment",
+        "The database does not answer, so nothing can be shown, decided or allowed.",
+        "What you typed is kept by your browser: try again in a moment.",
+    ),
+}
+
+
+def wants_problem_json(request: HttpRequest) -> bool:
+    """Say whether this address belongs to the API, whose errors are problem documents."""
+    return request.path_info.startswith(API_PREFIXES)
+
+
+def known_failure(request: HttpRequest, exception: BaseException) -> HttpResponse | None:
+    """Return the answer to an exception with a meaning of its own, or None for all others."""
+    problem = _known_problem(exception)
+    if problem is None:
+        return None
+    if problem.status == 503:
+        logger.warning("%s %s: %s", problem.slug, request.path, exception)
+    if wants_problem_json(request):
+        return problems.response(problem, request)
+    response = _page(request, problem.status) if problem.status != 503 else _plain_page(503)
+    for name, value in problem.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def _known_problem(exception: BaseException) -> Problem | None:
+    if isinstance(exception, ProblemError):
+        return exception.problem
+    if isinstance(exception, DoorError):
+        return problems.from_door(exception)
+    if isinstance(exception, RequestDataTooBig):
+        return problems.named("body-too-large")
+    if isinstance(exception, (TooManyFieldsSent, TooManyFilesSent, UnreadablePostError)):
+        return problems.named("bad-request")
+    # Timeouts and deadlocks are OperationalErrors too: try again is the right answer to all of them.
+    if isinstance(exception, (OperationalError, InterfaceError)):
+        full = getattr(exception.__cause__, "sqlstate", None) == _DISK_FULL
+        return problems.named("storage-full" if full else "database-unavailable")
+    return None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400 (``handler400``), or 413 where that is what happened."""
+    known = known_failure(request, exception)
+    return known if known is not None else _answer(request, "bad-request")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403 (``handler403``)."""
+    return _answer(request, "forbidden")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404 (``handler404``). It never says what was looked for: that may be somebody else's."""
+    return _answer(request, "not-found")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500 (``handler500``), or 503 where the database is what failed."""
+    exception = sys.exception()
+    known = None if exception is None else known_failure(request, exception)
+    return known if known is not None else _answer(request, "internal")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403 to a form that does not come from our own pages, or whose cookie is gone."""
+    return _answer(request, "forbidden")
+
+
+def _answer(request: HttpRequest, slug: str) -> HttpResponse:
+    problem = problems.named(slug)
+    if wants_problem_json(request):
+        return problems.response(problem, request)
+    return _page(request, problem.status)
+
+
+def _page(request: HttpRequest, status: int) -> HttpResponse:
+    template = f"errors/{status}.html"
+    try:
+        html = render_to_string(template, {"status": status}, request)
+    except Exception:
+        # The page needs the session and the user, and those may be what has failed.
+        logger.exception("%s could not be rendered", template)
+        return _plain_page(status)
+    return HttpResponse(html, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _plain_page(status: int) -> HttpResponse:
+    title, explanation, remedy = _PAGES.get(status, _PAGES[500])
+    html = _PLAIN.format(title=title, explanation=explanation, remedy=remedy)
+    return HttpResponse(html, status=status, headers={"Cache-Control": "no-store"})
