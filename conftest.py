@@ -24,6 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
         psycopg.connect(django_settings.DATABASE_URL, connect_timeout=2).close()
     except psycopg.OperationalError:
         raise pytest.UsageError(
-            "No PostgreSQL to test with: run `make test` (or `make test T=policies`), which starts one of its own,"
-            " or set DATABASE_URL to a server whose role may create databases."
+            "No PostgreSQL to test with: run `make test` (or `make test T=policies`), which starts one of its"
+            " own, or set DATABASE_URL to a server whose role may create databases."
         ) from None

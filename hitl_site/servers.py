@@ -1,8 +1,8 @@
 """Throwaway servers for one command: ``python -m hitl_site.servers --ephemeral -- pytest -n 0 policies``.
 
-PostgreSQL and Valkey run in a temporary folder while the command runs, with ``DATABASE_URL``, ``REDIS_URL`` and (unless
-set) ``HANDRAIL_HOME`` pointing at them. Exits with the command's own code. ``DATABASE_URL`` or ``REDIS_URL`` already in the
-environment replaces the server in question.
+PostgreSQL and Valkey run in a temporary folder while the command runs, with ``DATABASE_URL``, ``REDIS_URL``
+and (unless set) ``HANDRAIL_HOME`` pointing at them. Exits with the command's own code. ``DATABASE_URL`` or
+``REDIS_URL`` already in the environment replaces the server in question.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     """Parse the command line, run the command, return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m hitl_site.servers", description=__doc__)
     parser.add_argument(
-        "--ephemeral", action="store_true", required=True, help="the only way: servers that leave nothing"
+        "--ephemeral", action="store_true", required=True, help="servers that leave nothing (the only kind)"
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
     command = parser.parse_args().command
@@ -67,7 +67,7 @@ def ephemeral() -> Iterator[dict[str, str]]:
                 running.append((process, program))
                 environment[variable] = server.url
             for (_, server), (process, _) in zip(servers, running, strict=True):
-                server.wait_ready(alive=lambda process=process: process.poll() is None)
+                _await(server, process)
         if not env.text("HANDRAIL_HOME"):
             (folder / "home").mkdir(mode=0o700)
             environment["HANDRAIL_HOME"] = str(folder / "home")
@@ -81,6 +81,13 @@ def ephemeral() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
         if sockets is not None:
             shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _await(server: embedded.Postgres | embedded.Valkey, process: subprocess.Popen[bytes]) -> None:
+    supervision.wait_until(lambda: server.answers() or process.poll() is not None, seconds=60)
+    if not server.answers():
+        raise embedded.CannotServe(f"{server.name} does not start; its own words are above.")
+    server.furnish()
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:

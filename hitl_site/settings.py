@@ -30,7 +30,8 @@ REVEAL_REVIEWERS = env.flag("HANDRAIL_REVEAL_REVIEWERS", False)
 
 PUBLIC_URL = env.text("HANDRAIL_PUBLIC_URL", f"http://localhost:{HANDRAIL_PORT}").rstrip("/")
 ALLOWED_HOSTS = env.listing(
-    "HANDRAIL_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
+    "HANDRAIL_ALLOWED_HOSTS",
+    ["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"],
 )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
 
@@ -44,7 +45,7 @@ def _running_servers() -> dict[str, str]:
     return state if isinstance(state, dict) else {}
 
 
-def _database(url: str) -> dict[str, Any]:
+def database_settings(url: str) -> dict[str, Any]:
     """Turn ``postgresql://user:password@host:port/name?host=/socket/dir`` into Django's form."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
@@ -72,7 +73,7 @@ def _database(url: str) -> dict[str, Any]:
 _SERVERS = _running_servers()
 DATABASE_URL = env.text("DATABASE_URL") or _SERVERS.get("DATABASE_URL", "postgresql://localhost/handrail")
 REDIS_URL = env.text("REDIS_URL") or _SERVERS.get("REDIS_URL", "redis://localhost:6379/0")
-DATABASES = {"default": _database(DATABASE_URL)}
+DATABASES = {"default": database_settings(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

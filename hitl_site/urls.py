@@ -7,6 +7,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 
+from hitl_site import health
 from hitl_site.lib import problems
 
 handler400 = "hitl_site.lib.failures.bad_request"
@@ -18,6 +19,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
     path("problems/", problems.index, name="problems"),
     path("problems/<slug:slug>/", problems.page, name="problem"),
     path("", include("reviews.urls")),

@@ -77,8 +77,8 @@ def _borrowed() -> Account:
         account = _existing(name)
         if account is not None and account.uid != 0:
             logger.warning(
-                "Could not make the account %s; the embedded servers run as %s, an account that other programs may"
-                " share. Set HANDRAIL_RUN_AS to one of your own.",
+                "Could not make the account %s; the embedded servers run as %s, an account that other"
+                " programs may share. Set HANDRAIL_RUN_AS to one of your own.",
                 OWN_ACCOUNT,
                 name,
             )

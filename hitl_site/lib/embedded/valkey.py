@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote
 
-from hitl_site.lib.embedded.errors import CannotServe
 from hitl_site.lib.embedded.places import Place, make_private
-from hitl_site.lib.supervision import Program, wait_until
+from hitl_site.lib.supervision import Program
 
 
 class Valkey:
@@ -25,14 +23,14 @@ class Valkey:
     @property
     def url(self) -> str:
         """The address for ``REDIS_URL``."""
-        return f"unix://{quote(str(self.socket))}?db=0"
+        return f"unix://{quote(str(self.socket))}"
 
     def prepare(self) -> None:
         """Make the data folder on the first start."""
         make_private(self.data, self.place.account)
 
     def program(self) -> Program:
-        """Return the server as a process of ours. Full memory refuses new messages and drops none that it has."""
+        """Return the server as a process of ours. Full memory refuses new messages, drops none."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -55,23 +53,14 @@ class Valkey:
             account=self.place.account,
         )
 
-    def wait_ready(self, *, alive: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Return when the server answers PING; raise when it does not come up."""
-        answered = False
-
-        def ask() -> bool:
-            nonlocal answered
-            answered = self._answers()
-            return answered or not alive()
-
-        wait_until(ask, seconds=seconds, every=0.02)
-        if not answered:
-            raise CannotServe("Valkey did not come up; its own words are above.")
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether the server answers PING."""
         with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(1.0)
             connection.connect(str(self.socket))
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")
         return False
+
+    def furnish(self) -> None:
+        """Do nothing: a broker is ready as it comes."""

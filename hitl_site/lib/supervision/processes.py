@@ -1,8 +1,8 @@
-"""Child processes of one machine: started in a group of their own, stopped in order, never left behind.
+"""One child process: started in a group of its own, asked to stop, and killed with all it started.
 
-A child leads its own session, so one signal reaches all that it started and Ctrl-C reaches only us. On Linux the
-kernel signals it when we die (``PR_SET_PDEATHSIG``, prctl(2)); elsewhere, and for grandchildren, the next start
-finds it through the roster that :mod:`hitl_site.lib.roster` keeps.
+A child leads its own session, so one signal reaches all that it started and Ctrl-C reaches only us. On
+Linux the kernel signals it when we die (``PR_SET_PDEATHSIG``, prctl(2)); elsewhere, and for what a child
+started, the next start finds it through the roster.
 """
 
 from __future__ import annotations
@@ -44,27 +44,11 @@ class Program:
     stop_seconds: float = 5.0
 
 
-def _die_with_parent(stop_signal: int) -> Callable[[], None] | None:
-    """Return what a new child runs so that the kernel sends it ``stop_signal`` when we are gone."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def arrange() -> None:
-        # Runs after the change of user, which would have cleared it (prctl(2)).
-        prctl(_PR_SET_PDEATHSIG, stop_signal, 0, 0, 0)
-        if os.getppid() != parent:  # we died between fork and prctl: nobody would ever send the signal
-            os._exit(1)
-
-    return arrange
-
-
 def spawn(program: Program, *, output: int | IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     """Start ``program``; ``output`` receives both of its streams (default: ours).
 
-    Only for the main thread of a program without other threads: Linux ties the death signal to the thread that
-    forked, and ``preexec_fn`` is safe only there.
+    Only for the main thread of a program without other threads: Linux ties the death signal to the thread
+    that forked, and ``preexec_fn`` is safe only there.
     """
     account = program.account
     return subprocess.Popen(  # noqa: S603 - argv is made by us, no shell
@@ -88,17 +72,20 @@ def stop(process: subprocess.Popen[bytes], program: Program) -> None:
         process.send_signal(program.stop_signal)
         with suppress(subprocess.TimeoutExpired):
             process.wait(program.stop_seconds)
-    kill_group(process.pid)
+    signal_group(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def kill_group(leader: int) -> None:
-    """Kill whatever is left of the group that ``leader`` led."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+def signal_group(leader: int, number: int) -> bool:
+    """Signal whatever is left of the group that ``leader`` led; return whether anything was."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.05) -> bool:
+def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:
     """Return whether ``condition`` became true within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -106,3 +93,19 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 
             return False
         time.sleep(every)
     return True
+
+
+def _die_with_parent(number: int) -> Callable[[], None] | None:
+    """Return what a new child runs so that the kernel sends it this signal when we are gone."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def arrange() -> None:
+        # Runs after the change of user, which would have cleared it (prctl(2)).
+        prctl(_PR_SET_PDEATHSIG, int(number))
+        if os.getppid() != parent:  # we died between fork and prctl: nobody would ever send the signal
+            os._exit(1)
+
+    return arrange

@@ -1,0 +1,94 @@
+"""The programs of one machine beside its servers: web, stream, worker and beat."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from hitl_site.lib.supervision import Program
+
+# Beside the threads that may hold a waiting agent (HANDRAIL_WAIT_SLOTS), each web process keeps these.
+THREADS_BESIDE_WAITERS = 8
+MOST_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What one machine runs, and where it listens."""
+
+    base: Path
+    home: Path
+    bind: str
+    port: int
+    stream_port: int
+    wait_slots: int
+    environment: dict[str, str]
+
+    @property
+    def processes(self) -> int:
+        return os.cpu_count() or 1
+
+    @property
+    def threads(self) -> int:
+        return self.wait_slots + THREADS_BESIDE_WAITERS
+
+    @property
+    def connections(self) -> int:
+        """How many database connections all programs may hold at once, with room for a person's psql."""
+        return max(100, self.processes * self.threads + 2 * MOST_WORKERS + 40)
+
+    def programs(self) -> tuple[Program, ...]:
+        """Return the programs in the order of their start."""
+        return (self._web(), self._stream(), self._worker(), self._beat())
+
+    def command(self, *arguments: str) -> Program:
+        """Return ``manage.py`` with these arguments, as a program."""
+        return self._python(arguments[0], str(self.base / "manage.py"), *arguments)
+
+    def _web(self) -> Program:
+        return self._granian(
+            "web",
+            "hitl_site.wsgi:application",
+            *("--interface", "wsgi", "--port", str(self.port), "--workers", str(self.processes)),
+            *("--blocking-threads", str(self.threads)),
+        )
+
+    def _stream(self) -> Program:
+        return self._granian(
+            "stream",
+            "hitl_site.asgi:application",
+            *("--interface", "asginl", "--port", str(self.stream_port), "--workers", "1"),
+        )
+
+    def _granian(self, name: str, target: str, *options: str) -> Program:
+        return self._python(
+            name,
+            *("-m", "granian", target, "--host", self.bind, *options),
+            # An open stream would hold the stop for as long as its reader likes.
+            *("--respawn-failed-workers", "--workers-kill-timeout", "3", "--no-ws", "--log-level", "error"),
+        )
+
+    def _worker(self) -> Program:
+        concurrency = min(self.processes, MOST_WORKERS)
+        return self._python(
+            "worker",
+            # The command "up" says once, in one line, what it means to be root.
+            *("-W", "ignore:You're running the worker with superuser privileges"),
+            *("-m", "celery", "--quiet", "-A", "hitl_site", "worker", "--loglevel", "WARNING"),
+            *("--concurrency", str(concurrency), "--without-gossip", "--without-mingle"),
+        )
+
+    def _beat(self) -> Program:
+        schedule = self.home / "run" / "beat-schedule"
+        return self._python(
+            "beat",
+            *("-m", "celery", "--quiet", "-A", "hitl_site", "beat", "--loglevel", "WARNING"),
+            *("--schedule", str(schedule), "--pidfile", ""),
+        )
+
+    def _python(self, name: str, *arguments: str) -> Program:
+        return Program(
+            name=name, argv=(sys.executable, *arguments), env=self.environment, cwd=self.base, stop_seconds=5
+        )
