@@ -16,6 +16,9 @@ HANDRAIL_HOME = env.path("HANDRAIL_HOME", BASE_DIR / "var")
 HANDRAIL_PORT = env.integer("HANDRAIL_PORT", 8000, minimum=1, maximum=65535)
 HANDRAIL_STREAM_PORT = env.integer("HANDRAIL_STREAM_PORT", HANDRAIL_PORT + 1, minimum=1, maximum=65535)
 
+# Behind a proxy that sends /stream paths on, its public address; empty means this host, the stream port.
+STREAM_URL = env.text("HANDRAIL_STREAM_URL").rstrip("/")
+
 DEBUG = env.flag("HANDRAIL_DEBUG", False)
 SECRET_KEY = env.text("HANDRAIL_SECRET_KEY") or secrets.load_or_create(HANDRAIL_HOME / "secrets" / "master")
 # One key a purpose: a leak of one tells nothing of the others.
@@ -164,8 +167,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-# The strict door (lib/strict_json.py) sets its own, tighter limits; this one guards the forms.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# The largest batch of the API; its other bodies and the forms have tighter limits of their own.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 
 # One address for both readers: redis-py says unix://, kombu says redis+socket://.

@@ -31,7 +31,6 @@ class ItemKind(TextChoices):
     AUDIT = "audit", "Routine check"
     SECOND_OPINION = "second_opinion", "Second opinion"
     DRILL = "drill", "Drill"
-    INCIDENT = "incident", "Find out what happened"
 
 
 class ItemStatus(TextChoices):

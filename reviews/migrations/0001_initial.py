@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(max_length=40, unique=True)),
-                ('kind', models.CharField(choices=[('gate', 'Held'), ('audit', 'Routine check'), ('second_opinion', 'Second opinion'), ('drill', 'Drill'), ('incident', 'Find out what happened')], max_length=16)),
+                ('kind', models.CharField(choices=[('gate', 'Held'), ('audit', 'Routine check'), ('second_opinion', 'Second opinion'), ('drill', 'Drill')], max_length=16)),
                 ('status', models.CharField(choices=[('open', 'Open'), ('recorded', 'Decided, in its undo window'), ('decided', 'Decided'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=16)),
                 ('version', models.PositiveIntegerField(default=1)),
                 ('blind', models.BooleanField(default=False)),

@@ -34,12 +34,12 @@ class Permit(models.Model):
                 fields=["action"], condition=Q(revoked_at=None), name="permit_one_live_per_action"
             ),
             models.CheckConstraint(
-                condition=Q(basis="allowed", decision=None)
-                | ~Q(basis="allowed") & Q(decision__isnull=False),
+                condition=Q(basis="allowed", decision=None) | ~Q(basis="allowed") & Q(decision__isnull=False),
                 name="permit_rests_on_a_decision_unless_allowed",
             ),
             models.CheckConstraint(
-                condition=Q(consumed_at=None, consume_key="") | Q(consumed_at__isnull=False) & ~Q(consume_key=""),
+                condition=Q(consumed_at=None, consume_key="")
+                | Q(consumed_at__isnull=False) & ~Q(consume_key=""),
                 name="permit_consumed_with_its_key",
             ),
         ]

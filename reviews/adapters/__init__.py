@@ -1,0 +1,1 @@
+"""Wire formats: bytes and JSON values in, values out. No database."""

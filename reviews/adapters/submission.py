@@ -1,0 +1,136 @@
+"""The body of ``POST /actions`` and one line of ``POST /actions/batch`` (api.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+
+ARGUMENTS_LIMIT = 64 * 1024
+CONTEXT_LIMIT = 192 * 1024
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST = timedelta(days=30)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$", max_length=120)]
+Short = Annotated[str, StringConstraints(max_length=200)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Judge(Strict):
+    """Another model's opinion of the proposal."""
+
+    name: Annotated[str, StringConstraints(max_length=120)]
+    score: Share
+    rationale: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+
+
+class SubmissionBody(Strict):
+    """One action that an agent asks leave for, or reports."""
+
+    action_type: Name
+    arguments: dict[str, JsonValue]
+    mode: Literal["gated", "observed"] = "gated"
+    context: dict[str, JsonValue] | None = None
+    confidence: Share | None = None
+    judge: Judge | None = None
+    samples: Annotated[list[JsonValue], Field(max_length=50)] | None = None
+    reason: Annotated[str, StringConstraints(max_length=20_000)] = ""
+    agent_version: Annotated[str, StringConstraints(max_length=120)] = ""
+    conversation_id: Short = ""
+    parent_action_id: Annotated[str, StringConstraints(max_length=40)] = ""
+    environment: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)] = (
+        "production"
+    )
+    subject: Short | None = None
+    timeout: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,6}[smhd]$")] | None = None
+    dry_run: bool = False
+    outcome: dict[str, JsonValue] | None = None
+
+
+class BatchLine(SubmissionBody):
+    """One line of a batch: the same, with its idempotency key inside."""
+
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+B = TypeVar("B", bound=SubmissionBody)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One thing wrong with a body: where (RFC 6901), a code, plain words."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class InvalidSubmission(ValueError):
+    """The body is JSON, but not a submission."""
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        super().__init__("; ".join(f"{c.pointer or '/'}: {c.message}" for c in complaints))
+        self.complaints = tuple(complaints)
+
+
+def read(value: object) -> SubmissionBody:
+    """Return the submission in a parsed body. Raises ``InvalidSubmission`` with every complaint at once."""
+    return _read(SubmissionBody, value)
+
+
+def read_line(value: object) -> BatchLine:
+    """Return one line of a batch. Raises ``InvalidSubmission``."""
+    return _read(BatchLine, value)
+
+
+def patience(body: SubmissionBody) -> timedelta | None:
+    """Return how long the agent is ready to wait, at most 30 days; None when it did not say."""
+    if body.timeout is None:
+        return None
+    return min(timedelta(seconds=int(body.timeout[:-1]) * _UNITS[body.timeout[-1]]), _LONGEST)
+
+
+def _read(form: type[B], value: object) -> B:
+    if not isinstance(value, dict):
+        raise InvalidSubmission([Complaint("", "object", "The body must be a JSON object.")])
+    try:
+        body = form.model_validate(value)
+    except ValidationError as error:
+        raise InvalidSubmission([complaint(detail) for detail in error.errors()]) from None
+    complaints = [
+        *_too_large("/arguments", body.arguments, ARGUMENTS_LIMIT),
+        *_too_large("/context", body.context, CONTEXT_LIMIT),
+    ]
+    if body.outcome is not None and body.mode != "observed":
+        complaints.append(
+            Complaint(
+                "/outcome", "mode", "An outcome comes with mode observed alone; a gated one reports it later."
+            )
+        )
+    if body.dry_run and body.mode != "gated":
+        complaints.append(Complaint("/dry_run", "mode", "A dry run asks the gate; it goes with mode gated."))
+    if complaints:
+        raise InvalidSubmission(complaints)
+    return body
+
+
+def _too_large(pointer: str, value: Any, limit: int) -> list[Complaint]:
+    size = len(rfc8785.dumps(value))
+    if size <= limit:
+        return []
+    return [Complaint(pointer, "too_large", f"{size} bytes in canonical form; at most {limit} are taken.")]
+
+
+def complaint(detail: Any) -> Complaint:
+    """Return a pydantic error as a complaint."""
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in detail["loc"])
+    message = "This field is not known." if detail["type"] == "extra_forbidden" else f"{detail['msg']}."
+    return Complaint(pointer, str(detail["type"]), message)

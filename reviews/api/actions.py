@@ -1,0 +1,297 @@
+"""``/actions``: the gate, and what became of what was asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import Query, Router, Schema, Status
+from pydantic import JsonValue
+
+from hitl_site.lib import problems
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.pagination import InvalidCursor, page
+from policies.api import key_of, needs
+from policies.choices import Scope
+from policies.models import AgentKey
+from policies.services import agents, gate
+from reviews.adapters import submission as wire
+from reviews.api import answers, batches, bodies
+from reviews.choices import ActionState
+from reviews.models import ActionRequest
+from reviews.selectors import actions as actions_selector
+from reviews.selectors.decisions import released_decision
+from reviews.services import cancellations, ingest
+
+router = Router(tags=["actions"])
+
+LONGEST_WAIT = 30
+_POLL = 0.2
+# A wait on this port holds a thread; past these slots the pending answer comes at once, and the stream
+# process, which links.wait names, holds any number.
+_slots = threading.BoundedSemaphore(max(1, settings.WAIT_SLOTS)) if settings.WAIT_SLOTS else None
+
+
+class ActionFilter(Schema):
+    status: str | None = None
+    action_type: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+class BatchAnswer(Schema):
+    results: list[dict[str, JsonValue]]
+
+
+_PROPOSE: dict[str, Any] = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": wire.SubmissionBody.model_json_schema()}},
+    },
+}
+_BATCH: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "array", "maxItems": 1000, "items": wire.BatchLine.model_json_schema()}
+            },
+            "application/x-ndjson": {"schema": {"type": "string"}},
+        },
+    },
+}
+
+
+@router.post(
+    "",
+    auth=needs(Scope.ACTIONS_CREATE),
+    response={201: answers.GateAnswer, 200: answers.GateAnswer},
+    summary="Ask leave for an action",
+    openapi_extra=_PROPOSE,
+)
+def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.GateAnswer]:
+    """The gate answers at once: allow, review or deny. 201 the first time, 200 when replayed."""
+    key = key_of(request)
+    try:
+        body = wire.read(bodies.json_body(request))
+    except wire.InvalidSubmission as error:
+        raise bodies.invalid(error) from None
+    if body.dry_run:
+        return Status(200, _dry_run(key, body))
+    idempotency_key = bodies.idempotency_key(request)
+    submitted = _submit(key, body, idempotency_key, request)
+    answer = answers.gate_answer(submitted.action, request)
+    response["ETag"] = f'"{submitted.action.version}"'
+    if submitted.replayed:
+        response["Idempotent-Replayed"] = "true"
+        return Status(200, answer)
+    assert answer.links is not None
+    response["Location"] = answer.links.self
+    return Status(201, answer)
+
+
+@router.post(
+    "/batch",
+    auth=needs(Scope.ACTIONS_CREATE),
+    response={200: BatchAnswer},
+    summary="Ask leave for up to 1,000 actions, or report them",
+    openapi_extra=_BATCH,
+)
+def propose_batch(request: HttpRequest) -> BatchAnswer:
+    """Per-line results in the order of the lines; one bad line spoils no other."""
+    key = key_of(request)
+    results = batches.take_in(
+        key=key,
+        lines=batches.split(request.content_type or "", request.body),
+        request_id=getattr(request, "request_id", ""),
+        now=database_now(),
+    )
+    return BatchAnswer(results=[_line(result, request) for result in results])
+
+
+@router.get(
+    "",
+    auth=needs(Scope.ACTIONS_READ),
+    response=answers.ActionPage,
+    summary="List own actions, newest first",
+)
+def list_actions(request: HttpRequest, filters: Query[ActionFilter]) -> answers.ActionPage:
+    """An agent that restarted finds here what it waits for: ``?status=pending_review``."""
+    found = actions_selector.of_agent(key_of(request).agent)
+    if filters.status is not None:
+        if filters.status not in ActionState.values:
+            known = ", ".join(ActionState.values)
+            raise problems.error("validation", f"status must be one of {known}.")
+        found = found.filter(state=filters.status)
+    if filters.action_type is not None:
+        if "\x00" in filters.action_type:
+            raise problems.error("validation", "action_type holds a NUL character.")
+        found = found.filter(action_type_name=filters.action_type)
+    if not 1 <= filters.limit <= 200:
+        raise problems.error("validation", "limit must be from 1 to 200.")
+    try:
+        rows = page(found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor)
+    except InvalidCursor as error:
+        raise problems.error("invalid-cursor", str(error)) from None
+    return answers.ActionPage(
+        items=[answers.action_answer(action, request) for action in rows.items], next_cursor=rows.next_cursor
+    )
+
+
+@router.get(
+    "/{action_id}",
+    auth=needs(Scope.ACTIONS_READ),
+    response={200: answers.ActionAnswer},
+    summary="One action; with wait=, as soon as it is decided",
+)
+def show(
+    request: HttpRequest, response: HttpResponse, action_id: str, wait: int = 0
+) -> HttpResponse | answers.ActionAnswer:
+    """Answers at once when the state is final, else holds up to ``wait`` seconds (30 at most)."""
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise problems.error("validation", f"wait must be from 0 to {LONGEST_WAIT} seconds.")
+    key = key_of(request)
+    action = _own(key, action_id)
+    if action is None:
+        row = actions_selector.accepted_row(agent=key.agent, action_id=action_id)
+        if row is None:
+            raise problems.error("not-found", "There is no such action.")
+        return JsonResponse({"id": row.public_id, "state": row.state, "verdict": None})
+    if wait and action.state == ActionState.PENDING_REVIEW:
+        action = _wait(key, action, wait)
+    if action.state == ActionState.PENDING_REVIEW:
+        response["Retry-After"] = "2"
+    response["ETag"] = f'"{action.version}"'
+    return answers.action_answer(action, request)
+
+
+@router.post(
+    "/{action_id}/cancel",
+    auth=needs(Scope.ACTIONS_CREATE),
+    response=answers.ActionAnswer,
+    summary="Take a pending action back",
+)
+def cancel(request: HttpRequest, action_id: str) -> answers.ActionAnswer:
+    """Idempotent. What was decided cannot be taken back by the agent it was decided for."""
+    key = key_of(request)
+    try:
+        action = cancellations.cancel(action_id=action_id, agent=key.agent, now=database_now())
+    except cancellations.UnknownAction:
+        raise problems.error("not-found", "There is no such action.") from None
+    except cancellations.TooLateToCancel as error:
+        raise problems.error("already-decided", str(error)) from None
+    return answers.action_answer(action, request)
+
+
+@router.get(
+    "/{action_id}/decision",
+    auth=needs(Scope.ACTIONS_READ),
+    response=answers.DecisionAnswer,
+    summary="What people decided",
+)
+def show_decision(request: HttpRequest, action_id: str) -> answers.DecisionAnswer:
+    """404 while nothing is decided, and for what the gate answered alone."""
+    action = _own(key_of(request), action_id)
+    decision = released_decision(action) if action is not None else None
+    if decision is None:
+        raise problems.error("not-found", "There is no decision on such an action.")
+    return answers.decision_answer(decision)
+
+
+def _own(key: AgentKey, action_id: str) -> ActionRequest | None:
+    return actions_selector.of_agent(key.agent).filter(public_id=action_id).first()
+
+
+def _submit(
+    key: AgentKey, body: wire.SubmissionBody, idempotency_key: str, request: HttpRequest
+) -> ingest.Submitted:
+    try:
+        return ingest.submit(
+            key=key,
+            body=body,
+            idempotency_key=idempotency_key,
+            request_id=getattr(request, "request_id", ""),
+            now=database_now(),
+        )
+    except ingest.IdempotencyKeyReused as error:
+        raise problems.error("idempotency-key-reused", str(error)) from None
+    except ingest.EnvironmentNotAllowed as error:
+        raise problems.error("scope", str(error)) from None
+    except agents.InvalidVersion as error:
+        fault = problems.FieldError("/agent_version", "invalid", str(error))
+        raise problems.error("validation", str(error), errors=(fault,)) from None
+    except OperationalError as error:
+        # Another request with this very key holds it: the client asks again and gets that one's answer.
+        if getattr(error.__cause__, "sqlstate", "") == "55P03":
+            raise problems.error("idempotency-in-progress") from None
+        raise
+
+
+def _wait(key: AgentKey, action: ActionRequest, seconds: int) -> ActionRequest:
+    if _slots is None or not _slots.acquire(blocking=False):
+        return action
+    try:
+        ends = time.monotonic() + seconds
+        while action.state == ActionState.PENDING_REVIEW and time.monotonic() < ends:
+            time.sleep(_POLL)
+            # The row is the truth; nothing is remembered between two looks at it.
+            action = _own(key, action.public_id) or action
+        return action
+    finally:
+        _slots.release()
+
+
+def _dry_run(key: AgentKey, body: wire.SubmissionBody) -> answers.GateAnswer:
+    outlook = gate.evaluate(proposal=ingest.dry_proposal(key=key, body=body), now=database_now())
+    evaluation = outlook.evaluation
+    return answers.GateAnswer(
+        id=None,
+        verdict=evaluation.verdict,
+        state="dry_run",
+        digest=ingest.digest_of(agent_name=key.agent.name, body=body),
+        policy=answers.policy_ref(outlook.policy_version),
+        reasons=[
+            answers.ReasonAnswer(
+                code=reason.code,
+                trigger=reason.trigger,
+                title=reason.title,
+                detail=reason.detail,
+                rule=reason.rule,
+            )
+            for reason in evaluation.reasons
+        ],
+        nearest_miss=evaluation.nearest_miss,
+        risk=outlook.action_type.risk if outlook.action_type is not None else None,
+        autonomy_level=evaluation.level,
+        expires_at=None,
+        approvals=answers.Approvals(required=evaluation.approvals_required, given=0),
+    )
+
+
+def _line(result: batches.Result, request: HttpRequest) -> dict[str, Any]:
+    """Return one line's result: a gate answer, an acceptance, or a problem without a verdict."""
+    if isinstance(result, ingest.Submitted):
+        answer = answers.gate_answer(result.action, request).model_dump()
+        return {"status": 200 if result.replayed else 201, **answer}
+    if isinstance(result, ingest.Accepted):
+        return {"status": 200 if result.replayed else 202, "id": result.row.public_id, "state": result.row.state}
+    problem = result
+    return {
+        "status": problem.status,
+        "type": problem.type,
+        "title": problem.title,
+        "detail": problem.detail,
+        "errors": [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in problem.errors],
+    }

@@ -1,0 +1,213 @@
+"""The answers of the API, as typed documents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Schema
+from pydantic import JsonValue
+
+from hitl_site.lib.stream import stream_url
+from policies.models import GateCheck, PolicyVersion
+from reviews.choices import RUNNABLE_STATES, ActionState, DecisionKind
+from reviews.models import ActionRequest, Decision, Permit
+from reviews.selectors.actions import final_arguments, proposed_arguments
+from reviews.selectors.decisions import released_decision, reviewer_shown
+
+
+class PolicyRef(Schema):
+    id: str
+    version: int
+
+
+class ReasonAnswer(Schema):
+    code: str
+    trigger: str
+    title: str
+    detail: str
+    rule: str | None
+
+
+class Approvals(Schema):
+    required: int
+    given: int
+
+
+class PermitAnswer(Schema):
+    id: str
+    token: str
+    expires_at: str
+
+
+class Links(Schema):
+    self: str
+    wait: str
+    review: str
+
+
+class GateAnswer(Schema):
+    """What the gate says of one action. Only ``verdict`` allow, or a permit after review, lets anything run."""
+
+    id: str | None
+    verdict: str
+    state: str
+    digest: str
+    policy: PolicyRef | None
+    reasons: list[ReasonAnswer]
+    nearest_miss: str | None = None
+    risk: str | None
+    autonomy_level: str
+    expires_at: str | None
+    approvals: Approvals
+    permit: PermitAnswer | None = None
+    links: Links | None = None
+
+
+class DecisionRef(Schema):
+    id: str
+    kind: str
+
+
+class ActionAnswer(GateAnswer):
+    """One action in full, as its own agent may see it."""
+
+    action_type: str
+    mode: str
+    environment: str
+    subject: str | None
+    conversation_id: str
+    created_at: str
+    closed_at: str | None
+    arguments: dict[str, JsonValue]
+    final_arguments: dict[str, JsonValue] | None
+    final_digest: str | None
+    decision: DecisionRef | None
+
+
+class DecisionAnswer(Schema):
+    """What people decided, in a form that an agent can learn from."""
+
+    id: str
+    action_id: str
+    kind: str
+    final_arguments: dict[str, JsonValue] | None
+    final_digest: str | None
+    patch: list[JsonValue]
+    reasons: list[str]
+    note: str
+    decided_by: str
+    decided_at: str
+
+
+class ActionPage(Schema):
+    items: list[ActionAnswer]
+    next_cursor: str | None
+
+
+def moment(value: datetime) -> str:
+    """Return a time as RFC 3339 in UTC with ``Z``."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def gate_answer(action: ActionRequest, request: HttpRequest) -> GateAnswer:
+    """Return the answer to a submission."""
+    return GateAnswer(**_gate(action, request))
+
+
+def action_answer(action: ActionRequest, request: HttpRequest) -> ActionAnswer:
+    """Return one action in full."""
+    decision = released_decision(action)
+    decided = action.final_arguments_canonical is not None
+    return ActionAnswer(
+        **_gate(action, request),
+        action_type=action.action_type_name,
+        mode=action.mode,
+        environment=action.environment,
+        subject=action.subject,
+        conversation_id=action.conversation_id,
+        created_at=moment(action.created_at),
+        closed_at=moment(action.closed_at) if action.closed_at else None,
+        arguments=proposed_arguments(action),
+        final_arguments=final_arguments(action) if decided else None,
+        final_digest=action.final_digest or None,
+        decision=DecisionRef(id=decision.public_id, kind=decision.kind) if decision else None,
+    )
+
+
+def decision_answer(decision: Decision) -> DecisionAnswer:
+    """Return a released decision, with the reviewer under the name that the operator chose to show."""
+    rejected = decision.kind == DecisionKind.REJECT
+    return DecisionAnswer(
+        id=decision.public_id,
+        action_id=decision.action.public_id,
+        kind=decision.kind,
+        final_arguments=None if rejected else final_arguments(decision.action),
+        final_digest=decision.final_digest or None,
+        patch=decision.patch,
+        reasons=decision.reasons,
+        note=decision.note,
+        decided_by=reviewer_shown(decision, reveal=settings.REVEAL_REVIEWERS),
+        decided_at=moment(decision.decided_at),
+    )
+
+
+def reasons(check_reasons: list[dict[str, Any]]) -> list[ReasonAnswer]:
+    """Return the reasons of a verdict, strictest first as they were stored."""
+    return [
+        ReasonAnswer(
+            code=reason["code"],
+            trigger=reason["trigger"],
+            title=reason["title"],
+            detail=reason["detail"],
+            rule=reason.get("rule"),
+        )
+        for reason in check_reasons
+    ]
+
+
+def policy_ref(version: PolicyVersion | None) -> PolicyRef | None:
+    """Return which text of which policy a verdict rests on."""
+    return PolicyRef(id=version.public_id, version=version.number) if version is not None else None
+
+
+def _gate(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
+    check: GateCheck = action.gate_check
+    pending = action.state == ActionState.PENDING_REVIEW
+    own = f"/api/v1/actions/{action.public_id}"
+    return {
+        "id": action.public_id,
+        "verdict": check.verdict,
+        "state": action.state,
+        "digest": action.digest,
+        "policy": policy_ref(check.policy_version),
+        "reasons": reasons(check.reasons),
+        "nearest_miss": check.nearest_miss or None,
+        "risk": action.action_type.risk if action.action_type is not None else None,
+        "autonomy_level": check.level,
+        "expires_at": moment(action.expires_at) if pending else None,
+        "approvals": Approvals(required=check.approvals_required, given=_given(action)),
+        "permit": _permit(action),
+        "links": Links(
+            self=request.build_absolute_uri(own),
+            wait=f"{stream_url(request)}{own}?wait=25",
+            review=request.build_absolute_uri(f"/actions/{action.public_id}/"),
+        ),
+    }
+
+
+def _permit(action: ActionRequest) -> PermitAnswer | None:
+    if action.state not in RUNNABLE_STATES:
+        return None
+    permit: Permit | None = action.permits.filter(revoked_at=None).first()
+    if permit is None:
+        return None
+    return PermitAnswer(id=permit.public_id, token=permit.token, expires_at=moment(permit.expires_at))
+
+
+def _given(action: ActionRequest) -> int:
+    if action.gate_check.verdict != "review":
+        return 0
+    return action.decisions.filter(undone_at=None).exclude(kind=DecisionKind.REJECT).count()

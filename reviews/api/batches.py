@@ -1,0 +1,130 @@
+"""Batches: up to 1,000 lines at once, each with a result of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import DatabaseError, IntegrityError
+
+from hitl_site.lib import problems, strict_json
+from hitl_site.lib.problems import FieldError, Problem
+from policies.models import AgentKey
+from policies.services import agents
+from reviews.adapters import submission as wire
+from reviews.choices import Mode
+from reviews.services import ingest
+
+MAX_LINES = 1000
+MAX_BYTES = 8 * 1024 * 1024
+
+Result = ingest.Submitted | ingest.Accepted | Problem
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: a submission, or what is wrong with it."""
+
+    body: wire.BatchLine | None
+    problem: Problem | None
+
+
+def split(content_type: str, body: bytes) -> list[Line]:
+    """Return the lines of an NDJSON or JSON array body. Raises the problem when there is no telling them apart."""
+    if len(body) > MAX_BYTES:
+        raise problems.error("body-too-large", f"A batch has at most {MAX_BYTES} bytes.")
+    if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:
+        lines = [_line(text) for text in body.split(b"\n") if text.strip()]
+    elif content_type == "application/json":
+        lines = _array(body)
+    else:
+        raise problems.error("unsupported-media-type", "Send application/x-ndjson, or a JSON array.")
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise problems.error("validation", f"A batch has 1 to {MAX_LINES} lines, not {len(lines)}.")
+    return lines
+
+
+def take_in(*, key: AgentKey, lines: Sequence[Line], request_id: str, now: datetime) -> list[Result]:
+    """Take every good line in and return the results in the order of the lines.
+
+    Gated lines go through the gate at once, each in a transaction of its own. Observed ones are stored in one
+    transaction before this returns, and worked off afterwards.
+    """
+    results: dict[int, Result] = {}
+    observed: list[tuple[int, wire.BatchLine]] = []
+    for index, line in enumerate(lines):
+        if line.body is None:
+            assert line.problem is not None
+            results[index] = line.problem
+        elif line.body.mode == Mode.OBSERVED:
+            observed.append((index, line.body))
+        else:
+            results[index] = _gated(key, line.body, request_id=request_id, now=now)
+    results.update(_observed(key, observed, request_id=request_id, now=now))
+    return [results[index] for index in range(len(lines))]
+
+
+def _gated(key: AgentKey, body: wire.BatchLine, *, request_id: str, now: datetime) -> Result:
+    if body.dry_run:
+        return problems.named("validation", "A batch has no dry run; ask for one action at a time.")
+    try:
+        return ingest.submit(
+            key=key, body=body, idempotency_key=body.idempotency_key, request_id=request_id, now=now
+        )
+    except (ingest.UnableToSubmit, agents.InvalidVersion) as error:
+        return _refusal(error)
+    except DatabaseError:
+        return problems.named("unavailable", "This line was not stored; send it again with the same key.")
+
+
+def _observed(
+    key: AgentKey, lines: Sequence[tuple[int, wire.BatchLine]], *, request_id: str, now: datetime
+) -> dict[int, Result]:
+    if not lines:
+        return {}
+    bodies = [body for _, body in lines]
+    try:
+        accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
+    except IntegrityError:
+        # Another batch with one of these keys was first by a hair; its rows are there to be found now.
+        accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
+    return {
+        index: answer if isinstance(answer, ingest.Accepted) else _refusal(answer)
+        for (index, _), answer in zip(lines, accepted, strict=True)
+    }
+
+
+def _refusal(error: Exception) -> Problem:
+    if isinstance(error, ingest.IdempotencyKeyReused):
+        return problems.named("idempotency-key-reused", str(error))
+    if isinstance(error, ingest.EnvironmentNotAllowed):
+        return problems.named("scope", str(error))
+    return problems.named("validation", str(error))
+
+
+def _line(text: bytes) -> Line:
+    try:
+        value = strict_json.parse(text)
+    except strict_json.DoorError as error:
+        return Line(body=None, problem=problems.from_door(error))
+    return _read(value)
+
+
+def _array(body: bytes) -> list[Line]:
+    try:
+        # One level more than a line has: the array itself.
+        value = strict_json.parse(body, max_bytes=MAX_BYTES, max_depth=strict_json.MAX_DEPTH + 1)
+    except strict_json.DoorError as error:
+        raise problems.ProblemError(problems.from_door(error)) from None
+    if not isinstance(value, list):
+        raise problems.error("validation", "A batch is a JSON array, or NDJSON.")
+    return [_read(member) for member in value]
+
+
+def _read(value: strict_json.JsonValue) -> Line:
+    try:
+        return Line(body=wire.read_line(value), problem=None)
+    except wire.InvalidSubmission as error:
+        faults = tuple(FieldError(c.pointer, c.code, c.message) for c in error.complaints)
+        return Line(body=None, problem=problems.named("validation", errors=faults))

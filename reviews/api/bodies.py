@@ -1,0 +1,66 @@
+"""Reading bodies and headers: the strict door, the shapes, the idempotency key."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from django.http import HttpRequest
+from ninja import Schema
+from pydantic import ConfigDict, JsonValue, ValidationError
+
+from hitl_site.lib import problems, strict_json
+from hitl_site.lib.problems import FieldError
+from reviews.adapters.submission import InvalidSubmission, complaint
+
+S = TypeVar("S", bound=Schema)
+# RFC 8941 string (quoted) or bare; visible ASCII either way.
+_KEY = re.compile(r'"(?P<quoted>[\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e]{1,255})')
+
+
+class StrictSchema(Schema):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def json_body(request: HttpRequest) -> strict_json.JsonValue:
+    """Return the body as I-JSON, or raise the problem that says why not."""
+    media_type = request.content_type or "application/json"
+    if media_type != "application/json":
+        raise problems.error("unsupported-media-type", f"Send application/json, not {media_type[:80]}.")
+    return parse(request.body)
+
+
+def parse(body: bytes) -> strict_json.JsonValue:
+    """Return one JSON text as a value; raises the door's problem."""
+    try:
+        return strict_json.parse(body)
+    except strict_json.DoorError as error:
+        raise problems.ProblemError(problems.from_door(error)) from None
+
+
+def shape(form: type[S], value: JsonValue) -> S:
+    """Return ``value`` in the shape of ``form``; raises the validation problem with every pointer."""
+    if not isinstance(value, dict):
+        raise problems.error("validation", "The body must be a JSON object.")
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        faults = [complaint(detail) for detail in error.errors()]
+        raise invalid(InvalidSubmission(faults)) from None
+
+
+def invalid(error: InvalidSubmission) -> problems.ProblemError:
+    """Return the validation problem for a body of the wrong shape."""
+    faults = tuple(FieldError(c.pointer, c.code, c.message) for c in error.complaints)
+    return problems.error("validation", "The body does not have the right shape.", errors=faults)
+
+
+def idempotency_key(request: HttpRequest) -> str:
+    """Return the Idempotency-Key header, quoted or bare (draft-ietf-httpapi-idempotency-key-header)."""
+    raw = request.headers.get("Idempotency-Key", "").strip()
+    if not raw:
+        raise problems.error("missing-idempotency-key")
+    match = _KEY.fullmatch(raw)
+    if match is None:
+        raise problems.error("bad-request", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    return match["quoted"] or match["bare"]

@@ -1,0 +1,143 @@
+"""``/permits`` and ``/executions``: using a permit up, and saying what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Schema, Status
+from pydantic import Field, JsonValue
+
+from hitl_site.lib import problems
+from hitl_site.lib.clock import database_now
+from policies.api import key_of, needs
+from policies.choices import Scope
+from reviews.api import answers, bodies
+from reviews.choices import Outcome
+from reviews.models import Execution
+from reviews.selectors.actions import final_arguments
+from reviews.services import permits
+
+router = Router(tags=["permits"])
+
+_SLUGS = {
+    permits.NoLongerAllowed: "policy-stricter",
+}
+
+
+class ConsumeBody(bodies.StrictSchema):
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    execution_key: str = Field(default="", max_length=255)
+
+
+class ConsumeAnswer(Schema):
+    execution_id: str
+    action_id: str
+    digest: str
+    arguments: dict[str, JsonValue]
+    started_at: str
+    lease_until: str
+
+
+class OutcomeBody(bodies.StrictSchema):
+    outcome: Literal["succeeded", "failed", "partial", "unknown"]
+    detail: dict[str, JsonValue] | None = None
+    executed_digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
+
+
+class ExecutionAnswer(Schema):
+    execution_id: str
+    action_id: str
+    outcome: str | None
+    lease_until: str
+    outcome_at: str | None
+
+
+def _described(form: type[Schema]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": form.model_json_schema()}}}}
+
+
+@router.post(
+    "/permits/{permit_id}/consume",
+    auth=needs(Scope.PERMITS_CONSUME),
+    response=ConsumeAnswer,
+    summary="Use a permit up: the atomic point",
+    openapi_extra=_described(ConsumeBody),
+)
+def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> ConsumeAnswer:
+    """Send the digest of what is about to run. The same key replays the answer; another one gets 409."""
+    body = bodies.shape(ConsumeBody, bodies.json_body(request))
+    try:
+        consumed = permits.consume(
+            permit_id=permit_id,
+            agent=key_of(request).agent,
+            digest=body.digest,
+            consume_key=body.execution_key or bodies.idempotency_key(request),
+            now=database_now(),
+        )
+    except permits.UnableToConsume as error:
+        raise problems.error(_SLUGS.get(type(error), error.slug), str(error)) from None
+    if consumed.replayed:
+        response["Idempotent-Replayed"] = "true"
+    execution = consumed.execution
+    return ConsumeAnswer(
+        execution_id=execution.public_id,
+        action_id=execution.action.public_id,
+        digest=body.digest,
+        arguments=final_arguments(execution.action),
+        started_at=answers.moment(execution.started_at),
+        lease_until=answers.moment(execution.lease_until),
+    )
+
+
+@router.post(
+    "/executions/{execution_id}/outcome",
+    auth=needs(Scope.OUTCOMES_WRITE),
+    response=ExecutionAnswer,
+    summary="Say what came of a run",
+    openapi_extra=_described(OutcomeBody),
+)
+def report_outcome(request: HttpRequest, execution_id: str) -> ExecutionAnswer:
+    """The same again answers 200; another outcome 409."""
+    body = bodies.shape(OutcomeBody, bodies.json_body(request))
+    try:
+        execution = permits.report_outcome(
+            execution_id=execution_id,
+            agent=key_of(request).agent,
+            outcome=Outcome(body.outcome),
+            detail=body.detail,
+            executed_digest=body.executed_digest,
+            now=database_now(),
+        )
+    except permits.UnknownExecution as error:
+        raise problems.error("not-found", str(error)) from None
+    except permits.OutcomeConflict as error:
+        raise problems.error("outcome-conflict", str(error)) from None
+    return _answer(execution)
+
+
+@router.post(
+    "/executions/{execution_id}/heartbeat",
+    auth=needs(Scope.OUTCOMES_WRITE),
+    response={200: ExecutionAnswer},
+    summary="Still running",
+)
+def heartbeat(request: HttpRequest, execution_id: str) -> Status[ExecutionAnswer]:
+    """Prolongs the lease; without one, or an outcome, in time the run counts as outcome unknown."""
+    try:
+        execution = permits.heartbeat(
+            execution_id=execution_id, agent=key_of(request).agent, now=database_now()
+        )
+    except permits.UnknownExecution as error:
+        raise problems.error("not-found", str(error)) from None
+    return Status(200, _answer(execution))
+
+
+def _answer(execution: Execution) -> ExecutionAnswer:
+    return ExecutionAnswer(
+        execution_id=execution.public_id,
+        action_id=execution.action.public_id,
+        outcome=execution.outcome or None,
+        lease_until=answers.moment(execution.lease_until),
+        outcome_at=answers.moment(execution.outcome_at) if execution.outcome_at else None,
+    )

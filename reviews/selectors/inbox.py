@@ -1,0 +1,105 @@
+"""Questions about the inbox: whose turn it is, what is due, what a filter leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
+
+from reviews.choices import ItemStatus
+from reviews.models import Decision, ReviewItem, Skip
+
+
+@dataclass(frozen=True)
+class View:
+    """One reading of the inbox, as the URL has it. Empty members do not filter."""
+
+    queue: str = ""
+    search: str = ""
+    action_type: str = ""
+    agent: str = ""
+    trigger: str = ""
+    risk: str = ""
+    mine: bool = False
+    due_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    waiting: int
+    due_within_the_hour: int
+    oldest: datetime | None
+
+
+def visible_to(person: User) -> QuerySet[ReviewItem]:
+    """Return the items that a person may see: every one, for reviewers and those who may see any."""
+    if person.has_perm("reviews.review_item") or person.has_perm("reviews.view_any_item"):
+        return ReviewItem.objects.all()
+    return ReviewItem.objects.none()
+
+
+def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
+    """Return the open items that this person may decide now.
+
+    Not those they skipped or have decided already (a second approval needs another person), not those of agents
+    they own, and not those that were passed on to somebody else.
+    """
+    decided = Decision.objects.filter(item=OuterRef("pk"), reviewer=person, undone_at=None)
+    skipped = Skip.objects.filter(item=OuterRef("pk"), reviewer=person)
+    items = (
+        ReviewItem.objects.filter(status=ItemStatus.OPEN)
+        .filter(Q(escalated_to=None) | Q(escalated_to=person))
+        .exclude(agent__owner=person)
+        .filter(~Exists(decided), ~Exists(skipped))
+    )
+    return narrow(items, view, person=person) if view else items
+
+
+def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet[ReviewItem]:
+    """Return what the filters of a view leave of ``items``."""
+    if view.queue:
+        items = items.filter(queue__slug=view.queue)
+    if view.action_type:
+        items = items.filter(action_type_name=view.action_type)
+    if view.agent:
+        items = items.filter(agent__name=view.agent)
+    if view.trigger:
+        # A blind item does not say why it is here; to list it under its reason would.
+        items = (
+            items.filter(trigger=view.trigger, blind=False)
+            if view.trigger != "audit"
+            else items.filter(Q(trigger="audit") | Q(blind=True))
+        )
+    if view.risk:
+        items = items.filter(risk=view.risk)
+    if view.mine:
+        items = items.filter(claimed_by=person)
+    if view.due_before is not None:
+        items = items.filter(due_at__lte=view.due_before)
+    for word in view.search.split()[:8]:
+        items = items.filter(
+            Q(title__icontains=word)
+            | Q(action_type_name__icontains=word)
+            | Q(agent__name__icontains=word)
+            | Q(public_id=word)
+            | Q(action__public_id=word)
+        )
+    return items
+
+
+def count(items: QuerySet[ReviewItem], *, now: datetime) -> Counts:
+    """Count what waits: how many, how many are due within the hour, since when the oldest waits."""
+    row = items.aggregate(
+        waiting=Count("pk"),
+        due=Count("pk", filter=Q(due_at__lte=now + timedelta(hours=1))),
+        oldest=Min("created_at"),
+    )
+    return Counts(waiting=row["waiting"], due_within_the_hour=row["due"], oldest=row["oldest"])
+
+
+def by_queue(items: QuerySet[ReviewItem]) -> dict[str, int]:
+    """Return how many of ``items`` wait in each queue, by slug."""
+    rows = items.values(slug=F("queue__slug")).annotate(n=Count("pk")).values_list("slug", "n")
+    return dict(rows)

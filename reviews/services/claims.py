@@ -1,0 +1,87 @@
+"""Claims: holding an item for a while. A lease is a courtesy among reviewers, never a lock on the decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q
+
+from reviews.choices import ItemStatus
+from reviews.models import ReviewItem
+from reviews.selectors import inbox
+from reviews.services import wakeups
+from reviews.services.rights import current_reviewer
+
+
+class UnableToClaim(Exception):
+    """The item cannot be held by this person now."""
+
+
+class NothingToClaim(UnableToClaim):
+    """Nothing is free."""
+
+
+class ItemClosed(UnableToClaim):
+    """The item is no longer open."""
+
+
+class ClaimedByOther(UnableToClaim):
+    """Somebody else holds it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is on this one.")
+        self.name = name
+
+
+@transaction.atomic
+def claim(*, item_id: str, reviewer: User, now: datetime, take_over: bool = False) -> ReviewItem:
+    """Hold one item. The same person again prolongs the lease; ``take_over`` takes it from another."""
+    reviewer = current_reviewer(reviewer)
+    item = inbox.visible_to(reviewer).select_for_update(of=("self",)).get(public_id=item_id)
+    if item.status != ItemStatus.OPEN:
+        raise ItemClosed("This item is no longer open.")
+    held = item.lease_expires_at is not None and item.lease_expires_at > now
+    if held and item.claimed_by_id != reviewer.pk and not take_over:
+        assert item.claimed_by is not None
+        raise ClaimedByOther(item.claimed_by.get_full_name() or item.claimed_by.get_username())
+    return _hold(item, reviewer=reviewer, now=now)
+
+
+@transaction.atomic
+def claim_next(
+    *, reviewer: User, now: datetime, view: inbox.View | None = None, after: ReviewItem | None = None
+) -> ReviewItem:
+    """Hold the next free item of the reviewer's turn. Two people asking at once never get the same one."""
+    reviewer = current_reviewer(reviewer)
+    free = inbox.my_turn(reviewer, view=view).filter(
+        Q(claimed_by=None) | Q(lease_expires_at__lte=now) | Q(claimed_by=reviewer)
+    )
+    if after is not None:
+        free = free.exclude(pk=after.pk)
+    item = free.select_for_update(skip_locked=True, of=("self",)).order_by("due_at", "id").first()
+    if item is None:
+        raise NothingToClaim("Nothing is waiting for you.")
+    return _hold(item, reviewer=reviewer, now=now)
+
+
+@transaction.atomic
+def release(*, item_id: str, reviewer: User) -> None:
+    """Let go of an item. Letting go of what one does not hold changes nothing."""
+    changed = ReviewItem.objects.filter(public_id=item_id, claimed_by=reviewer).update(
+        claimed_by=None, lease_expires_at=None
+    )
+    if changed:
+        wakeups.inbox_changed(item_id)
+
+
+def _hold(item: ReviewItem, *, reviewer: User, now: datetime) -> ReviewItem:
+    fresh = item.claimed_by_id != reviewer.pk
+    item.claimed_by = reviewer
+    item.lease_expires_at = now + timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+    item.save(update_fields=["claimed_by", "lease_expires_at"])
+    if fresh:
+        wakeups.inbox_changed(item.public_id)
+    return item

@@ -1,0 +1,189 @@
+"""Deadlines: rows with due times, and the acts that follow when they pass. The database clock decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+
+from policies.services import ledger, trust
+from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, Outcome, PermitBasis
+from reviews.models import ActionRequest, Decision, Execution, ReviewItem
+from reviews.services import permits, wakeups
+from reviews.services.decisions import close_state
+
+_BATCH = 200
+
+
+def release_due(*, now: datetime) -> int:
+    """Make final every decision whose undo window is over. Return how many this call released."""
+    due = Decision.objects.filter(terminal=True, released_at=None, undone_at=None, release_at__lte=now)
+    return _each(list(due.order_by("release_at", "id").values_list("pk", flat=True)[:_BATCH]), _release, now)
+
+
+def expire_due(*, now: datetime) -> int:
+    """Close what nobody decided in time: nothing runs. Return how many actions this call expired."""
+    due = ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW, expires_at__lte=now)
+    return _each(list(due.order_by("expires_at", "id").values_list("pk", flat=True)[:_BATCH]), _expire, now)
+
+
+def end_leases(*, now: datetime) -> int:
+    """Write "outcome unknown" where a run's lease passed without a report. It can never be run again."""
+    due = Execution.objects.filter(outcome="", lease_until__lte=now)
+    return _each(
+        list(due.order_by("lease_until", "id").values_list("pk", flat=True)[:_BATCH]), _end_lease, now
+    )
+
+
+def _each(keys: list[int], act: Callable[[int, datetime], bool], now: datetime) -> int:
+    return sum(act(key, now) for key in keys)
+
+
+@transaction.atomic
+def _release(decision_pk: int, now: datetime) -> bool:
+    # Skipping locked rows makes it safe to run this from any number of workers at once. The order of locks is
+    # that of services.decisions: the action, then the item, then the decision.
+    action_pk = Decision.objects.values_list("action_id", flat=True).get(pk=decision_pk)
+    action = (
+        ActionRequest.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("agent", "gate_check__policy_version", "gate_check__action_type")
+        .filter(pk=action_pk)
+        .first()
+    )
+    if action is None:
+        return False
+    decision = (
+        Decision.objects.select_for_update(of=("self",))
+        .select_related("reviewer")
+        .filter(pk=decision_pk, released_at=None, undone_at=None, release_at__lte=now)
+        .first()
+    )
+    if decision is None:
+        return False
+    item = ReviewItem.objects.select_for_update().get(pk=decision.item_id)
+    item.status = ItemStatus.DECIDED
+    item.closed_at = now
+    item.version += 1
+    item.save(update_fields=["status", "closed_at", "version"])
+    # The approvals that led up to this one are as final as it is.
+    item.decisions.filter(undone_at=None, released_at=None).update(released_at=now)
+    if item.kind == ItemKind.GATE and action.state == ActionState.PENDING_REVIEW:
+        _close(action, decision, now=now)
+    trust.observe(
+        gate_check=action.gate_check,
+        decision_id=decision.public_id,
+        audited=item.kind == ItemKind.AUDIT,
+        error=decision.kind in OVERRIDES,
+        considered=decision.considered,
+        blind=decision.blind,
+        now=now,
+    )
+    ledger.record(
+        actor=ledger.Actor.person(decision.reviewer),
+        verb="decision.released",
+        object_kind="decision",
+        object_id=decision.public_id,
+        action_id=action.public_id,
+        payload={
+            "decision_id": decision.public_id,
+            "item_id": item.public_id,
+            "item_kind": item.kind,
+            "kind": decision.kind,
+            "considered": decision.considered,
+            "bulk": decision.bulk,
+            "final_digest": decision.final_digest,
+        },
+        now=now,
+    )
+    wakeups.action_changed(action.public_id)
+    wakeups.inbox_changed(item.public_id)
+    return True
+
+
+def _close(action: ActionRequest, decision: Decision, *, now: datetime) -> None:
+    """Bring the action into its final state, and issue the permit where something may run."""
+    kind = DecisionKind(decision.kind)
+    action.state = close_state(kind)
+    action.closed_at = now
+    action.version += 1
+    if kind == DecisionKind.APPROVE:
+        action.final_arguments_canonical = action.arguments_canonical
+        action.final_digest = action.digest
+    elif kind == DecisionKind.CORRECT:
+        action.final_arguments_canonical = decision.final_arguments_canonical
+        action.final_digest = decision.final_digest
+    action.save(update_fields=["state", "closed_at", "version", "final_arguments_canonical", "final_digest"])
+    # In shadow people decide as if it could run, and nothing does.
+    if kind != DecisionKind.REJECT and action.gate_check.level != "shadow":
+        permits.issue(action=action, basis=PermitBasis(action.state), decision=decision, now=now)
+
+
+@transaction.atomic
+def _expire(action_pk: int, now: datetime) -> bool:
+    action = (
+        ActionRequest.objects.select_for_update(of=("self",), skip_locked=True)
+        .filter(pk=action_pk, state=ActionState.PENDING_REVIEW, expires_at__lte=now)
+        .first()
+    )
+    if action is None:
+        return False
+    item = ReviewItem.objects.select_for_update().get(action=action, kind=ItemKind.GATE)
+    if item.status == ItemStatus.RECORDED:
+        # Somebody answered in time; the answer only waits for its undo window.
+        return False
+    close_undecided(action, state=ActionState.EXPIRED, now=now, actor=ledger.Actor.system())
+    return True
+
+
+def close_undecided(action: ActionRequest, *, state: ActionState, now: datetime, actor: ledger.Actor) -> None:
+    """Close a pending action and its items without a decision: expired or cancelled. The caller holds its lock."""
+    action.state = state
+    action.closed_at = now
+    action.version += 1
+    action.save(update_fields=["state", "closed_at", "version"])
+    status = ItemStatus.EXPIRED if state == ActionState.EXPIRED else ItemStatus.CANCELLED
+    for item in ReviewItem.objects.select_for_update().filter(
+        action=action, status__in=[ItemStatus.OPEN, ItemStatus.RECORDED]
+    ):
+        item.decisions.filter(undone_at=None, released_at=None).update(undone_at=now)
+        item.status = status
+        item.closed_at = now
+        item.claimed_by = None
+        item.lease_expires_at = None
+        item.version += 1
+        item.save(update_fields=["status", "closed_at", "claimed_by", "lease_expires_at", "version"])
+        wakeups.inbox_changed(item.public_id)
+    ledger.record(
+        actor=actor,
+        verb=f"action.{state.value}",
+        object_kind="action",
+        object_id=action.public_id,
+        action_id=action.public_id,
+        now=now,
+    )
+    wakeups.action_changed(action.public_id)
+
+
+@transaction.atomic
+def _end_lease(execution_pk: int, now: datetime) -> bool:
+    execution = (
+        Execution.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("action")
+        .filter(pk=execution_pk, outcome="", lease_until__lte=now)
+        .first()
+    )
+    if execution is None:
+        return False
+    execution.outcome = Outcome.UNKNOWN
+    execution.outcome_at = now
+    execution.save(update_fields=["outcome", "outcome_at"])
+    ledger.record(
+        actor=ledger.Actor.system(),
+        verb="execution.outcome_unknown",
+        object_kind="execution",
+        object_id=execution.public_id,
+        action_id=execution.action.public_id,
+        now=now,
+    )
+    return True
