@@ -8,10 +8,14 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from tests.chromium import ADVICE, find_chromium
+
 # CI looks for the same examples every time; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+NO_BROWSER = "no Chromium"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,3 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
             "No PostgreSQL to test with: run `make test` (or `make test T=policies`), which starts one of its"
             " own, or set DATABASE_URL to a server whose role may create databases."
         ) from None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what needs a browser where there is none; the summary says so loudly."""
+    if item.get_closest_marker("browser") and find_chromium() is None:
+        pytest.skip(f"{NO_BROWSER}: {ADVICE}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Put a banner under a run that left the browser tests out."""
+    skipped = [
+        report for report in terminalreporter.getreports("skipped") if NO_BROWSER in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(skipped)} tests drive a browser and were skipped: {NO_BROWSER}; {ADVICE}."
+        )

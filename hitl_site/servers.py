@@ -1,43 +1,60 @@
-"""Throwaway servers for one command: ``python -m hitl_site.servers --ephemeral -- pytest -n 0 policies``.
+"""Throwaway servers, or a whole throwaway stack, for one command.
 
-PostgreSQL and Valkey run in a temporary folder while the command runs, with ``DATABASE_URL``, ``REDIS_URL``
-and (unless set) ``HANDRAIL_HOME`` pointing at them. Exits with the command's own code. ``DATABASE_URL`` or
-``REDIS_URL`` already in the environment replaces the server in question.
+    python -m hitl_site.servers --ephemeral -- pytest -n 0 policies
+    python -m hitl_site.servers --stack -- sh -c 'curl "$HANDRAIL_URL/readyz"'
+
+``--ephemeral`` runs PostgreSQL and Valkey in a temporary folder and gives the command ``DATABASE_URL``,
+``REDIS_URL`` and (unless set) ``HANDRAIL_HOME``; a URL already in the environment replaces that server.
+``--stack`` runs all of ``manage.py up`` there, on free ports, without demo data unless ``HANDRAIL_DEMO=1``,
+and adds ``HANDRAIL_URL``, ``HANDRAIL_STREAM_URL`` and ``HANDRAIL_ADMIN_PASSWORD``. Both exit with the command's
+own code and leave nothing behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import http
+import json
 import os
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
 from hitl_site.lib import embedded, env, supervision
 from hitl_site.lib.embedded import places
 
+BASE = Path(__file__).resolve().parent.parent
+STACK_SECONDS = 180.0
+
 
 def main() -> int:
     """Parse the command line, run the command, return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m hitl_site.servers", description=__doc__)
-    parser.add_argument(
-        "--ephemeral", action="store_true", required=True, help="servers that leave nothing (the only kind)"
+    parser = argparse.ArgumentParser(
+        prog="python -m hitl_site.servers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--ephemeral", action="store_true", help="PostgreSQL and Valkey")
+    kind.add_argument("--stack", action="store_true", help="everything that `make run` starts")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
-    command = parser.parse_args().command
-    command = command[1:] if command[:1] == ["--"] else command
+    options = parser.parse_args()
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         parser.error("give a command after --")
     # As an exception, so that the servers and the folder go whatever stops us.
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        with ephemeral() as environment:
+        with stack() if options.stack else ephemeral() as environment:
             return _run(command, environment)
     except embedded.CannotServe as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command line's own output
@@ -47,47 +64,107 @@ def main() -> int:
 @contextmanager
 def ephemeral() -> Iterator[dict[str, str]]:
     """Give the environment in which a command finds throwaway servers, and remove them afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="handrail-", dir=places.temporary_parent()))
-    running: list[tuple[subprocess.Popen[bytes], supervision.Program]] = []
-    environment = dict(os.environ)
-    sockets: Path | None = None
-    try:
+    with _temporary_folder() as folder, ExitStack() as undo:
         place = embedded.temporary(folder)
-        sockets = place.sockets
-        servers: list[tuple[str, embedded.Postgres | embedded.Valkey]] = []
+        undo.callback(shutil.rmtree, place.sockets, ignore_errors=True)
+        servers: dict[str, embedded.Postgres | embedded.Valkey] = {}
         if not env.text("DATABASE_URL"):
-            servers.append(("DATABASE_URL", embedded.Postgres(place, throwaway=True)))
+            servers["DATABASE_URL"] = embedded.Postgres(place, throwaway=True)
         if not env.text("REDIS_URL"):
-            servers.append(("REDIS_URL", embedded.Valkey(place)))
-        with (folder / "servers.log").open("ab") as log:
-            for variable, server in servers:
-                server.prepare()
-                program = server.program()
-                process = supervision.spawn(program, output=log)
-                running.append((process, program))
-                environment[variable] = server.url
-            for (_, server), (process, _) in zip(servers, running, strict=True):
-                _await(server, process)
+            servers["REDIS_URL"] = embedded.Valkey(place)
+        environment = dict(os.environ)
+        log = folder / "servers.log"
+        for variable, server in servers.items():
+            server.prepare()
+            process = _start(server.program(), log, undo)
+            _await(server, process, log)
+            environment[variable] = server.url
         if not env.text("HANDRAIL_HOME"):
             (folder / "home").mkdir(mode=0o700)
             environment["HANDRAIL_HOME"] = str(folder / "home")
         yield environment
-    except embedded.CannotServe:
-        sys.stderr.write((folder / "servers.log").read_text(encoding="utf-8", errors="replace")[-4000:])
-        raise
+
+
+@contextmanager
+def stack() -> Iterator[dict[str, str]]:
+    """Give the environment in which a command finds a whole throwaway stack, and remove it afterwards."""
+    with _temporary_folder() as folder, ExitStack() as undo:
+        home = folder / "home"
+        port, stream_port = _free_ports()
+        environment = {
+            **os.environ,
+            "HANDRAIL_HOME": str(home),
+            "HANDRAIL_BIND": "127.0.0.1",
+            "HANDRAIL_PORT": str(port),
+            "HANDRAIL_STREAM_PORT": str(stream_port),
+            "HANDRAIL_PUBLIC_URL": f"http://localhost:{port}",
+            "HANDRAIL_DEMO": env.text("HANDRAIL_DEMO", "0"),
+            "HANDRAIL_ADMIN_PASSWORD": env.text("HANDRAIL_ADMIN_PASSWORD") or secrets.token_urlsafe(12),
+        }
+        log = folder / "up.log"
+        program = supervision.Program(
+            name="up",
+            argv=(sys.executable, str(BASE / "manage.py"), "up"),
+            env=environment,
+            cwd=BASE,
+            stop_seconds=20,
+        )
+        process = _start(program, log, undo)
+        url = f"http://localhost:{port}"
+        supervision.wait_until(
+            lambda: _answers(f"{url}/readyz") or process.poll() is not None, seconds=STACK_SECONDS, every=0.2
+        )
+        if not _answers(f"{url}/readyz"):
+            _fail("The stack does not get ready; its own words are above.", log)
+        environment.update(json.loads((home / "run" / "servers.json").read_text(encoding="utf-8")))
+        environment["HANDRAIL_URL"] = url
+        environment["HANDRAIL_STREAM_URL"] = f"http://localhost:{stream_port}"
+        yield environment
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="handrail-", dir=places.temporary_parent()))
+    try:
+        if os.geteuid() == 0:
+            folder.chmod(0o711)  # the servers' account passes through
+        yield folder
     finally:
-        for process, program in reversed(running):
-            supervision.stop(process, program)
         shutil.rmtree(folder, ignore_errors=True)
-        if sockets is not None:
-            shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _await(server: embedded.Postgres | embedded.Valkey, process: subprocess.Popen[bytes]) -> None:
+def _start(program: supervision.Program, log: Path, undo: ExitStack) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        process = supervision.spawn(program, output=output)
+    undo.callback(supervision.stop, process, program)
+    return process
+
+
+def _await(server: embedded.Postgres | embedded.Valkey, process: subprocess.Popen[bytes], log: Path) -> None:
     supervision.wait_until(lambda: server.answers() or process.poll() is not None, seconds=60)
     if not server.answers():
-        raise embedded.CannotServe(f"{server.name} does not start; its own words are above.")
+        _fail(f"{server.name} does not start; its own words are above.", log)
     server.furnish()
+
+
+def _fail(sentence: str, log: Path) -> None:
+    sys.stderr.write(log.read_text(encoding="utf-8", errors="replace")[-8000:])
+    raise embedded.CannotServe(sentence)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310 - our own http address
+            return int(response.status) == http.HTTPStatus.OK
+    except OSError:
+        return False
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
@@ -96,17 +173,14 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
     try:
         while True:
             try:
-                return _exit_code(process.wait())
+                returned = process.wait()
             except KeyboardInterrupt:
                 continue  # the command got it as well, and decides when it is done
+            return returned if returned >= 0 else 128 - returned
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait()
-
-
-def _exit_code(returned: int) -> int:
-    return returned if returned >= 0 else 128 - returned
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:

@@ -7,10 +7,13 @@ that prove them run against the very triggers that the migrations made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
-from django.db.backends.postgresql.operations import DatabaseOperations
+
+if TYPE_CHECKING:
+    from django.db.backends.postgresql.operations import DatabaseOperations
 
 _GUARDS = """
     SELECT quote_ident(relname), quote_ident(tgname) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
@@ -20,6 +23,9 @@ _GUARDS = """
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_past_the_guards() -> None:
+    # Not above: pytest loads this file before Django's models, and this import goes in a circle without them.
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
     sql_flush = DatabaseOperations.sql_flush
 
     def guarded(self: DatabaseOperations, *args: object, **kwargs: object) -> Sequence[str]:

@@ -126,7 +126,7 @@ class _Machine:
         settings.DATABASES["default"].update(database_settings(urls["DATABASE_URL"]))
 
     def _prepare(self) -> None:
-        """Bring database and static files up to this code; on the first start, an administrator and a demo."""
+        """Bring database and static files up to this code; a first start also makes admin and demo."""
         path = self._home / "installation.json"
         known = preparation.load(path)
         with closing(connections["default"]):

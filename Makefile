@@ -1,0 +1,93 @@
+# GNU make 4.x and the 3.81 of macOS. `make` alone lists what there is.
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# The first Python that is new enough and can make virtual environments; looked for only when one is made.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$p; break; fi; done)
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+# Throwaway PostgreSQL and Valkey (or the whole stack) around one command.
+WITH_SERVERS := $(PY) -m hitl_site.servers --ephemeral --
+WITH_STACK := $(PY) -m hitl_site.servers --stack --
+EVENTS ?= ../shared/data/events_support.jsonl.gz
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt-check lint types imports migrations templates fmt lock replay \
+	screenshots bench clean
+
+help: ## list all targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.dev ## make .venv with all packages, tests and checks included
+
+run: $(VENV)/.runtime ## start everything on this machine; settings in .env.example; stop with Ctrl-C
+	@exec $(PY) manage.py up
+
+test: $(VENV)/.dev ## run the tests beside throwaway servers; T=path runs one of them
+	@$(PY) -m tests.chromium
+	@$(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadfile)
+
+check: fmt-check lint types imports migrations templates test ## all that must hold before a change goes in
+
+fmt-check: $(VENV)/.dev ## is the code formatted?
+	$(PY) -m ruff format --check .
+
+lint: $(VENV)/.dev ## ruff
+	$(PY) -m ruff check .
+
+types: $(VENV)/.dev ## mypy, strict
+	$(PY) -m mypy .
+
+imports: $(VENV)/.dev ## do the apps import only what they may?
+	PYTHONPATH=.:sdk/python/src $(BIN)/lint-imports
+
+migrations: $(VENV)/.dev ## is a migration missing?
+	$(WITH_SERVERS) $(PY) manage.py makemigrations --check --dry-run
+
+templates: $(VENV)/.dev ## are the templates indented and free of what the policy forbids?
+	$(BIN)/djhtml --check templates
+	$(WITH_SERVERS) $(PY) -m pytest -q -n 0 -m "not browser" hitl_site/tests/test_templates.py
+
+fmt: $(VENV)/.dev ## format code and templates
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	$(BIN)/djhtml templates
+
+lock: ## pin every package anew, with hashes (needs uv, https://docs.astral.sh/uv/)
+	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv: pip install uv"; exit 1; }
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.txt requirements.in
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.txt requirements-dev.in
+
+replay: $(VENV)/.dev ## recorded agent behaviour through a fresh stack, then export and verify; EVENTS=file
+	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" --verify'
+
+screenshots: $(VENV)/.dev ## the pictures of the README, from a fresh stack with demo data
+	@$(PY) -m tests.chromium
+	@HANDRAIL_DEMO=1 $(WITH_STACK) $(PY) -m docs.screenshots
+
+bench: $(VENV)/.dev ## the benchmarks, against a fresh stack
+	@$(WITH_STACK) $(PY) -m benchmarks
+
+clean: ## remove the virtual environment and caches; var/ holds your data and stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { \
+		echo "Handrail needs Python 3.11 or newer with the venv module (Debian: apt-get install python3-venv)."; \
+		echo "Where it has another name: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# A stamp per set of packages: `make run` does not wait for test tools, and nothing is installed twice.
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	@echo "Installing the packages of requirements.txt into $(VENV) (once) ..."
+	@$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing the packages of requirements.txt and requirements-dev.txt into $(VENV) (once) ..."
+	@$(PIP_INSTALL) -r requirements.txt -r requirements-dev.txt
+	@touch $(VENV)/.runtime $@
