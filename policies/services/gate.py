@@ -1,0 +1,272 @@
+"""The gate: the point of control. It loads facts, asks the pure engine, and keeps the answer.
+
+One query a table: the action type, its policy in force, the agent version's grant, the stops. Whatever fails
+on the way, short of the database itself, holds the action for a person: there is no path from an error to an
+allow. Without a database nothing is answered at all, which the client takes as "do not run".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from hitl_site.lib import ids
+from hitl_site.lib.canonical import canonicalize
+from hitl_site.lib.strict_json import JsonValue
+from policies import choices
+from policies.engine.evaluation import Evaluation, reevaluate
+from policies.engine.evaluation import evaluate as ask_engine
+from policies.engine.explanation import Reason
+from policies.engine.facts import (
+    ActionTypeFacts,
+    AgentFacts,
+    ConversationFacts,
+    Facts,
+    Level,
+    Mode,
+    Route,
+    Trigger,
+    Verdict,
+)
+from policies.engine.sampling import audit_draw
+from policies.models import ActionType, Agent, AgentVersion, GateCheck, PolicyVersion
+from policies.selectors import action_types, autonomy
+from policies.selectors import policies as policy_selectors
+from policies.services.kill_switch import stopped
+
+__all__ = ["Outlook", "Proposal", "check", "cluster_key", "evaluate", "recheck", "stopped"]
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_CLUSTER_KEY: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What an agent asks leave for, as the gate needs it. The agent is read in the same request."""
+
+    action_id: str
+    agent: Agent
+    agent_version: AgentVersion
+    action_type_name: str
+    arguments: JsonValue
+    mode: str = Mode.GATED
+    confidence: float | None = None
+    judge_score: float | None = None
+    environment: str = "production"
+    subject: str | None = None
+    conversation_id: str = ""
+    context: JsonValue = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """The engine's answer, and what it rests on."""
+
+    evaluation: Evaluation
+    action_type: ActionType | None
+    policy_version: PolicyVersion | None
+    cluster_key: str
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """Return why a person looks at it: the first, strictest reason, or the audit draw."""
+        if self.evaluation.reasons and self.evaluation.verdict is not Verdict.ALLOW:
+            return self.evaluation.reasons[0].trigger
+        return Trigger.AUDIT if self.evaluation.audit_selected else None
+
+
+def check(*, proposal: Proposal, now: datetime) -> GateCheck:
+    """Answer the proposal and keep the answer with all that cannot be reconstructed later.
+
+    Never an allow by mistake: an error is a stored review with the reason ``gate_error``. Errors of the
+    database pass through, for then nothing can be stored and nothing may run.
+    """
+    outlook = evaluate(proposal=proposal, now=now)
+    found = outlook.evaluation
+    return GateCheck.objects.create(
+        public_id=ids.new("chk"),
+        action_id=proposal.action_id,
+        action_type_name=proposal.action_type_name,
+        action_type=outlook.action_type,
+        agent=proposal.agent,
+        agent_version=proposal.agent_version,
+        policy_version=outlook.policy_version,
+        verdict=found.verdict.value,
+        route=found.route.value,
+        trigger=outlook.trigger.value if outlook.trigger else None,
+        reasons=[reason_document(reason) for reason in found.reasons],
+        nearest_miss=found.nearest_miss or "",
+        score=found.score,
+        score_source=found.score_source.value if found.score_source else "",
+        threshold=found.threshold,
+        level=found.level.value,
+        propensity=found.propensity,
+        min_propensity=found.min_propensity,
+        audit_selected=found.audit_selected,
+        blind=found.blind,
+        cluster_key=outlook.cluster_key,
+        approvals_required=found.approvals_required,
+        evaluated_at=now,
+    )
+
+
+def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
+    """Answer the proposal without keeping anything. Its draws are those that ``check`` would make."""
+    action_type: ActionType | None = None
+    policy_version: PolicyVersion | None = None
+    key = ""
+    try:
+        action_type = action_types.by_name(proposal.action_type_name)
+        if action_type is not None:
+            policy_version = policy_selectors.live_version(action_type)
+            key = cluster_key(action_type, proposal.arguments)
+        evaluation = ask_engine(_facts(proposal, action_type, policy_version, now))
+    except DatabaseError:
+        raise
+    except Exception as error:  # whatever it is, it must hold the action
+        logger.exception("The gate failed on %s and holds it.", proposal.action_id)
+        evaluation = _held_for(error, action_type)
+    return Outlook(
+        evaluation=evaluation, action_type=action_type, policy_version=policy_version, cluster_key=key
+    )
+
+
+def recheck(
+    *, proposal: Proposal, previous_verdict: choices.Verdict | Verdict | str, now: datetime
+) -> Evaluation:
+    """Ask the policy in force again, for edited arguments or before a run; the stricter answer wins."""
+    previous = Verdict(str(previous_verdict))
+    action_type: ActionType | None = None
+    try:
+        action_type = action_types.by_name(proposal.action_type_name)
+        policy_version = policy_selectors.live_version(action_type) if action_type is not None else None
+        return reevaluate(previous, _facts(proposal, action_type, policy_version, now))
+    except DatabaseError:
+        raise
+    except Exception as error:  # as in evaluate
+        logger.exception("The gate failed on %s again and holds it.", proposal.action_id)
+        return _held_for(error, action_type, at_least=previous)
+
+
+def cluster_key(action_type: ActionType, arguments: JsonValue) -> str:
+    """Return the value that marks actions which are one event, "" where the type or the arguments name none.
+
+    The action type points at it by RFC 6901. A long value is represented by its SHA-256.
+    """
+    if not action_type.cluster_pointer:
+        return ""
+    node = arguments
+    for token in action_type.cluster_pointer.removeprefix("/").split("/"):
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, dict) and name in node:
+            node = node[name]
+        elif isinstance(node, list) and name.isascii() and name.isdecimal() and int(name) < len(node):
+            node = node[int(name)]
+        else:
+            return ""
+    text = node if isinstance(node, str) else canonicalize(node).decode()
+    if len(text) <= _LONGEST_CLUSTER_KEY:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def reason_document(reason: Reason) -> dict[str, JsonValue]:
+    """Return a reason as it is stored and shown to agents."""
+    return {
+        "code": reason.code,
+        "trigger": reason.trigger.value,
+        "title": reason.title,
+        "detail": reason.detail,
+        "rule": reason.rule,
+        "strictness": reason.strictness.value,
+    }
+
+
+def _facts(
+    proposal: Proposal, action_type: ActionType | None, policy_version: PolicyVersion | None, now: datetime
+) -> Facts:
+    level = Level.SHADOW
+    if action_type is not None:
+        # The cap is the engine's to apply, so that it can say so; here only what was granted counts.
+        grant = autonomy.grant_in_force(proposal.agent_version, action_type, now)
+        level = Level(str(grant.level if grant is not None else action_type.first_contact_level))
+    context = proposal.context if isinstance(proposal.context, dict) else {}
+    messages = context.get("messages")
+    return Facts(
+        action_type=_action_type_facts(action_type) if action_type is not None else None,
+        # What is not an object is the engine's to refuse.
+        arguments=proposal.arguments,  # type: ignore[arg-type]  # see the line above
+        agent=AgentFacts(name=proposal.agent.name, version=proposal.agent_version.label, known_version=True),
+        level=level,
+        policy=policy_selectors.live_document(policy_version) if policy_version is not None else None,
+        policy_version=policy_version.number if policy_version is not None else None,
+        draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "audit"),
+        blind_draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "blind"),
+        kill_switch=stopped(
+            agent_id=proposal.agent.pk, action_type_id=action_type.pk if action_type is not None else None
+        ),
+        agent_active=proposal.agent.state == choices.AgentState.ACTIVE,
+        confidence=proposal.confidence,
+        judge_score=proposal.judge_score,
+        mode=Mode(proposal.mode),
+        environment=proposal.environment,
+        subject=proposal.subject,
+        conversation=ConversationFacts(
+            id=proposal.conversation_id or None,
+            message_count=len(messages) if isinstance(messages, list) else 0,
+        ),
+    )
+
+
+def _action_type_facts(action_type: ActionType) -> ActionTypeFacts:
+    schema = action_type.argument_schema
+    if schema is not None and not isinstance(schema, Mapping):
+        raise TypeError("an argument schema is an object")
+    return ActionTypeFacts(
+        name=action_type.name,
+        title=action_type.title,
+        risk=str(action_type.risk),
+        irreversible=action_type.irreversible,
+        argument_schema=schema,
+        autonomy_cap=Level(str(action_type.autonomy_cap)),
+        widens_rights=action_type.widens_rights,
+    )
+
+
+def _held_for(
+    error: Exception, action_type: ActionType | None, *, at_least: Verdict = Verdict.REVIEW
+) -> Evaluation:
+    """Return the answer to a failure of the gate: what an action without any facts gets, and never less."""
+    verdict = Verdict.strictest(Verdict.REVIEW, at_least)
+    looked_at = 0.0 if verdict is Verdict.DENY else 1.0
+    reason = Reason(
+        code="gate_error",
+        trigger=Trigger.POLICY_EDGE,
+        title="The gate failed",
+        detail=f"The gate could not look at this action ({type(error).__name__}), so a person decides.",
+        strictness=verdict,
+    )
+    return Evaluation(
+        verdict=verdict,
+        reasons=(reason,),
+        score=None,
+        score_source=None,
+        threshold=None,
+        level=Level.SHADOW,
+        route=Route.DENIED if verdict is Verdict.DENY else Route.HELD,
+        propensity=looked_at,
+        min_propensity=looked_at,
+        audit_selected=False,
+        blind=False,
+        # Two for a critical action, as anywhere; what its policy asks is not known here.
+        approvals_required=2 if action_type is not None and action_type.risk == choices.Risk.CRITICAL else 1,
+        nearest_miss=None,
+    )
