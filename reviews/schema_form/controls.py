@@ -18,7 +18,8 @@ from .document import (
     same,
     storable,
 )
-from .plan import CHOOSING, FORMATTED, Kind, Leaf, Presence, fits, presence_of, presences_of
+from .kinds import CHOOSING, FORMATTED, Kind, fits
+from .plan import Leaf, Presence, presence_of, presences_of
 
 ABSENT_KEY = "~absent"
 NULL_KEY = "~null"

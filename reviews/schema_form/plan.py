@@ -7,54 +7,19 @@ does not fit its control (a text where a number should be) becomes a JSON block 
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-from .document import MISSING, JsonValue, Maybe, Missing, Tokens, as_mapping, find, pointer_of, same, storable
+from .document import MISSING, JsonValue, Maybe, Missing, Tokens, as_mapping, find, pointer_of, same
+from .kinds import FORMAT_KINDS, LINE_ITEMS, Kind, fits, needs_area
 from .shapes import Schema, Shape, label_of, shape_of
 
-LONG_TEXT = 120  # characters; longer texts get a text area
 MAX_RADIOS = 5
 MAX_DEPTH = 3  # objects inside objects; deeper ones are JSON blocks
 MAX_ELEMENTS = 50
 MAX_NODES = 400  # stays well under the number of fields that Django accepts in one request
-
-
-class Kind(StrEnum):
-    TEXT = "text"
-    TEXTAREA = "textarea"
-    NUMBER = "number"
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-    SELECT = "select"
-    RADIO = "radio"
-    CHECKBOXES = "checkboxes"
-    DATE = "date"
-    DATETIME = "datetime"
-    TIME = "time"
-    EMAIL = "email"
-    URL = "url"
-    LINES = "lines"
-    JSON = "json"
-    STATIC = "static"
-    GROUP = "group"
-
-
-TEXTS = frozenset({Kind.TEXT, Kind.TEXTAREA, Kind.DATE, Kind.DATETIME, Kind.TIME, Kind.EMAIL, Kind.URL})
-FORMATTED = TEXTS - {Kind.TEXT, Kind.TEXTAREA}  # an empty one is never meant as an empty text
-CHOOSING = frozenset({Kind.BOOLEAN, Kind.SELECT, Kind.RADIO})
-_FORMATS = {
-    "date": Kind.DATE,
-    "date-time": Kind.DATETIME,
-    "time": Kind.TIME,
-    "email": Kind.EMAIL,
-    "uri": Kind.URL,
-}
 
 
 class Presence(StrEnum):
@@ -292,7 +257,7 @@ def _scalar(block: Leaf) -> Leaf:
     elif shape.types in ({"number"}, {"number", "integer"}):
         kind = Kind.NUMBER
     elif shape.types == {"string"}:
-        kind = _FORMATS.get(str(shape.schema.get("format")), Kind.TEXT)
+        kind = FORMAT_KINDS.get(str(shape.schema.get("format")), Kind.TEXT)
         kind = kind if isinstance(base, Missing) or base is None or fits(kind, base) else Kind.TEXT
     if isinstance(base, str) and kind is Kind.TEXT and needs_area(base):
         kind = Kind.TEXTAREA
@@ -319,58 +284,7 @@ def _collection(block: Leaf, element: Shape) -> Leaf:
             return replace(block, kind=Kind.CHECKBOXES, options=element.options)
         return block
     item_type = next(iter(element.types)) if len(element.types) == 1 else ""
-    test = _LINE_ITEMS.get(item_type)
+    test = LINE_ITEMS.get(item_type)
     if test is None or element.nullable or not all(map(test, present)):
         return block
     return replace(block, kind=Kind.LINES, item_type=item_type)
-
-
-def needs_area(text: str) -> bool:
-    return len(text) > LONG_TEXT or "\n" in text or "\r" in text
-
-
-def is_number(value: Maybe) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_line(value: Maybe) -> bool:
-    return (
-        isinstance(value, str) and storable(value) and bool(value.strip()) and not re.search("[\r\n]", value)
-    )
-
-
-_LINE_ITEMS: dict[str, Callable[[Maybe], bool]] = {
-    "string": _is_line,
-    "integer": is_number,
-    "number": is_number,
-}
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return dt.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def fits(kind: Kind, value: Maybe) -> bool:
-    """Tell whether a control of this kind can show the value and give it back.
-
-    Browsers clean what they put into some controls: native ones drop what they cannot read, `email` rewrites
-    international names, both `email` and `url` trim, and a one-line field drops line ends.
-    """
-    if kind is Kind.BOOLEAN:
-        return isinstance(value, bool)
-    if kind in {Kind.NUMBER, Kind.INTEGER}:
-        return is_number(value)
-    if kind not in TEXTS:
-        return True
-    if not isinstance(value, str) or not storable(value):
-        return False
-    if kind is Kind.TEXTAREA:
-        return True
-    if kind is Kind.DATE:
-        return _is_date(value)
-    if kind in {Kind.EMAIL, Kind.URL}:
-        return value.isascii() and value.isprintable() and value == value.strip() and not needs_area(value)
-    return not needs_area(value)

@@ -22,21 +22,8 @@ from .document import (
     same,
     tokens_of,
 )
-from .plan import (
-    CHOOSING,
-    Branch,
-    Kind,
-    Leaf,
-    Node,
-    Presence,
-    field_name,
-    fits,
-    needs_area,
-    plan,
-    presence_name,
-    presence_of,
-    presences_of,
-)
+from .kinds import CHOOSING, Kind, fits, needs_area
+from .plan import Branch, Leaf, Node, Presence, field_name, plan, presence_name, presence_of, presences_of
 from .reading import BASE_NAME
 from .shapes import help_of
 from .wording import for_reading, height, legible, static_text, summary, words

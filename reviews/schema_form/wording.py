@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .document import JsonValue, Maybe, Missing, compact, pretty, storable
-from .plan import Kind, Leaf
+from .kinds import Kind
+from .plan import Leaf
 
 _LINES_AT_MOST = 24
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,7 +38,7 @@ CASES: list[tuple[Any, Any, Any]] = [
 ]
 
 
-def _post(pages: list[str]) -> list[dict[str, list[str]]]:
+def _post(pages: Sequence[str]) -> list[dict[str, list[str]]]:
     bodies: list[str] = []
     waiting = list(pages)
 
@@ -46,8 +47,8 @@ def _post(pages: list[str]) -> list[dict[str, list[str]]]:
             bodies.append(route.request.post_data or "")
             route.fulfill(body="kept")
         else:
-            html = f"<!doctype html><form method=post novalidate>{waiting.pop(0)}<button id=send>Send</button></form>"
-            route.fulfill(content_type="text/html; charset=utf-8", body=html)
+            form = f"<form method=post novalidate>{waiting.pop(0)}<button id=send>Send</button></form>"
+            route.fulfill(content_type="text/html; charset=utf-8", body=f"<!doctype html>{form}")
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
