@@ -57,7 +57,7 @@ def known_failure(request: HttpRequest, exception: BaseException) -> HttpRespons
         logger.warning("%s %s: %s", problem.slug, request.path, exception)
     if wants_problem_json(request):
         return problems.response(problem, request)
-    response = _page(request, problem.status) if problem.status != 503 else _plain_page(503)
+    response = _page(request, problem.status)
     for name, value in problem.headers.items():
         response.headers[name] = value
     return response

@@ -28,8 +28,10 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 THEMES = ("system", "light", "dark")
 DENSITIES = ("comfortable", "compact")
+SINGLE_KEYS = ("on", "off")
 THEME_COOKIE = "handrail-theme"
 DENSITY_COOKIE = "handrail-density"
+KEYS_COOKIE = "handrail-keys"
 ZONE_COOKIE = "handrail-tz"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -182,10 +184,11 @@ def client_address(request: HttpRequest) -> str:
 
 
 def site_context(request: HttpRequest) -> dict[str, str]:
-    """Return what every template may use: theme, density, public_url, request_id, time_zone."""
+    """Return what every template may use: theme, density, single_keys, public_url, request_id, time_zone."""
     return {
         "theme": _one_of(request.COOKIES.get(THEME_COOKIE), THEMES),
         "density": _one_of(request.COOKIES.get(DENSITY_COOKIE), DENSITIES),
+        "single_keys": _one_of(request.COOKIES.get(KEYS_COOKIE), SINGLE_KEYS),
         "public_url": settings.PUBLIC_URL,
         "request_id": getattr(request, "request_id", ""),
         "time_zone": timezone.get_current_timezone_name(),

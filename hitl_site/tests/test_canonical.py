@@ -94,14 +94,19 @@ def test_the_action_digest_is_the_hash_of_its_documented_preimage() -> None:
 
 
 def test_every_part_of_an_action_counts() -> None:
-    def digest(**changes: str | None) -> str:
-        parts: dict[str, str | None] = {"agent": "a", "action_type": "t", "environment": "e"} | changes
+    def digest(
+        agent: str = "a",
+        subject: str | None = None,
+        action_type: str = "t",
+        environment: str = "e",
+        x: str | None = None,
+    ) -> str:
         return canonical.action_digest(
-            agent=str(parts["agent"]),
-            subject=parts.get("subject"),
-            action_type=str(parts["action_type"]),
-            environment=str(parts["environment"]),
-            arguments={"x": parts.get("x")},
+            agent=agent,
+            subject=subject,
+            action_type=action_type,
+            environment=environment,
+            arguments={"x": x},
         )
 
     digests = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import orjson
@@ -243,8 +245,11 @@ def tried(body: bytes) -> tuple[JsonValue, DoorError | None]:
         return None, refusal
 
 
-def stdlib(body: bytes) -> object:
+def stdlib(body: bytes) -> Any:
     return json.loads(body.decode())
+
+
+DECODERS: list[Callable[[bytes], Any]] = [orjson.loads, msgspec.json.decode, stdlib]
 
 
 @given(json_values)
@@ -253,7 +258,7 @@ def test_what_is_accepted_means_the_same_to_independent_decoders(value: JsonValu
     body = json.dumps(value, ensure_ascii=False).encode()
     accepted = parse(body)
     assert accepted == value
-    for decode in (orjson.loads, msgspec.json.decode, stdlib):
+    for decode in DECODERS:
         assert decode(body) == accepted
 
 
@@ -265,7 +270,7 @@ def test_canonical_bytes_pass_the_door_and_stay_as_they_are(value: JsonValue) ->
     assert again == accepted
     assert repr_of_types(again) == repr_of_types(accepted)
     assert canonical.canonicalize(again) == once
-    for decode in (orjson.loads, msgspec.json.decode, stdlib):
+    for decode in DECODERS:
         assert canonical.canonicalize(decode(once)) == once
 
 
@@ -277,7 +282,7 @@ def test_any_bytes_at_all_end_in_a_value_or_a_named_refusal(body: bytes) -> None
     if refusal is not None:
         assert (refusal.status, refusal.slug) in EXPECTED_OF_SMALL_BODIES
         return
-    for decode in (orjson.loads, msgspec.json.decode, stdlib):
+    for decode in DECODERS:
         assert decode(body) == accepted
 
 
