@@ -18,7 +18,7 @@ from .document import (
     same,
     storable,
 )
-from .kinds import CHOOSING, FORMATTED, Kind, fits
+from .kinds import CHOOSING, FORMATTED, LINE_ITEMS, Kind, fits
 from .plan import Leaf, Presence, presence_of, presences_of
 
 ABSENT_KEY = "~absent"
@@ -51,7 +51,7 @@ def shown(leaf: Leaf, value: Maybe) -> str:
         return ""
     if leaf.kind is Kind.LINES and isinstance(value, list):
         return "\n".join(item if isinstance(item, str) else compact(item) for item in value)
-    if isinstance(value, str) and fits(leaf.kind, value):
+    if isinstance(value, str) and fits(Kind.TEXTAREA if leaf.kind is Kind.TEXT else leaf.kind, value):
         return unbroken(value)
     if leaf.kind in {Kind.NUMBER, Kind.INTEGER} and fits(leaf.kind, value):
         return compact(value)
@@ -97,6 +97,8 @@ def _read_choice(leaf: Leaf, posted: Sequence[str]) -> Maybe:
     key = posted[-1] if posted else ""
     if not posted or key == _key(leaf, leaf.base):
         return leaf.base
+    if key and key == _key(leaf, leaf.proposed) and presence_of(leaf.proposed) is Presence.VALUE:
+        return leaf.proposed
     for option in leaf.options:
         if compact(option) == key:
             return option
@@ -118,12 +120,33 @@ def _read_boxes(leaf: Leaf, posted: Sequence[str] | None, *, made: bool) -> Mayb
     if not ticked <= {compact(option) for option in leaf.options}:
         raise Unreadable("Choose from the listed values.")
     before = leaf.base if isinstance(leaf.base, list) else []
+    if isinstance(leaf.proposed, list) and gives_back(leaf) and ticked == set(checked(leaf, leaf.proposed)):
+        return leaf.proposed
     chosen = [option for option in leaf.options if compact(option) in ticked]
     kept = [item for item in before if any(same(item, option) for option in chosen)]
     return kept + [option for option in chosen if not any(same(option, item) for item in kept)]
 
 
+def gives_back(leaf: Leaf) -> bool:
+    """Tell whether the control can be put to the agent's value, or to its absence, exactly."""
+    proposed, kind, presence = leaf.proposed, leaf.kind, presence_of(leaf.proposed)
+    if kind is Kind.STATIC:
+        return False
+    if kind in CHOOSING:
+        return _key(leaf, proposed) != "" and (presence is Presence.VALUE or presence in presences_of(leaf))
+    if presence is not Presence.VALUE and kind is not Kind.JSON:
+        return presence in presences_of(leaf)
+    if kind is Kind.LINES:
+        return isinstance(proposed, list) and all(map(LINE_ITEMS[leaf.item_type], proposed))
+    if kind is Kind.CHECKBOXES:
+        return isinstance(proposed, list) and len(checked(leaf, proposed)) == len(proposed)
+    return isinstance(proposed, Missing) or fits(Kind.TEXTAREA if kind is Kind.TEXT else kind, proposed)
+
+
 def _read_text(leaf: Leaf, text: str) -> Maybe:
+    agreed = presence_of(leaf.proposed) is Presence.VALUE and gives_back(leaf)
+    if agreed and text == shown(leaf, leaf.proposed):
+        return leaf.proposed  # the agent's own value, in its own type and with its own line ends
     if leaf.kind is Kind.LINES:
         return _read_lines(leaf, text)
     empty = not text.strip()

@@ -37,6 +37,7 @@ class Leaf:
     shape: Shape
     label: str
     base: Maybe  # the value in the document that the form starts from
+    proposed: Maybe
     required: bool
     depth: int
     group: str
@@ -105,12 +106,12 @@ def plan(schema: object, base: JsonValue, proposed: Maybe = MISSING) -> Node:
             return _Planner(root, depth).node((), root, base, proposed, required=True)
         except _TooLarge:
             continue
-    return _block((), shape_of(root, root), base)
+    return _block((), shape_of(root, root), base, proposed)
 
 
-def _block(tokens: Tokens, shape: Shape, base: Maybe) -> Leaf:
+def _block(tokens: Tokens, shape: Shape, base: Maybe, proposed: Maybe) -> Leaf:
     label = label_of(shape, tokens[-1]) if tokens else "Arguments"
-    return Leaf(tokens, Kind.JSON, shape, label, base, True, max(len(tokens) - 1, 0), "")
+    return Leaf(tokens, Kind.JSON, shape, label, base, proposed, True, max(len(tokens) - 1, 0), "")
 
 
 @dataclass
@@ -136,7 +137,7 @@ class _Planner:
             raise _TooLarge
         shape = shape_of(schema, self.root, base if isinstance(base, dict) else proposed)
         block = replace(
-            _block(tokens, shape, base),
+            _block(tokens, shape, base, proposed),
             required=required,
             depth=max(depth - 1, 0),
             group=group,

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .controls import ABSENT_KEY, NULL_KEY, checked, read_moment, shown, unbroken
+from .controls import ABSENT_KEY, NULL_KEY, checked, gives_back, read_moment, shown, unbroken
 from .document import (
     MISSING,
     FieldError,
@@ -34,6 +34,7 @@ class Choice:
     value: str
     label: str
     selected: bool
+    proposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Row:
     def kind(self) -> str:
         return self.control.kind.value
 
+    @property
+    def changed_for_good(self) -> bool:
+        """Tell whether the row differs in a way that only the server can put back."""
+        return self.changed and not self.resettable
+
 
 @dataclass(frozen=True)
 class FormView:
@@ -97,6 +103,10 @@ class FormView:
     errors: tuple[FieldError, ...]  # those that no row shows
     base_name: str
     base_text: str  # for a hidden field; empty where the form shows the proposal
+
+    @property
+    def reset_needs_server(self) -> bool:
+        return any(row.changed_for_good for row in (*self.rows, *self.unknown))
 
 
 def build(
@@ -156,7 +166,7 @@ class _Drawing:
             self.draw(child, last=at == len(node.children), swaps=child.tokens[-1] == node.shape.tag)
 
     def _leaf(self, leaf: Leaf, *, last: bool) -> Row:
-        proposed = find(self.proposed, leaf.tokens)
+        proposed = leaf.proposed
         text = shown(leaf, leaf.base)
         kind = leaf.kind
         name = field_name(leaf.tokens)
@@ -186,7 +196,7 @@ class _Drawing:
             proposed_is_code=is_code,
             proposed_key=shown(leaf, proposed),
             proposed_presence=presence_of(proposed).value,
-            resettable=_resettable(leaf, proposed),
+            resettable=gives_back(leaf),
             value_text=static_text(leaf) if kind is Kind.STATIC else text,
             changed=not same(proposed, leaf.base),
             missing_in_proposal=isinstance(proposed, Missing),
@@ -207,7 +217,9 @@ class _Drawing:
     def _choices(self, leaf: Leaf) -> tuple[Choice, ...]:
         if leaf.kind is Kind.CHECKBOXES:
             ticked = checked(leaf, leaf.base)
-            return tuple(Choice(compact(o), words(o), compact(o) in ticked) for o in leaf.options)
+            wanted = checked(leaf, leaf.proposed)
+            keys = [(compact(option), words(option)) for option in leaf.options]
+            return tuple(Choice(key, label, key in ticked, key in wanted) for key, label in keys)
         if leaf.kind not in CHOOSING:
             return ()
         now = self.raw.get(field_name(leaf.tokens), shown(leaf, leaf.base))
@@ -217,7 +229,8 @@ class _Drawing:
                 choices.insert(0, (ABSENT_KEY, "Choose…" if leaf.required else "Left out"))
             elif presence is Presence.NULL:
                 choices.append((NULL_KEY, "None (null)"))
-        return tuple(Choice(key, label, key == now) for key, label in choices)
+        wanted_key = shown(leaf, leaf.proposed)
+        return tuple(Choice(key, label, key == now, key == wanted_key) for key, label in choices)
 
     def _heading(self, branch: Branch, *, last: bool) -> Row:
         proposed = find(self.proposed, branch.tokens)
@@ -275,18 +288,6 @@ def _element_operations(node: Node, *, last: bool) -> tuple[Operation, ...]:
     if not last:
         operations.append(Operation(f"down:{pointer}", "down", f"Move {label} down"))
     return tuple(operations)
-
-
-def _resettable(leaf: Leaf, proposed: Maybe) -> bool:
-    """Tell whether the browser can put the proposal back: the control shows exactly it, or its absence."""
-    presence = presence_of(proposed)
-    if leaf.kind in CHOOSING:
-        return shown(leaf, proposed) != "" and (presence is Presence.VALUE or presence in presences_of(leaf))
-    if presence is not Presence.VALUE and leaf.kind is not Kind.JSON:
-        return presence in presences_of(leaf)
-    if leaf.kind is Kind.LINES or leaf.kind is Kind.CHECKBOXES:
-        return isinstance(proposed, list)
-    return isinstance(proposed, Missing) or fits(leaf.kind, proposed)
 
 
 def _with_errors(

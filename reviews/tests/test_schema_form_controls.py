@@ -173,6 +173,31 @@ def test_what_cannot_be_read_is_an_error_at_its_row_and_changes_nothing(
     assert parsed.errors[0].message.startswith(message[:30])
 
 
+def test_the_agents_value_put_back_by_hand_is_the_agents_value_exactly() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "note": {"type": "string"},
+            "price": {"type": "number"},
+            "ways": {"type": "array", "items": {"enum": ["air", "sea"]}},
+        },
+    }
+    proposed: Any = {"note": "Hi\r\nAna", "price": 12.0, "ways": ["sea", "air"]}
+    edited: Any = {"note": "Hello", "price": 13, "ways": ["air"]}
+    form = build(schema, proposed, edited)
+    posted = submit(form) | {
+        row.name: row.proposed_key.split("\n") for row in form.rows if row.kind == "checkboxes"
+    }
+    posted |= {row.name: [row.proposed_key] for row in form.rows if row.kind != "checkboxes"}
+
+    parsed = parse(schema, proposed, posted)
+
+    assert all(row.resettable for row in form.rows)
+    assert parsed == Parsed(proposed)
+    assert isinstance(parsed.value, dict)
+    assert isinstance(parsed.value["price"], float)
+
+
 def test_absent_empty_and_null_are_three_things() -> None:
     schema = {"type": "object", "properties": {"x": {"type": ["string", "null"]}}}
     stance = presence_name(("x",))
