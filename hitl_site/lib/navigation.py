@@ -1,0 +1,49 @@
+"""What the side navigation and the bars around a page show: plain values, made by selectors, for templates.
+
+The context of a signed-in page has ``nav`` (a sequence of NavSection), and may have ``fleet`` (FleetState)
+and ``kill_switches`` (a sequence of KillSwitchNotice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NavEntry:
+    """One link. ``mobile`` puts it in the tab bar of a small screen; ``icon`` is a Lucide name."""
+
+    label: str
+    url: str
+    icon: str
+    count: int | None = None
+    current: bool = False
+    mobile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NavSection:
+    """A titled group of links. ``rail`` says whether its links are in the narrow rail as well."""
+
+    title: str
+    entries: Sequence[NavEntry]
+    rail: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """How many agents run, for the foot of the side bar. ``url`` leads to the agents."""
+
+    running: int
+    total: int
+    url: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitchNotice:
+    """A pause in force, for the banner on every page."""
+
+    text: str
+    url: str = ""

@@ -1,0 +1,104 @@
+"""Numbers and times in the words a person reads. Pure; static/js/time.js says the same in the browser."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+MISSING = "—"
+_SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+_NO_MINOR_UNIT = frozenset({"JPY", "KRW"})
+
+
+class DueState(StrEnum):
+    """How near a deadline is: over 25% of the time left, over 10%, less, none."""
+
+    OK = "ok"
+    SOON = "soon"
+    URGENT = "urgent"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class DueTime:
+    """A deadline as a reviewer sees it: the moment, the words, and the state they are in."""
+
+    at: dt.datetime
+    text: str
+    state: DueState
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time in at most two units: "38 s", "6 min", "1 h 10 min", "2 days 4 h"."""
+    total = int(abs(seconds))
+    if total < 60:
+        return f"{total} s"
+    minutes = total // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    noun = "day" if days == 1 else "days"
+    return f"{days} {noun} {hours} h" if hours and days < 7 else f"{days} {noun}"
+
+
+def due_time(*, due_at: dt.datetime, opened_at: dt.datetime | None, now: dt.datetime) -> DueTime:
+    """Return how long is left until ``due_at``.
+
+    The state depends on the share of the time given, so an item of four hours turns amber after three.
+    Without ``opened_at`` the time given is taken to be an hour.
+    """
+    left = (due_at - now).total_seconds()
+    if left <= 0:
+        return DueTime(due_at, f"{duration(left)} late", DueState.LATE)
+    given = (due_at - opened_at).total_seconds() if opened_at else 3600.0
+    share = left / given if given > 0 else 0.0
+    state = DueState.OK if share > 0.25 else DueState.SOON if share > 0.10 else DueState.URGENT
+    return DueTime(due_at, duration(left), state)
+
+
+def percent(value: float | Decimal | None, digits: int = 0) -> str:
+    """Return a share from 0 to 1 as "71%". Only a whole says "100%", only nothing says "0%"."""
+    if value is None:
+        return MISSING
+    share = float(value)
+    step = 10.0 ** -(digits + 2)
+    if 0 < share < step / 2:
+        return f"under {step:.{digits}%}"
+    if 1 - step / 2 <= share < 1:
+        return f"over {1 - step:.{digits}%}"
+    return f"{share:.{digits}%}"
+
+
+def number(value: float | Decimal | None, digits: int | None = None) -> str:
+    """Return a number with its thousands apart: "1,840"."""
+    if value is None:
+        return MISSING
+    return f"{value:,}" if digits is None else f"{value:,.{digits}f}"
+
+
+def money(value: float | Decimal | str | None, currency: str = "EUR") -> str:
+    """Return an amount with its currency: "€184.00", "184.00 CHF". Text that is no number is left alone."""
+    if value is None:
+        return MISSING
+    try:
+        amount = Decimal(str(value))
+        shown = f"{abs(amount):,.{0 if currency in _NO_MINOR_UNIT else 2}f}"
+    except (ArithmeticError, ValueError):
+        return str(value)
+    sign = "−" if amount < 0 else ""
+    symbol = _SYMBOLS.get(currency)
+    return f"{sign}{symbol}{shown}" if symbol else f"{sign}{shown} {currency}"
+
+
+def initials(name: str) -> str:
+    """Return one or two capital letters for a picture of a person: "Jonas Trautner" is "JT"."""
+    words = [word for word in name.replace(".", " ").replace("_", " ").replace("-", " ").split() if word]
+    if not words:
+        return "?"
+    letters = words[0][0] + (words[-1][0] if len(words) > 1 else words[0][1:2])
+    return letters.upper()

@@ -1,0 +1,65 @@
+// Tells the server what was looked at, with the verdict: an approval of what was never in view is weak
+// evidence (product.md). Plain hidden fields of the review form; a browser without script sends nothing,
+// and the server treats that as unknown.
+//
+//   [data-end]                    the last line of the proposal: input[name=seen_end] becomes 1 when in view
+//   details[data-track="NAME"]    opened once: NAME joins input[name=opened] (comma-separated)
+//   a[data-track="NAME"]          followed: likewise
+//   input[name=visible_ms]        milliseconds that the page was in view, written when the form is sent
+let since = document.hidden ? null : performance.now();
+let visible = 0;
+
+function form() {
+  return document.querySelector("form[data-review]");
+}
+
+function note(name) {
+  const field = form()?.elements.namedItem("opened");
+  if (!field) return;
+  const names = new Set(field.value.split(",").filter(Boolean));
+  field.value = [...names.add(name)].join(",");
+}
+
+const observer = new IntersectionObserver((entries) => {
+  const field = form()?.elements.namedItem("seen_end");
+  if (field && entries.some((entry) => entry.isIntersecting)) field.value = "1";
+});
+
+let watchedForm = null;
+function begin() {
+  observer.disconnect();
+  document.querySelectorAll("[data-end]").forEach((element) => observer.observe(element));
+  const id = form()?.dataset.review ?? null;
+  if (id === watchedForm) return;
+  watchedForm = id;
+  visible = 0;
+  since = document.hidden ? null : performance.now();
+}
+
+function elapsed() {
+  return Math.round(visible + (since === null ? 0 : performance.now() - since));
+}
+
+function write() {
+  const field = form()?.elements.namedItem("visible_ms");
+  if (field) field.value = String(elapsed());
+}
+
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("details[data-track]") && event.target.open) note(event.target.dataset.track);
+}, true);
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-track]");
+  if (link) note(link.dataset.track);
+  if (event.target.closest?.("[data-verdict]")) write();
+}, true);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && since !== null) {
+    visible += performance.now() - since;
+    since = null;
+  } else if (!document.hidden) {
+    since = performance.now();
+  }
+});
+document.addEventListener("htmx:after:swap", begin);
+begin();

@@ -1,0 +1,105 @@
+// The list: move, select, look for. Enter is the browser's own, since the current row's link has the focus.
+//
+//   table[data-list]            the list; its rows are tr.row[data-row="ID"], each with a.ttl
+//   tr.row.cur                  the current row: set by the server or here, kept over a swap by its id
+//   input.check[name="items"]   selection (name is the server's business)
+//   [data-bulk]                 the bar, hidden while nothing is selected
+//   [data-bulk-count]           how many
+//   [data-bulk-clear]           lets them go
+//   data-keys-extra="J K" data-key-label="..."   on any element: a line in the sheet of keys
+//
+// Keys: j and k (or arrows) move, x selects, Shift+x selects a range, Escape lets all go. "/" and Enter are
+// data-key on the search field and on "Start reviewing" (keys.js).
+import { isTyping } from "./keys.js";
+
+let currentId = null;
+let anchorId = null;
+
+function rows() {
+  return [...document.querySelectorAll("[data-list] tr.row")].filter((row) => row.checkVisibility());
+}
+
+function current(all = rows()) {
+  return all.find((row) => row.classList.contains("cur")) ?? null;
+}
+
+function mark(row) {
+  document.querySelectorAll("[data-list] tr.cur").forEach((other) => other !== row && other.classList.remove("cur"));
+  row?.classList.add("cur");
+  currentId = row?.dataset.row ?? null;
+}
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.indexOf(current(all));
+  // The first press goes to the row that is marked already: only then does the focus follow.
+  const begin = at >= 0 && !all[at].contains(document.activeElement) && step > 0 ? at : at + step;
+  const row = all[Math.min(Math.max(begin, 0), all.length - 1)];
+  mark(row);
+  row.querySelector("a.ttl")?.focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function box(row) {
+  return row?.querySelector("input.check") ?? null;
+}
+
+function select(range) {
+  const all = rows();
+  const row = current(all);
+  const check = box(row);
+  if (!check || check.disabled) return;
+  const anchor = all.find((other) => other.dataset.row === anchorId);
+  if (range && anchor) {
+    const [from, to] = [all.indexOf(anchor), all.indexOf(row)].sort((a, b) => a - b);
+    all.slice(from, to + 1).forEach((other) => { if (box(other) && !box(other).disabled) box(other).checked = true; });
+  } else {
+    check.checked = !check.checked;
+    anchorId = row.dataset.row;
+  }
+  check.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function checked() {
+  return [...document.querySelectorAll("[data-list] input.check:checked")];
+}
+
+function count() {
+  const bar = document.querySelector("[data-bulk]");
+  if (!bar) return;
+  const { length } = checked();
+  bar.hidden = length === 0;
+  bar.querySelectorAll("[data-bulk-count]").forEach((element) => { element.textContent = String(length); });
+}
+
+function clear() {
+  checked().forEach((check) => { check.checked = false; });
+  count();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!document.querySelector("[data-list]") || isTyping(event.target) || document.querySelector("dialog:modal")) return;
+  if (document.documentElement.dataset.keys === "off") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (key === "j" || key === "ArrowDown") move(1);
+  else if (key === "k" || key === "ArrowUp") move(-1);
+  else if (key === "x" && !event.repeat) select(event.shiftKey);
+  else if (key === "Escape") return clear();
+  else return undefined;
+  return event.preventDefault();
+});
+
+document.addEventListener("focusin", (event) => {
+  const row = event.target.closest?.("[data-list] tr.row");
+  if (row) mark(row);
+});
+document.addEventListener("change", (event) => { if (event.target.matches?.("[data-list] input.check")) count(); });
+document.addEventListener("click", (event) => { if (event.target.closest?.("[data-bulk-clear]")) clear(); });
+document.addEventListener("htmx:after:swap", () => {
+  const row = currentId && rows().find((other) => other.dataset.row === currentId);
+  if (row) mark(row);
+  count();
+});
+count();

@@ -1,0 +1,140 @@
+// Single keys (WCAG 2.1.4: they have an off switch, data-keys="off" on the root element).
+//
+//   data-key="a"          this key presses the element; a field is focused instead. Printed in its <kbd>.
+//                         Several: data-key="j ArrowDown". Letters are lower case.
+//   data-key-label="..."  its words in the sheet of keys; else the element's own text
+//   data-arm="ITEM-ID"    around an item: for 400 ms after another id appears, no key and no press on a
+//                         [data-key] button in it counts, so that a key held or hit twice decides once
+//   data-send             Ctrl+Enter in a field presses this button of the field's form (the first one enabled)
+//   data-opens="keys-sheet" (dialogs.js) and "?" open the sheet
+//
+// Keys rest in fields, with modifiers, while an input method composes, while repeating, and behind a dialog.
+const ARMING_MS = 400;
+const CLICKABLE = "a[href], button, summary, input, select, textarea";
+const NOT_TYPED = new Set(["checkbox", "radio", "button", "submit", "reset", "range", "color", "file"]);
+
+let armedId = null;
+let armedAt = 0;
+
+export function isTyping(target) {
+  if (target.isContentEditable || target.matches?.("textarea, select")) return true;
+  return Boolean(target.matches?.("input")) && !NOT_TYPED.has(target.type);
+}
+
+function arm() {
+  const id = document.querySelector("[data-arm]")?.dataset.arm ?? null;
+  if (id === armedId) return;
+  armedId = id;
+  armedAt = performance.now() + ARMING_MS;
+}
+
+function isArming(element) {
+  return performance.now() < armedAt && element.closest("[data-arm]") !== null;
+}
+
+function isReachable(element) {
+  const modal = document.querySelector("dialog:modal");
+  return (!modal || modal.contains(element)) && !element.closest("[inert]")
+    && element.checkVisibility({ visibilityProperty: true });
+}
+
+function holders(key) {
+  return [...document.querySelectorAll("[data-key]")].filter(
+    (element) => element.dataset.key.split(" ").includes(key) && !element.disabled && isReachable(element),
+  );
+}
+
+function press(element) {
+  if (element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select")) {
+    element.focus();
+    element.select?.();
+  } else {
+    element.click();
+  }
+}
+
+function wordsOf(element) {
+  if (element.dataset.keyLabel) return element.dataset.keyLabel;
+  const copy = element.cloneNode(true);
+  copy.querySelectorAll("kbd, .vh, svg").forEach((part) => part.remove());
+  const words = copy.textContent.replace(/\s+/g, " ").trim();
+  return words || element.getAttribute("aria-label") || element.title || element.placeholder || "";
+}
+
+function addRow(list, keys, words) {
+  const term = document.createElement("dt");
+  for (const key of keys) {
+    const cap = document.createElement("kbd");
+    cap.textContent = key.length === 1 ? key.toUpperCase() : key;
+    term.append(cap, " ");
+  }
+  const meaning = document.createElement("dd");
+  meaning.textContent = words;
+  list.append(term, meaning);
+}
+
+function fillSheet() {
+  const list = document.querySelector("[data-keys-list]");
+  list.replaceChildren();
+  const seen = new Set();
+  for (const element of document.querySelectorAll("[data-key]")) {
+    if (seen.has(element.dataset.key) || !element.checkVisibility()) continue;
+    seen.add(element.dataset.key);
+    addRow(list, element.dataset.key.split(" "), wordsOf(element));
+  }
+  for (const extra of document.querySelectorAll("[data-keys-extra]")) {
+    addRow(list, extra.dataset.keysExtra.split(" "), extra.dataset.keyLabel);
+  }
+  if (document.querySelector("[data-send]")) addRow(list, ["Ctrl", "Enter"], "Send from inside a field");
+  addRow(list, ["?"], "This list");
+}
+
+export function openSheet() {
+  fillSheet();
+  const sheet = document.getElementById("keys-sheet");
+  if (!sheet.open) sheet.showModal();
+}
+
+function sendFromField(event) {
+  const form = event.target.form ?? event.target.closest("form");
+  const buttons = form ? [...form.elements].filter((element) => element.matches("[data-send]")) : [];
+  const button = buttons.find((element) => !element.disabled && isReachable(element));
+  if (!button || event.repeat || isArming(button)) return;
+  event.preventDefault();
+  button.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.keyCode === 229 || event.defaultPrevented) return;
+  if (isTyping(event.target)) {
+    if (event.key === "Escape") event.target.blur();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) sendFromField(event);
+    return;
+  }
+  if (document.documentElement.dataset.keys === "off") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  // Enter and Space belong to what has the focus.
+  if ((event.key === "Enter" || event.key === " ") && event.target.closest(CLICKABLE)) return;
+  if (event.key === "?") {
+    event.preventDefault();
+    openSheet();
+    return;
+  }
+  if (event.shiftKey && event.key.length === 1 && event.key !== event.key.toLowerCase()) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const [element] = holders(key);
+  if (!element) return;
+  event.preventDefault();
+  if (!isArming(element)) press(element);
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-key]");
+  if (event.target.closest?.('[data-opens="keys-sheet"]')) fillSheet();
+  if (!button?.matches("button, a") || !isArming(button)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
+document.addEventListener("htmx:after:swap", arm);
+arm();

@@ -1,0 +1,76 @@
+// Keeps the claim on the item that is being reviewed, for as long as somebody works on it.
+//
+//   [data-lease]             the item's claim
+//     data-lease-url         POST here is the heartbeat: 200 {"lease_until": ISO}; 409 or 410
+//                            {"detail": "Sam took this over at 10:12."}
+//   [data-lease-chip]        its chip: amber in the last minute; holds <time data-due data-format="clock">
+//   [data-lease-lost]        a hidden banner, with [data-lease-lost-text]
+//
+// Events (bubble from [data-lease]): "lease-kept", "lease-lost". The form stays readable and copyable;
+// [data-verdict] buttons go dead, and the server would refuse them anyway.
+import { csrfToken } from "./csrf.js";
+import { serverNow } from "./time.js";
+
+const HEARTBEAT_MS = 60_000;
+const LAST_MINUTE_MS = 60_000;
+
+let workedAt = Date.now();
+for (const name of ["keydown", "pointerdown", "input", "wheel", "scroll"]) {
+  document.addEventListener(name, () => { workedAt = Date.now(); }, { passive: true, capture: true });
+}
+
+function holder() {
+  const element = document.querySelector("[data-lease]");
+  return element && !element.dataset.lost ? element : null;
+}
+
+function deadline() {
+  return document.querySelector("[data-lease-chip] [data-due]");
+}
+
+function lose(element, text) {
+  element.dataset.lost = "yes";
+  const banner = document.querySelector("[data-lease-lost]");
+  if (banner) {
+    banner.hidden = false;
+    const words = banner.querySelector("[data-lease-lost-text]");
+    if (words && text) words.textContent = text;
+  }
+  document.querySelectorAll("[data-verdict]").forEach((button) => { button.disabled = true; });
+  element.dispatchEvent(new CustomEvent("lease-lost", { bubbles: true }));
+}
+
+async function beat() {
+  const element = holder();
+  if (!element || Date.now() - workedAt > HEARTBEAT_MS) return;
+  let response;
+  try {
+    response = await fetch(element.dataset.leaseUrl, {
+      method: "POST",
+      headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" },
+    });
+  } catch {
+    return; // Offline: the chip goes on counting, the next beat tries again.
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (element !== holder()) return; // The next item is here already.
+  if (response.ok && answer.lease_until) {
+    const time = deadline();
+    if (time) time.dateTime = answer.lease_until;
+    element.dispatchEvent(new CustomEvent("lease-kept", { bubbles: true }));
+  } else if ([404, 409, 410].includes(response.status)) {
+    lose(element, answer.detail);
+  }
+}
+
+function watch() {
+  const time = deadline();
+  if (!time) return;
+  const left = Date.parse(time.dateTime) - serverNow();
+  time.closest("[data-lease-chip]").classList.toggle("chip-warn", left < LAST_MINUTE_MS);
+  const element = holder();
+  if (element && left <= 0) lose(element, "Your time on this item is over. Open it again to go on.");
+}
+
+setInterval(beat, HEARTBEAT_MS);
+setInterval(watch, 1000);

@@ -1,0 +1,57 @@
+// Messages in the corner: say(text, level), announce(text) for screen readers, and what to say when a
+// request did not get through.
+//
+//   [data-toast]     one message; a success goes away by itself, the others stay
+//   [data-dismiss]   a button that takes its message away
+const STAY_MS = 6000;
+
+export function announce(text) {
+  const region = document.getElementById("announce");
+  if (region) region.textContent = text;
+}
+
+export function say(text, level = "error") {
+  const template = document.getElementById("toast-template");
+  const toast = template.content.firstElementChild.cloneNode(true);
+  toast.classList.replace("toast-error", `toast-${level}`);
+  toast.querySelector("[data-toast-text]").textContent = text;
+  document.getElementById("messages").append(toast);
+  fade(toast);
+}
+
+function fade(toast) {
+  if (!toast.classList.contains("toast-success")) return;
+  setTimeout(() => toast.matches(":hover, :focus-within") || toast.remove(), STAY_MS);
+}
+
+function problemText(status) {
+  if (status === 403) return "Not sent: you may not do this, or the page was open for too long. Reload it.";
+  if (status === 404) return "It is no longer there.";
+  if (status === 413) return "Not sent: it is too large.";
+  return "Not sent: the server did not answer as it should. Nothing was decided. Try again.";
+}
+
+document.addEventListener("click", (event) => {
+  event.target.closest("[data-dismiss]")?.closest("[data-toast]")?.remove();
+});
+
+// 409, 410 and 422 bring their own words, which htmx swaps in.
+document.addEventListener("htmx:response:error", (event) => {
+  const status = event.detail.ctx.response.status;
+  if (![409, 410, 422].includes(status)) say(problemText(status));
+});
+
+document.addEventListener("htmx:error", (event) => {
+  if (event.detail.error?.name !== "AbortError") {
+    say("Not sent: the server cannot be reached. What you typed is still here. Try again.");
+  }
+});
+
+document.addEventListener("htmx:after:swap", () => {
+  document.querySelectorAll("#messages [data-toast]:not([data-seen])").forEach((toast) => {
+    toast.dataset.seen = "";
+    fade(toast);
+  });
+});
+
+document.querySelectorAll("#messages [data-toast]").forEach(fade);
