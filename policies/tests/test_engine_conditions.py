@@ -9,6 +9,7 @@ from policies.engine.conditions import (
     ConditionFailed,
     InvalidCondition,
     compile_condition,
+    prepare,
 )
 from policies.engine.documents import measure
 from policies.engine.evaluation import evaluate
@@ -24,7 +25,7 @@ MIXED = "two values of different kinds cannot be compared or combined"
 
 def holds(source: str, **args: object) -> bool:
     measured = measure(args)
-    return compile_condition(source).holds({"args": measured.value}, longest=measured.longest)
+    return compile_condition(source).holds(prepare({"args": measured.value}, longest=measured.longest))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,15 @@ def test_the_bound_of_work_counts_lists_nesting_and_additions() -> None:
     assert compile_condition("[1, 2, 3].all(x, x > args.n)").profile.steps(0) <= 4
     assert compile_condition("args.n in args.l").profile.steps(10**6) == 1
     assert 500**2 <= MAX_STEPS < 501**2
+
+
+def test_conditions_that_share_their_values_do_not_change_them() -> None:
+    values = prepare({"args": {"x": [1, 2]}}, longest=2)
+
+    answers = [compile_condition("args.x.exists(x, x == 2)").holds(values) for _ in range(3)]
+
+    assert answers == [True, True, True]
+    assert compile_condition("args.x == [1, 2]").holds(values) is True
 
 
 def test_a_condition_is_compiled_once() -> None:

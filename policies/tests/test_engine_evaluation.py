@@ -128,13 +128,21 @@ def test_an_action_that_nothing_speaks_against_is_allowed_with_all_that_must_be_
             "review",
             [("rule_matched", "high_risk")],
         ),
-        ({"policy": policy(rules=(rule("args.amount > 30", Verdict.DENY),))}, "deny", [("rule_matched", EDGE)]),
+        (
+            {"policy": policy(rules=(rule("args.amount > 30", Verdict.DENY),))},
+            "deny",
+            [("rule_matched", EDGE)],
+        ),
         ({"policy": policy(rules=(rule("args.amount > 300"),))}, "allow", []),
         ({"policy": policy(rules=(rule("args.nothing > 1"),))}, "review", [("rule_error", EDGE)]),
         ({"policy": policy(rules=(rule("args.amount"),))}, "review", [("rule_error", EDGE)]),
-        ({"policy": policy(rules=(rule("args.nothing > 1", Verdict.DENY),))}, "review", [("rule_error", EDGE)]),
+        (
+            {"policy": policy(rules=(rule("args.nothing > 1", Verdict.DENY),))},
+            "review",
+            [("rule_error", EDGE)],
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_changed_fact_gives_exactly_these_reasons(
     changes: dict[str, object], verdict: str, expected: list[tuple[str, str]]
 ) -> None:

@@ -40,7 +40,12 @@ def test_a_share_is_told_exactly_enough(value: float, beside: float | None, expe
             "The chance it is right is 71% (the agent's own score), policy version 7 asks for 90%.",
         ),
         (
-            facts(confidence=0.1, judge_score=0.89999, policy=policy(score=ScoreSource.JUDGE), policy_version=None),
+            facts(
+                confidence=0.1,
+                judge_score=0.89999,
+                policy=policy(score=ScoreSource.JUDGE),
+                policy_version=None,
+            ),
             "Low confidence",
             "The chance it is right is 89.999% (the judge's score), the policy asks for 90%.",
         ),
@@ -57,7 +62,8 @@ def test_a_share_is_told_exactly_enough(value: float, beside: float | None, expe
         (
             facts(arguments={"order_id": "ORD-1", "amount": 900}),
             "Outside the declared scope",
-            "The arguments leave what this action type declares. /amount: 900 is greater than the maximum of 500",
+            "The arguments leave what this action type declares. "
+            "/amount: 900 is greater than the maximum of 500",
         ),
         (
             facts(policy=policy(rules=(rule("args.amount > 30", code="large", title="Large refund"),))),
@@ -65,7 +71,11 @@ def test_a_share_is_told_exactly_enough(value: float, beside: float | None, expe
             "The rule large of policy version 7 asks for a review of such actions.",
         ),
         (
-            facts(policy=policy(rules=(rule("args.amount > 30", Verdict.DENY, code="large", title="Too large"),))),
+            facts(
+                policy=policy(
+                    rules=(rule("args.amount > 30", Verdict.DENY, code="large", title="Too large"),)
+                )
+            ),
             "Too large",
             "The rule large of policy version 7 refuses such actions.",
         ),
@@ -91,7 +101,7 @@ def test_a_share_is_told_exactly_enough(value: float, beside: float | None, expe
             "The version 9 of bot is not registered; trust is earned version by version.",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_reason_is_told_in_plain_words(given_facts: Facts, title: str, detail: str) -> None:
     reason = evaluate(given_facts).reasons[0]
 
@@ -111,7 +121,11 @@ def test_a_reason_is_told_in_plain_words(given_facts: Facts, title: str, detail:
             "The chance it is right is 30%, under the 90% of policy version 7, not asked at this level.",
         ),
         (
-            facts(level=Level.AUTONOMOUS, confidence=None, policy=policy(rules=(rule("false"), rule("false", code="b")))),
+            facts(
+                level=Level.AUTONOMOUS,
+                confidence=None,
+                policy=policy(rules=(rule("false"), rule("false", code="b"))),
+            ),
             "Of policy version 7, none of its 2 rules matched.",
         ),
         (
@@ -119,7 +133,7 @@ def test_a_reason_is_told_in_plain_words(given_facts: Facts, title: str, detail:
             "Policy version 7 has no rule that could have held it.",
         ),
     ],
-)  # fmt: skip
+)
 def test_an_allow_tells_what_came_closest_to_holding_it(given_facts: Facts, expected: str) -> None:
     evaluation = evaluate(given_facts)
 

@@ -35,6 +35,16 @@ WHOLE: dict[str, Any] = {
 }
 
 
+BAD_RULE = {
+    "code": "Bad Code",
+    "title": " ",
+    "when": "args.x ==",
+    "then": "allow",
+    "trigger": "audit",
+    "x/y": 1,
+}
+
+
 def faults(document: Any) -> list[tuple[str, str]]:
     with pytest.raises(InvalidPolicy) as caught:
         PolicyDocument.from_document(document)
@@ -210,14 +220,29 @@ def test_no_garbage_does_anything_but_refuse(document: Any) -> None:
             False,
         ),
         ({"audit_rate": 0.2}, {"audit_rate": 0.05}, ("Audit 20% → 5% of what runs alone.",), True),
-        ({"deadline_seconds": 900}, {"deadline_seconds": 5400}, ("Deadline: 15 minutes → 1 hour 30 minutes.",), False),
+        (
+            {"deadline_seconds": 900},
+            {"deadline_seconds": 5400},
+            ("Deadline: 15 minutes → 1 hour 30 minutes.",),
+            False,
+        ),
         ({"undo_seconds": 5}, {"undo_seconds": 0}, ("Time to undo: 5 seconds → 0 seconds.",), True),
         ({"approvals_required": 2}, {"approvals_required": 1}, ("Approvals required: 2 → 1.",), True),
-        ({"permit_ttl_seconds": 300}, {"permit_ttl_seconds": 600}, ("A permit is good for: 5 minutes → 10 minutes.",), True),
+        (
+            {"permit_ttl_seconds": 300},
+            {"permit_ttl_seconds": 600},
+            ("A permit is good for: 5 minutes → 10 minutes.",),
+            True,
+        ),
         ({"queue": "default"}, {"queue": "refunds"}, ("Queue: default → refunds.",), False),
-        ({"blind_share": 0.1}, {"blind_share": 0.125}, ("Show no score on 10% → 12.5% of held items.",), False),
+        (
+            {"blind_share": 0.1},
+            {"blind_share": 0.125},
+            ("Show no score on 10% → 12.5% of held items.",),
+            False,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_difference_is_told_in_sentences(
     before: dict[str, object], after: dict[str, object], sentences: tuple[str, ...], looser: bool
 ) -> None:

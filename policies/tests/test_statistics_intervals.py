@@ -1,10 +1,14 @@
-"""Reference values from independent sources: statsmodels 0.15.0, and exact rationals with mpmath's betainc."""
+"""Reference values from independent sources: statsmodels 0.15.0; exact rationals with mpmath's betainc."""
 
 from __future__ import annotations
 
-import pytest
+import math
 
-from policies.statistics.intervals import clopper_pearson, lower_limit, upper_limit, wilson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.statistics.intervals import clopper_pearson, hajek_rate, lower_limit, upper_limit, wilson
 
 # k, n, delta, one-sided exact lower, upper, two-sided Wilson at 1 - delta
 LIMITS = [
@@ -99,8 +103,16 @@ def test_a_graded_loss_counts_by_its_size() -> None:
 
 @pytest.mark.parametrize(
     ("weights", "errors"),
-    [([1.0], []), ([0.0], [0]), ([-1.0], [0]), ([math.inf], [0]), ([math.nan], [0]), ([1.0], [2]), ([1.0], [math.nan])],
-)  # fmt: skip
+    [
+        ([1.0], []),
+        ([0.0], [0]),
+        ([-1.0], [0]),
+        ([math.inf], [0]),
+        ([math.nan], [0]),
+        ([1.0], [2]),
+        ([1.0], [math.nan]),
+    ],
+)
 def test_what_is_no_weight_or_no_error_is_refused(weights: list[float], errors: list[float]) -> None:
     with pytest.raises(ValueError):
         hajek_rate(weights, errors)

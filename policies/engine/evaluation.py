@@ -1,0 +1,325 @@
+"""The gate: facts in, verdict out. The rules of this page are in docs/algorithms/gate.md.
+
+It fails closed. Every doubt (an unknown name, a missing field, a number that is none, an error in a
+rule or in the engine) gives `review`; `allow` is what remains when nothing at all spoke against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from policies.engine import explanation, scope
+from policies.engine.conditions import ConditionFailed, compile_condition, prepare
+from policies.engine.documents import Measured, UnusableDocument, measure
+from policies.engine.explanation import Reason, strictest_first
+from policies.engine.facts import (
+    RISKS_THAT_MAY_RUN_ALONE,
+    RUNS_ALONE,
+    ActionTypeFacts,
+    Facts,
+    Level,
+    Risk,
+    Route,
+    ScoreSource,
+    Verdict,
+)
+from policies.engine.policy import PolicyDocument
+from policies.engine.scores import Scored, is_number, judge_score, probability
+
+_ROUTES = {Verdict.ALLOW: Route.ALONE, Verdict.REVIEW: Route.HELD, Verdict.DENY: Route.DENIED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One verdict and everything that cannot be reconstructed later (statistics.md section 0).
+
+    `propensity` is the probability with which this very action is looked at by a person: 1 when held, the
+    audit rate when allowed, 0 when denied. `min_propensity` is the lowest that this policy could have
+    given an action at this level. `level` is the one in force after every cap. `score_source` names the
+    score that was used, None when there was none.
+    """
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    score: float | None
+    score_source: ScoreSource | None
+    threshold: float | None
+    level: Level
+    route: Route
+    propensity: float
+    min_propensity: float
+    audit_selected: bool
+    blind: bool
+    approvals_required: int
+    nearest_miss: str | None
+
+
+def evaluate(facts: Facts) -> Evaluation:
+    """Return the verdict on the facts with all matched reasons, strictest first. Never raises.
+
+    The same facts give the same answer, always (reliability.md, I8).
+    """
+    try:
+        return _evaluate(facts)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        # Whatever it is, it must hold the action (I7); a panic in an extension is no Exception.
+        return _held([*_stops(facts), explanation.engine_error(type(error).__name__)])
+
+
+def strictest(*evaluations: Evaluation) -> Evaluation:
+    """Return the strictest of the evaluations, with the reasons of all and the most approvals.
+
+    The first wins among equals. What was logged when the draw was made stays that evaluation's own.
+    """
+    if not evaluations:
+        return _held([explanation.invalid_facts("there was nothing to compare")])
+    winner = max(evaluations, key=lambda each: each.verdict.strictness)
+    reasons = strictest_first([reason for each in evaluations for reason in each.reasons])
+    approvals = max(each.approvals_required for each in evaluations)
+    return replace(winner, reasons=reasons, approvals_required=approvals)
+
+
+def reevaluate(previous: Evaluation | Verdict, facts: Facts) -> Evaluation:
+    """Return the verdict on the facts as they are now, never milder than the previous one (F16).
+
+    For edited arguments, a policy that changed meanwhile, and the moment before an action runs.
+    """
+    now = evaluate(facts)
+    if isinstance(previous, Evaluation):
+        return strictest(now, previous)
+    if previous not in list(Verdict):
+        return strictest(now, _held([explanation.invalid_facts("the earlier verdict is unknown")]))
+    previous = Verdict(previous)
+    if previous.strictness <= now.verdict.strictness:
+        return now
+    reasons = strictest_first([explanation.earlier_verdict(previous), *now.reasons])
+    return _concluded(now, previous, reasons)
+
+
+def _evaluate(facts: Facts) -> Evaluation:
+    level = _level_in_force(facts)
+    found = judge_score(facts, level)
+    reasons = strictest_first([*_stops(facts), *_doubts(facts), *_holds(facts, level), *found.reasons])
+    verdict = Verdict.strictest(Verdict.ALLOW, *(reason.strictness for reason in reasons))
+    policy = facts.policy
+    if policy is None or facts.action_type is None:
+        return _held(reasons, level=level, approvals=_approvals(facts))
+    held = verdict is Verdict.REVIEW
+    audit_selected = verdict is Verdict.ALLOW and _falls_under(facts.draw, policy.audit_rate)
+    alone = _could_run_alone(facts, facts.action_type, level)
+    return Evaluation(
+        verdict=verdict,
+        reasons=reasons,
+        score=found.score,
+        score_source=found.source,
+        threshold=policy.threshold,
+        level=level,
+        route=_ROUTES[verdict],
+        propensity={Verdict.ALLOW: policy.audit_rate, Verdict.REVIEW: 1.0, Verdict.DENY: 0.0}[verdict],
+        min_propensity=0.0 if verdict is Verdict.DENY else policy.audit_rate if alone else 1.0,
+        audit_selected=audit_selected,
+        blind=audit_selected or (held and _falls_under(facts.blind_draw, policy.blind_share)),
+        approvals_required=_approvals(facts),
+        nearest_miss=_nearest_miss(facts, policy, level, found) if verdict is Verdict.ALLOW else None,
+    )
+
+
+def _held(
+    reasons: list[Reason] | tuple[Reason, ...], *, level: Level = Level.REVIEW_ALL, approvals: int = 1
+) -> Evaluation:
+    """Return the answer where there was no policy to go by, or no way to go by it: never an allow."""
+    ordered = strictest_first(reasons)
+    verdict = Verdict.strictest(Verdict.REVIEW, *(reason.strictness for reason in ordered))
+    looked_at = 0.0 if verdict is Verdict.DENY else 1.0
+    return Evaluation(
+        verdict=verdict,
+        reasons=ordered,
+        score=None,
+        score_source=None,
+        threshold=None,
+        level=level,
+        route=_ROUTES[verdict],
+        propensity=looked_at,
+        min_propensity=looked_at,
+        audit_selected=False,
+        blind=False,
+        approvals_required=approvals,
+        nearest_miss=None,
+    )
+
+
+def _concluded(now: Evaluation, verdict: Verdict, reasons: tuple[Reason, ...]) -> Evaluation:
+    looked_at = 0.0 if verdict is Verdict.DENY else 1.0
+    return replace(
+        now,
+        verdict=verdict,
+        reasons=reasons,
+        route=_ROUTES[verdict],
+        propensity=looked_at,
+        min_propensity=min(looked_at, now.min_propensity),
+        audit_selected=False,
+        blind=False,
+        nearest_miss=None,
+    )
+
+
+def _stops(facts: Facts) -> Iterator[Reason]:
+    # Asked so that a value that is neither yes nor no stops the action too.
+    if getattr(facts, "kill_switch", None) is not False:
+        yield explanation.kill_switch()
+    if getattr(facts, "agent_active", None) is not True:
+        yield explanation.agent_inactive(str(getattr(getattr(facts, "agent", None), "name", "?")))
+
+
+def _doubts(facts: Facts) -> Iterator[Reason]:
+    """Yield what is missing for a verdict, or out of its range."""
+    if facts.action_type is None:
+        yield explanation.unknown_action_type()
+    if facts.policy is None:
+        yield explanation.no_policy()
+    elif not isinstance(facts.policy, PolicyDocument):
+        raise TypeError("a policy is a PolicyDocument")
+    for name in ("draw", "blind_draw"):
+        value = getattr(facts, name)
+        if not is_number(value) or not 0 <= value < 1:
+            yield explanation.invalid_facts(f"{name} is not in [0, 1)")
+    if not isinstance(facts.level, Level):
+        yield explanation.invalid_facts("the level of trust is unknown")
+    if facts.agent.known_version is not True:
+        yield explanation.unknown_agent_version(facts.agent.name, facts.agent.version)
+
+
+def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
+    """Yield what the action type, the rules and the level of trust say about this action."""
+    if level not in RUNS_ALONE and isinstance(facts.level, Level):
+        cap = facts.action_type.autonomy_cap if facts.action_type else level
+        yield explanation.autonomy(level, facts.level, cap)
+    if facts.action_type is not None:
+        yield from _action_type_holds(facts.action_type)
+    try:
+        arguments = measure(facts.arguments)
+    except UnusableDocument as error:
+        yield explanation.arguments_unusable(error.pointer, error.message)
+        return
+    if not isinstance(arguments.value, dict):
+        yield explanation.arguments_unusable("", "arguments are an object")
+        return
+    if facts.action_type is not None and facts.action_type.argument_schema is not None:
+        yield from _scope_holds(facts.action_type.argument_schema, arguments)
+    try:
+        circumstances = measure(_circumstances(facts)).value
+    except UnusableDocument as error:
+        yield explanation.invalid_facts(str(error))
+        return
+    if facts.policy is not None and isinstance(circumstances, dict):
+        variables = {**circumstances, "args": arguments.value}
+        yield from _rule_holds(facts.policy, facts.policy_version, variables, longest=arguments.longest)
+
+
+def _action_type_holds(action_type: ActionTypeFacts) -> Iterator[Reason]:
+    if action_type.risk not in RISKS_THAT_MAY_RUN_ALONE:
+        yield explanation.high_risk(str(action_type.risk))
+    if action_type.widens_rights is not False:
+        yield explanation.widens_rights()
+
+
+def _scope_holds(schema: Mapping[str, object], arguments: Measured) -> Iterator[Reason]:
+    try:
+        outside = scope.violations(schema, arguments.value)
+    except scope.InvalidSchema as error:
+        yield explanation.scope_unusable(error.message)
+    else:
+        if outside:
+            yield explanation.arguments_out_of_scope(outside)
+
+
+def _rule_holds(
+    policy: PolicyDocument, version: int | None, variables: Mapping[str, object], *, longest: int
+) -> Iterator[Reason]:
+    conditions = [compile_condition(rule.when) for rule in policy.rules]
+    used = frozenset[str]().union(*(condition.uses for condition in conditions))
+    try:
+        values = prepare({name: variables[name] for name in used}, longest=longest)
+    except ConditionFailed as failure:
+        yield from (explanation.rule_error(rule, version, str(failure)) for rule in policy.rules)
+        return
+    for rule, condition in zip(policy.rules, conditions, strict=True):
+        try:
+            matched = condition.holds(values)
+        except ConditionFailed as failure:
+            yield explanation.rule_error(rule, version, str(failure))
+        else:
+            if matched:
+                yield explanation.rule_matched(rule, version)
+
+
+def _circumstances(facts: Facts) -> dict[str, object]:
+    """Return the values of `conditions.VARIABLES` but `args`; `action` is empty where the type is unknown."""
+    action = facts.action_type
+    return {
+        "agent": {
+            "name": facts.agent.name,
+            "version": facts.agent.version,
+            "known_version": facts.agent.known_version,
+        },
+        "action": {}
+        if action is None
+        else {
+            "type": action.name,
+            "title": action.title,
+            "risk": str(action.risk),
+            "irreversible": action.irreversible,
+            "widens_rights": action.widens_rights,
+        },
+        "subject": facts.subject,
+        "conversation": {"id": facts.conversation.id, "messages": facts.conversation.message_count},
+        "environment": facts.environment,
+        "mode": str(facts.mode),
+        "confidence": probability(facts.confidence),
+        "judge": probability(facts.judge_score),
+    }
+
+
+def _level_in_force(facts: Facts) -> Level:
+    """Return the granted level, cut to the cap of the action type and to what is known at all."""
+    if not isinstance(facts.level, Level):
+        return Level.SHADOW
+    levels = [facts.level]
+    if facts.action_type is not None:
+        levels.append(Level(facts.action_type.autonomy_cap))
+    if facts.action_type is None or facts.agent.known_version is not True:
+        levels.append(Level.REVIEW_ALL)
+    return Level.lowest(*levels)
+
+
+def _could_run_alone(facts: Facts, action_type: ActionTypeFacts, level: Level) -> bool:
+    """Return whether some action like this one, with other arguments and score, could have been allowed."""
+    return (
+        level in RUNS_ALONE
+        and action_type.risk in RISKS_THAT_MAY_RUN_ALONE
+        and action_type.widens_rights is False
+        and facts.agent.known_version is True
+    )
+
+
+def _falls_under(draw: float, share: float) -> bool:
+    return is_number(draw) and draw < share
+
+
+def _approvals(facts: Facts) -> int:
+    required = facts.policy.approvals_required if facts.policy else 1
+    critical = facts.action_type is not None and facts.action_type.risk == Risk.CRITICAL
+    return max(required, 2) if critical else required
+
+
+def _nearest_miss(facts: Facts, policy: PolicyDocument, level: Level, found: Scored) -> str:
+    return explanation.nearest_miss(
+        score=found.score,
+        threshold=policy.threshold,
+        applied=level is Level.THRESHOLD,
+        rules=len(policy.rules),
+        version=facts.policy_version,
+    )
