@@ -1,13 +1,12 @@
-"""The stream: long waits and server-sent events, served by granian over ASGI in a process of its own."""
+"""The stream process, served by granian over ASGI."""
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
-
 import django
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
 django.setup()
 
-from reviews.stream.app import application  # noqa: E402 - it needs the apps
+from reviews.stream.app import StreamApplication  # noqa: E402 - the apps must be ready first
 
-__all__ = ["application"]
+application = StreamApplication()

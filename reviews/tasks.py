@@ -12,16 +12,20 @@ from reviews.services import deadlines, ingest
 def sweep(**_future: object) -> None:
     """Release what left its undo window, expire what ran out of time, end the leases of lost runs."""
     now = database_now()
-    while deadlines.release_due(now=now):
-        pass
-    while deadlines.expire_due(now=now):
-        pass
-    while deadlines.end_leases(now=now):
-        pass
+    for act in (deadlines.release_due, deadlines.expire_due, deadlines.end_leases):
+        while act(now=now):
+            pass
+
+
+@shared_task(name="reviews.ingest_batch", ignore_result=True)
+def ingest_batch(batch_id: str, **_future: object) -> None:
+    """Work off the accepted lines of one batch."""
+    for row_id in ingest.rows_to_do(batch_id=batch_id):
+        ingest.work_off(row_id=row_id, now=database_now())
 
 
 @shared_task(name="reviews.sweep_ingest", ignore_result=True)
 def sweep_ingest(**_future: object) -> None:
-    """Work off the accepted lines of batches."""
+    """Work off the accepted lines that no hint led to."""
     for row_id in ingest.rows_to_do():
         ingest.work_off(row_id=row_id, now=database_now())

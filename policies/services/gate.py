@@ -193,7 +193,8 @@ def reason_document(reason: Reason) -> dict[str, JsonValue]:
 def _facts(
     proposal: Proposal, action_type: ActionType | None, policy_version: PolicyVersion | None, now: datetime
 ) -> Facts:
-    level = Level.SHADOW
+    # Nobody has declared it: a person decides every one, and what a person approves may run.
+    level = Level.REVIEW_ALL
     if action_type is not None:
         # The cap is the engine's to apply, so that it can say so; here only what was granted counts.
         grant = autonomy.grant_in_force(proposal.agent_version, action_type, now)
@@ -260,7 +261,7 @@ def _held_for(
         score=None,
         score_source=None,
         threshold=None,
-        level=Level.SHADOW,
+        level=Level.REVIEW_ALL,
         route=Route.DENIED if verdict is Verdict.DENY else Route.HELD,
         propensity=looked_at,
         min_propensity=looked_at,

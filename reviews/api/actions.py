@@ -142,7 +142,9 @@ def list_actions(request: HttpRequest, filters: Query[ActionFilter]) -> answers.
     if not 1 <= filters.limit <= 200:
         raise problems.error("validation", "limit must be from 1 to 200.")
     try:
-        rows = page(found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor)
+        rows = page(
+            found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor, scope="api-actions"
+        )
     except InvalidCursor as error:
         raise problems.error("invalid-cursor", str(error)) from None
     return answers.ActionPage(

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import DatabaseError, IntegrityError
 
 from hitl_site.lib import problems, strict_json
+from hitl_site.lib.jobs import hint
 from hitl_site.lib.problems import FieldError, Problem
 from policies.models import AgentKey
 from policies.services import agents
@@ -57,7 +58,7 @@ def take_in(*, key: AgentKey, lines: Sequence[Line], request_id: str, now: datet
         if line.body is None:
             assert line.problem is not None
             results[index] = line.problem
-        elif line.body.mode == Mode.OBSERVED:
+        elif line.body.mode == Mode.OBSERVED.value:
             observed.append((index, line.body))
         else:
             results[index] = _gated(key, line.body, request_id=request_id, now=now)
@@ -89,6 +90,9 @@ def _observed(
     except IntegrityError:
         # Another batch with one of these keys was first by a hair; its rows are there to be found now.
         accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
+    fresh = {a.row.batch_id for a in accepted if isinstance(a, ingest.Accepted) and not a.replayed}
+    for batch_id in fresh:
+        hint("reviews.ingest_batch", batch_id=batch_id)
     return {
         index: answer if isinstance(answer, ingest.Accepted) else _refusal(answer)
         for (index, _), answer in zip(lines, accepted, strict=True)

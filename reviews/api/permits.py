@@ -20,10 +20,6 @@ from reviews.services import permits
 
 router = Router(tags=["permits"])
 
-_SLUGS = {
-    permits.NoLongerAllowed: "policy-stricter",
-}
-
 
 class ConsumeBody(bodies.StrictSchema):
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
@@ -76,7 +72,7 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
             now=database_now(),
         )
     except permits.UnableToConsume as error:
-        raise problems.error(_SLUGS.get(type(error), error.slug), str(error)) from None
+        raise problems.error(error.slug, str(error)) from None
     if consumed.replayed:
         response["Idempotent-Replayed"] = "true"
     execution = consumed.execution

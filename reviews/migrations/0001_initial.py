@@ -276,6 +276,10 @@ class Migration(migrations.Migration):
             model_name='ingestrow',
             index=models.Index(condition=models.Q(('state', 'accepted')), fields=['id'], name='ingest_row_to_do'),
         ),
+        migrations.AddIndex(
+            model_name='ingestrow',
+            index=models.Index(condition=models.Q(('state', 'accepted')), fields=['batch_id', 'id'], name='ingest_row_to_do_of_batch'),
+        ),
         migrations.AddConstraint(
             model_name='ingestrow',
             constraint=models.UniqueConstraint(fields=('agent', 'idempotency_key'), name='ingest_row_one_per_agent_and_key'),

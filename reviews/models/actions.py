@@ -129,4 +129,7 @@ class IngestRow(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(state="accepted"), name="ingest_row_to_do"),
+            models.Index(
+                fields=["batch_id", "id"], condition=Q(state="accepted"), name="ingest_row_to_do_of_batch"
+            ),
         ]

@@ -33,11 +33,14 @@ class Counts:
     oldest: datetime | None
 
 
+def may_look(person: User) -> bool:
+    """Say whether this person may see the inbox at all."""
+    return person.has_perm("reviews.review_item") or person.has_perm("reviews.view_any_item")
+
+
 def visible_to(person: User) -> QuerySet[ReviewItem]:
     """Return the items that a person may see: every one, for reviewers and those who may see any."""
-    if person.has_perm("reviews.review_item") or person.has_perm("reviews.view_any_item"):
-        return ReviewItem.objects.all()
-    return ReviewItem.objects.none()
+    return ReviewItem.objects.all() if may_look(person) else ReviewItem.objects.none()
 
 
 def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:

@@ -51,11 +51,11 @@ def view_token(*, item: ReviewItem, reviewer: User, now: datetime) -> str:
 
 def opening(*, token: str, item_id: str, reviewer: User) -> Opening:
     """Return the opening that a token stands for, with what was noted of it since."""
-    facts = _facts(token, item_id=item_id, reviewer=reviewer)
-    row = ItemView.objects.filter(public_id=facts["v"]).first()
+    read = _read_token(token, item_id=item_id, reviewer=reviewer)
+    row = ItemView.objects.filter(public_id=read.view_id).first()
     return Opening(
         token=token,
-        opened_at=datetime.fromtimestamp(facts["t"], tz=UTC),
+        opened_at=read.opened_at,
         arguments_seen=row is not None and row.arguments_seen_at is not None,
         parts_opened=tuple(row.parts_opened) if row is not None else (),
     )
@@ -74,14 +74,14 @@ def note(
 ) -> ItemView:
     """Note that the person is still there, and what they have seen and opened. Seen things stay seen."""
     reviewer = current_reviewer(reviewer)
-    facts = _facts(token, item_id=item_id, reviewer=reviewer)
+    read = _read_token(token, item_id=item_id, reviewer=reviewer)
     item = ReviewItem.objects.get(public_id=item_id)
-    view, fresh = ItemView.objects.select_for_update().get_or_create(
-        public_id=facts["v"],
+    view, _ = ItemView.objects.select_for_update().get_or_create(
+        public_id=read.view_id,
         defaults={
             "item": item,
             "reviewer": reviewer,
-            "opened_at": datetime.fromtimestamp(facts["t"], tz=UTC),
+            "opened_at": read.opened_at,
             "last_seen_at": now,
         },
     )
@@ -109,11 +109,17 @@ def save_draft(*, item_id: str, reviewer: User, form: Mapping[str, Sequence[str]
     return True
 
 
-def _facts(token: str, *, item_id: str, reviewer: User) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Token:
+    view_id: str
+    opened_at: datetime
+
+
+def _read_token(token: str, *, item_id: str, reviewer: User) -> _Token:
     try:
         facts = signing.loads(token, salt=_SALT)
     except signing.BadSignature:
         raise UnknownOpening("This page was not opened here.") from None
     if facts["i"] != item_id or facts["u"] != reviewer.pk:
         raise UnknownOpening("This page was opened by somebody else, or for another item.")
-    return facts  # type: ignore[no-any-return]  # signed by view_token above
+    return _Token(view_id=facts["v"], opened_at=datetime.fromtimestamp(facts["t"], tz=UTC))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from policies.services import ledger, trust
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, Outcome, PermitBasis
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
 from reviews.services import permits, wakeups
 from reviews.services.decisions import close_state
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 200
 
@@ -36,8 +39,27 @@ def end_leases(*, now: datetime) -> int:
     )
 
 
+def next_due() -> datetime | None:
+    """Return when the next undo window ends, so that a sweeper can sleep until then. None when there is none."""
+    return (
+        Decision.objects.filter(terminal=True, released_at=None, undone_at=None)
+        .order_by("release_at")
+        .values_list("release_at", flat=True)
+        .first()
+    )
+
+
 def _each(keys: list[int], act: Callable[[int, datetime], bool], now: datetime) -> int:
-    return sum(act(key, now) for key in keys)
+    """Act on each row by itself, so that one that cannot be done does not hold up the others."""
+    done = 0
+    for key in keys:
+        try:
+            done += act(key, now)
+        except OperationalError:
+            raise
+        except Exception:
+            logger.exception("row %s of a sweep failed and will be tried again", key)
+    return done
 
 
 @transaction.atomic

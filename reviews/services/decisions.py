@@ -15,13 +15,13 @@ from pydantic import JsonValue
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import action_digest, canonicalize
 from hitl_site.lib.textdiff import json_patch
-from policies.engine import Verdict
+from policies.engine.facts import Verdict
 from policies.selectors.policies import live_version
 from policies.services import gate, ledger
 from reviews.adapters.submission import ARGUMENTS_LIMIT
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, SkipReason
 from reviews.models import ActionRequest, Decision, Draft, Escalation, Queue, ReviewItem, Skip
-from reviews.schema_form.validation import FieldError, validate
+from reviews.schema_form import FieldError, validate
 from reviews.selectors.actions import Arguments, proposed_arguments
 from reviews.selectors.reasons import reason_codes
 from reviews.services import gatekeeping, wakeups

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from hitl_site.lib import ids
 from policies.choices import Risk, Trigger
-from policies.engine import PolicyDocument
+from policies.engine.policy import PolicyDocument
 from policies.models import GateCheck
 from policies.selectors.policies import live_document
 from policies.services.gate import Proposal

@@ -13,7 +13,8 @@ from django.db import DatabaseError, connection, transaction
 
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import action_digest, body_digest, canonicalize
-from policies.engine import PolicyDocument, Verdict
+from policies.engine.facts import Verdict
+from policies.engine.policy import PolicyDocument
 from policies.models import ActionType, AgentKey, AgentVersion, GateCheck
 from policies.services import agents, gate, ledger
 from reviews.adapters import submission as wire
@@ -179,13 +180,12 @@ def accept_observed(
     return answers
 
 
-def rows_to_do(*, limit: int = 500) -> list[int]:
-    """Return the rows that wait to be worked off, oldest first."""
-    return list(
-        IngestRow.objects.filter(state=IngestState.ACCEPTED)
-        .order_by("id")
-        .values_list("pk", flat=True)[:limit]
-    )
+def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
+    """Return the rows that wait to be worked off, oldest first; those of one batch when it is named."""
+    rows = IngestRow.objects.filter(state=IngestState.ACCEPTED)
+    if batch_id:
+        rows = rows.filter(batch_id=batch_id)
+    return list(rows.order_by("id").values_list("pk", flat=True)[:limit])
 
 
 def work_off(*, row_id: int, now: datetime) -> bool:
@@ -301,7 +301,7 @@ def _store(
     request_id: str,
     now: datetime,
 ) -> ActionRequest:
-    state = ActionState.OBSERVED if body.mode == Mode.OBSERVED else _STATES[Verdict(check.verdict)]
+    state = ActionState.OBSERVED if body.mode == Mode.OBSERVED.value else _STATES[Verdict(check.verdict)]
     digest = digest_of(agent_name=key.agent.name, body=body)
     canonical = canonicalize(body.arguments)
     runs = state == ActionState.ALLOWED

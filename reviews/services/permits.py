@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from hitl_site.lib import ids
 from policies.choices import AgentState
-from policies.engine import Verdict
+from policies.engine.facts import Verdict
 from policies.models import Agent
 from policies.services import gate, ledger
 from reviews.choices import Outcome, PermitBasis
@@ -58,6 +58,8 @@ class KillSwitchActive(UnableToConsume):
 
 class NoLongerAllowed(UnableToConsume):
     """The policy in force has become stricter than the one that let this pass."""
+
+    slug = "policy-stricter"
 
 
 class UnknownExecution(Exception):

@@ -1,0 +1,81 @@
+"""The worker's own loops: what must not wait for the next tick of beat.
+
+Two threads beside the task pool. The *sweeper* wakes when an undo window ends or when somebody decides; the
+*sequencer* numbers the ledger and lets the labelling follow it. Each only calls acts that are safe to run
+anywhere, at once and twice: any number of workers may run these loops, and beat runs the same tasks as a net.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from celery.signals import worker_ready, worker_shutting_down
+from django.db import close_old_connections, connection
+
+from datasets.tasks import label_cases
+from hitl_site.lib.clock import database_now
+from policies.tasks import link_ledger
+from reviews.services import deadlines
+from reviews.services.wakeups import INBOX_CHANGED
+from reviews.tasks import sweep
+
+logger = logging.getLogger(__name__)
+
+_stop = threading.Event()
+# At the latest after this many seconds a loop looks again, whatever it heard.
+_LONGEST_SLEEP = 1.0
+_AFTER_A_FAILURE = 2.0
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def start(**_: Any) -> None:
+    """Start both loops once the worker takes tasks."""
+    _stop.clear()
+    for name, loop in (("sweeper", _sweep), ("sequencer", _sequence)):
+        threading.Thread(target=_keep_going, args=(name, loop), name=name, daemon=True).start()
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def stop(**_: Any) -> None:
+    """Let both loops end after the act they are in."""
+    _stop.set()
+
+
+def _keep_going(name: str, loop: Callable[[], None]) -> None:
+    """Run a loop until the worker stops; a database that went away is waited for."""
+    while not _stop.is_set():
+        try:
+            close_old_connections()
+            loop()
+        except Exception:
+            logger.exception("the %s stumbled and starts again", name)
+            connection.close()
+            _stop.wait(_AFTER_A_FAILURE)
+    connection.close()
+
+
+def _sweep() -> None:
+    """Release, expire and end leases as their times come."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {INBOX_CHANGED}")
+    raw: psycopg.Connection[Any] = connection.connection
+    while not _stop.is_set():
+        sweep()
+        due = deadlines.next_due()
+        patience = _LONGEST_SLEEP
+        if due is not None:
+            patience = min(patience, max(0.005, (due - database_now()).total_seconds()))
+        for _ in raw.notifies(timeout=patience, stop_after=1):
+            pass
+
+
+def _sequence() -> None:
+    """Number the ledger, then let the labelling follow it."""
+    while not _stop.is_set():
+        link_ledger()
+        label_cases()
+        _stop.wait(0.5)

@@ -1,0 +1,217 @@
+"""The ASGI application of the stream process.
+
+Two addresses wait here; everything else is refused, since the site answers on its own port.
+
+- ``GET /api/v1/actions/{id}?wait=N``: holds until the action is final or the time is up, then lets Django
+  answer as it would without ``wait``.
+- ``GET /live/inbox``: server-sent events for a signed-in person; each says only "look again".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.asgi import get_asgi_application
+from django.http.cookie import parse_cookie
+from django.utils.crypto import constant_time_compare
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from reviews.selectors.inbox import may_look
+from reviews.stream.wakeups import Wakeups
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LONGEST_WAIT = 30.0
+HEARTBEAT = 15.0
+STREAM_ENDS_AFTER = 300.0
+# Changes that come in one burst are one look for the browser.
+_SETTLE = 0.25
+_ACTION = re.compile(r"/api/v1/actions/(act_[0-9a-f]{32})")
+_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+
+
+class StreamApplication:
+    """Holds the waiting requests of one process."""
+
+    def __init__(self) -> None:
+        self._django = get_asgi_application()
+        self._wakeups = Wakeups()
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/live/inbox":
+            await self._inbox(scope, receive, send)
+        elif scope["type"] == "http" and (match := _ACTION.fullmatch(scope["path"])):
+            await self._action(match[1], scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/livez":
+            await _plain(send, 200, b"ok")
+        elif scope["type"] == "http":
+            await _plain(send, 404, b"This port holds long waits; the site answers on its own port.")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                conninfo = _conninfo()
+                self._pool = AsyncConnectionPool(conninfo, min_size=1, max_size=4, open=False)
+                await self._pool.open()
+                self._listener = asyncio.create_task(self._wakeups.listen(conninfo))
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                if self._listener is not None:
+                    self._listener.cancel()
+                if self._pool is not None:
+                    await self._pool.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _action(self, action_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        seconds = _seconds(scope["query_string"])
+        if scope["method"] == "GET" and seconds > 0:
+            with self._wakeups.of_action(action_id) as changed:
+                await self._until_final(action_id, changed, seconds, receive)
+            scope = {**scope, "query_string": b""}
+        # Django checks the key and reads the row: a wait by a stranger ends in its 401 or 404, and learns nothing.
+        await self._django(dict(scope), _no_body, send)  # type: ignore[arg-type]  # Send takes any mapping
+
+    async def _until_final(
+        self, action_id: str, changed: asyncio.Event, seconds: float, receive: Receive
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        gone = asyncio.create_task(_until_disconnected(receive))
+        try:
+            while not gone.done() and (left := ends - loop.time()) > 0 and await self._is_pending(action_id):
+                change = asyncio.create_task(changed.wait())
+                await asyncio.wait({change, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                change.cancel()
+                changed.clear()
+        finally:
+            gone.cancel()
+
+    async def _is_pending(self, action_id: str) -> bool:
+        if self._pool is None:
+            return False
+        async with self._pool.connection() as connection:
+            row = await (
+                await connection.execute(
+                    "SELECT state FROM reviews_actionrequest WHERE public_id = %s", [action_id]
+                )
+            ).fetchone()
+        return row is not None and row[0] == "pending_review"
+
+    async def _inbox(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        if not await sync_to_async(_may_look)(headers.get(b"cookie", b"").decode("latin-1")):
+            await _plain(send, 403, b"Sign in to follow the inbox.")
+            return
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *_cors(headers)]}
+        )
+        gone = asyncio.create_task(_until_disconnected(receive))
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + STREAM_ENDS_AFTER
+        try:
+            with self._wakeups.of_inbox() as changed:
+                await _write(send, b"retry: 2000\nevent: hello\ndata: {}\n\n")
+                while not gone.done() and loop.time() < ends:
+                    change = asyncio.create_task(changed.wait())
+                    await asyncio.wait({change, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+                    change.cancel()
+                    if changed.is_set():
+                        changed.clear()
+                        await _write(send, b"event: inbox-changed\ndata: {}\n\n")
+                        await asyncio.sleep(_SETTLE)
+                    else:
+                        await _write(send, b": still here\n\n")
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            gone.cancel()
+
+
+def _may_look(cookies: str) -> bool:
+    """Say whether the session cookie belongs to somebody who may see the inbox."""
+    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    session = SessionStore(key)
+    try:
+        user = User.objects.get(pk=session[SESSION_KEY], is_active=True)
+        if not constant_time_compare(session[HASH_SESSION_KEY], user.get_session_auth_hash()):
+            return False
+    except (KeyError, User.DoesNotExist, ValueError):
+        return False
+    return may_look(user)
+
+
+def _conninfo() -> str:
+    database = settings.DATABASES["default"]
+    return make_conninfo(
+        dbname=database["NAME"],
+        user=database["USER"] or None,
+        password=database["PASSWORD"] or None,
+        host=database["HOST"] or None,
+        port=database["PORT"] or None,
+        connect_timeout=2,
+        application_name="handrail-stream",
+    )
+
+
+def _seconds(query: bytes) -> float:
+    """Return how long to wait; 0 for whatever Django will refuse by itself."""
+    raw = parse_qs(query.decode("latin-1")).get("wait", ["0"])[-1]
+    return min(float(raw), LONGEST_WAIT) if raw.isascii() and raw.isdigit() and len(raw) <= 3 else 0.0
+
+
+def _cors(headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Let the site's own pages read the stream, which is another port of the same host."""
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname
+    parts = urlsplit(origin)
+    own = origin == settings.PUBLIC_URL or (
+        parts.hostname == host and (parts.port or 80) == settings.HANDRAIL_PORT
+    )
+    if not origin or not own:
+        return []
+    return [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-credentials", b"true"),
+        (b"vary", b"origin"),
+    ]
+
+
+async def _until_disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _no_body() -> MutableMapping[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _write(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _plain(send: Send, status: int, body: bytes) -> None:
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain; charset=utf-8")]}
+    )
+    await send({"type": "http.response.body", "body": body})

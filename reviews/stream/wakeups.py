@@ -1,0 +1,80 @@
+"""One LISTEN connection a process, fanned out to whoever waits here.
+
+A wake-up carries no data that anyone relies on: whoever is woken reads the row again. When the connection is
+lost everybody is woken, since what was missed meanwhile cannot be known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+
+from reviews.services.wakeups import ACTION_CHANGED, INBOX_CHANGED
+
+logger = logging.getLogger(__name__)
+
+_RECONNECT_AFTER = 1.0
+
+
+class Wakeups:
+    """Who waits for what in this process."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._inboxes: set[asyncio.Event] = set()
+
+    @contextlib.contextmanager
+    def of_action(self, action_id: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever this action changes."""
+        event = asyncio.Event()
+        self._waiting[action_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[action_id].discard(event)
+            if not self._waiting[action_id]:
+                del self._waiting[action_id]
+
+    @contextlib.contextmanager
+    def of_inbox(self) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever an item comes, goes or changes."""
+        event = asyncio.Event()
+        self._inboxes.add(event)
+        try:
+            yield event
+        finally:
+            self._inboxes.discard(event)
+
+    async def listen(self, conninfo: str) -> None:
+        """Hear notifications until cancelled; connect again, for ever, when the database went away."""
+        while True:
+            try:
+                async for channel, payload in _notifications(conninfo):
+                    self._wake(channel, payload)
+            except (psycopg.Error, OSError) as error:
+                logger.warning("the live line was cut (%s); connecting again", error)
+            self._wake_all()
+            await asyncio.sleep(_RECONNECT_AFTER)
+
+    def _wake(self, channel: str, payload: str) -> None:
+        events = self._inboxes if channel == INBOX_CHANGED else self._waiting.get(payload, ())
+        for event in events:
+            event.set()
+
+    def _wake_all(self) -> None:
+        for events in [*self._waiting.values(), self._inboxes]:
+            for event in events:
+                event.set()
+
+
+async def _notifications(conninfo: str) -> AsyncIterator[tuple[str, str]]:
+    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+        await connection.execute(f"LISTEN {ACTION_CHANGED}")
+        await connection.execute(f"LISTEN {INBOX_CHANGED}")
+        async for notification in connection.notifies():
+            yield notification.channel, notification.payload
