@@ -15,6 +15,8 @@ MAX_LENGTH = 2_000
 MAX_NESTING = 32
 MAX_LOOPS = 8
 MAX_LOOP_NESTING = 2
+# The library compiles a pattern each time it is used, which takes as long as this many steps of a loop.
+PATTERN_STEPS = 50
 
 # `map` is left out: chained with `+` or list literals it doubles a list at every step, and every condition
 # that yields a bool can be written with these four.
@@ -68,12 +70,14 @@ class Profile:
     loop_nesting: int
     additions: int
     widest: int
+    patterns_in_loops: bool
 
     def steps(self, longest: int) -> int:
         """Return an upper bound of loop steps over a document whose longest list has `longest` members."""
         # Adding lists lengthens what is walked, by at most the number of additions plus one.
         walked = max(longest, self.widest, 1) * (self.additions + 1)
-        return int(walked**self.loop_nesting)
+        weight = PATTERN_STEPS if self.patterns_in_loops else 1
+        return int(walked**self.loop_nesting) * weight
 
 
 def fail_at(source: str, offset: int, message: str) -> InvalidCondition:
@@ -106,6 +110,7 @@ def profile(source: str, *, variables: Mapping[str, frozenset[str] | None]) -> P
         loop_nesting=scan.deepest_loop,
         additions=sum(token.text == "+" for token in tokens),
         widest=1 + sum(token.text == "," for token in tokens),
+        patterns_in_loops=scan.patterns_in_loops,
     )
 
 
@@ -118,6 +123,7 @@ class _Scan:
         self.bound: set[str] = set()
         self.deepest_loop = 0
         self.loops = 0
+        self.patterns_in_loops = False
         self._open: list[tuple[str, bool]] = []
 
     def run(self) -> None:
@@ -149,6 +155,7 @@ class _Scan:
                 self.bound.add(self._text(index + 1))
         if called == "matches":
             self._check_pattern(index)
+            self.patterns_in_loops = self.patterns_in_loops or self._loops_open() > 0
         self._open.append((token.text, is_loop))
         depth = self._loops_open()
         self.deepest_loop = max(self.deepest_loop, depth)

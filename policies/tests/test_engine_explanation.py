@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from policies.engine import explanation
+from policies.engine.conditions import VARIABLES, compile_condition
 from policies.engine.evaluation import evaluate
 from policies.engine.explanation import audit_sample, percent
 from policies.engine.facts import AgentFacts, Facts, Level, ScoreSource, Trigger, Verdict
@@ -158,3 +161,17 @@ def test_no_sentence_speaks_jargon() -> None:
         for reason in evaluate(facts(**changes)).reasons:
             assert not re.search(r"HITL|ECE|propensity|CEL\b", f"{reason.title} {reason.detail}")
             assert reason.detail.endswith(".")
+
+
+def test_the_page_about_the_gate_names_every_reason_and_variable_and_its_examples_compile() -> None:
+    page = (Path(__file__).parents[2] / "docs/algorithms/gate.md").read_text(encoding="utf-8")
+
+    for code in re.findall(r'code="([a-z_]+)"', Path(explanation.__file__).read_text(encoding="utf-8")):
+        assert f"`{code}`" in page
+    for name, names in VARIABLES.items():
+        for each in [f"{name}.{field}" for field in names or ()] or [name]:
+            assert f"`{each}`" in page
+    examples = page.split("```")[1].strip().splitlines()
+    assert len(examples) == 4
+    for example in [*examples, "double(args.amount) * 1.2 > 100.0"]:
+        compile_condition(example)
