@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -66,6 +67,8 @@ def percent(value: float | Decimal | None, digits: int = 0) -> str:
     if value is None:
         return MISSING
     share = float(value)
+    if math.isnan(share):
+        return MISSING
     step = 10.0 ** -(digits + 2)
     if 0 < share < step / 2:
         return f"under {step:.{digits}%}"
@@ -87,9 +90,11 @@ def money(value: float | Decimal | str | None, currency: str = "EUR") -> str:
         return MISSING
     try:
         amount = Decimal(str(value))
-        shown = f"{abs(amount):,.{0 if currency in _NO_MINOR_UNIT else 2}f}"
-    except (ArithmeticError, ValueError):
+    except ArithmeticError:
         return str(value)
+    if not amount.is_finite():
+        return str(value)
+    shown = f"{abs(amount):,.{0 if currency in _NO_MINOR_UNIT else 2}f}"
     sign = "−" if amount < 0 else ""
     symbol = _SYMBOLS.get(currency)
     return f"{sign}{symbol}{shown}" if symbol else f"{sign}{shown} {currency}"

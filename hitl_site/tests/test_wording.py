@@ -1,0 +1,109 @@
+"""Numbers and times in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from hitl_site.lib import wording
+from hitl_site.lib.wording import DueState
+
+NOW = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (38.9, "38 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (4200, "1 h 10 min"),
+        (7500, "2 h 05 min"),
+        (86_400, "1 day"),
+        (100_800, "1 day 4 h"),
+        (8 * 86_400 + 3600, "8 days"),
+        (-720, "12 min"),
+    ],
+)
+def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> None:
+    assert wording.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes_left", "state", "text"),
+    [
+        (26, DueState.OK, "26 min"),
+        (25, DueState.SOON, "25 min"),
+        (11, DueState.SOON, "11 min"),
+        (10, DueState.URGENT, "10 min"),
+        (0.5, DueState.URGENT, "30 s"),
+        (0, DueState.LATE, "0 s late"),
+        (-12, DueState.LATE, "12 min late"),
+    ],
+)
+def test_a_deadline_has_four_states_by_the_share_of_its_time(
+    minutes_left: float, state: DueState, text: str
+) -> None:
+    due_at = NOW + dt.timedelta(minutes=minutes_left)
+    shown = wording.due_time(due_at=due_at, opened_at=due_at - dt.timedelta(minutes=100), now=NOW)
+    assert (shown.state, shown.text) == (state, text)
+
+
+def test_a_deadline_before_its_own_beginning_is_not_a_division_by_zero() -> None:
+    due_at = NOW + dt.timedelta(minutes=1)
+    assert wording.due_time(due_at=due_at, opened_at=due_at, now=NOW).state == DueState.URGENT
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.71, 0, "71%"),
+        (1, 0, "100%"),
+        (0, 0, "0%"),
+        (0.999, 0, "over 99%"),
+        (0.994, 0, "99%"),
+        (0.001, 0, "under 1%"),
+        (0.0012, 1, "0.1%"),
+        (0.9996, 1, "over 99.9%"),
+        (Decimal("0.125"), 1, "12.5%"),
+        (None, 0, "—"),
+    ],
+)
+def test_only_a_whole_is_a_hundred_percent(value: float | Decimal | None, digits: int, text: str) -> None:
+    assert wording.percent(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "text"),
+    [
+        (184, "EUR", "€184.00"),
+        ("12.5", "EUR", "€12.50"),
+        (Decimal("-1840"), "USD", "−$1,840.00"),
+        (1200, "JPY", "¥1,200"),
+        (9, "CHF", "9.00 CHF"),
+        ("about ten", "EUR", "about ten"),
+        (None, "EUR", "—"),
+    ],
+)
+def test_money_carries_its_currency_and_text_is_left_alone(
+    value: float | Decimal | str | None, currency: str, text: str
+) -> None:
+    assert wording.money(value, currency) == text
+
+
+def test_infinity_and_not_a_number_do_not_break_a_page() -> None:
+    assert wording.money("Infinity") == "Infinity"
+    assert wording.money("NaN") == "NaN"
+    assert wording.percent(float("nan")) == "—"
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Jonas Trautner", "JT"), ("ana.ruiz", "AR"), ("mira", "MI"), ("", "?"), ("  ", "?"), ("a b c", "AC")],
+)
+def test_initials_are_one_or_two_letters(name: str, letters: str) -> None:
+    assert wording.initials(name) == letters
