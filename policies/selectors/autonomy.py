@@ -39,6 +39,8 @@ def grant_in_force(
     agent_version: AgentVersion, action_type: ActionType, now: datetime
 ) -> AutonomyGrant | None:
     """Return the grant that holds at this moment: neither ended nor lapsed."""
+    if agent_version.pk is None:  # a dry run of a version that was never seen
+        return None
     return AutonomyGrant.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=now),
         agent_version=agent_version,
