@@ -28,7 +28,7 @@ function problemText(status) {
   if (status === 403) return "Not sent: you may not do this, or the page was open for too long. Reload it.";
   if (status === 404) return "It is no longer there.";
   if (status === 413) return "Not sent: it is too large.";
-  return "Not sent: the server did not answer as it should. Nothing was decided. Try again.";
+  return "The server did not answer as it should. Open the item again to see what was recorded.";
 }
 
 document.addEventListener("click", (event) => {
@@ -43,7 +43,7 @@ document.addEventListener("htmx:response:error", (event) => {
 
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name !== "AbortError") {
-    say("Not sent: the server cannot be reached. What you typed is still here. Try again.");
+    say("No answer from the server. What you typed is still here: try again.");
   }
 });
 
