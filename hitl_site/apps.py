@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 
@@ -8,5 +8,6 @@ class HitlSiteConfig(AppConfig):
     def ready(self) -> None:
         from hitl_site.groups import make_groups
 
-        # This app is the last in INSTALLED_APPS: every permission exists by then.
-        post_migrate.connect(make_groups, sender=self)
+        # The signal is sent for apps with models alone, in the order of INSTALLED_APPS. Ours end with datasets:
+        # by then every permission exists.
+        post_migrate.connect(make_groups, sender=apps.get_app_config("datasets"))
