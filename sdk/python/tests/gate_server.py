@@ -62,7 +62,7 @@ def problem(status: int, kind: str, **headers: str) -> Reply:
 
 
 class Gate:
-    """State of the small gate; ``faults`` maps a route to what happens to its answers, the first ones first."""
+    """State of the small gate; ``faults`` maps a route to what happens to its next answers, in order."""
 
     def __init__(self) -> None:
         self.signing_key = Ed25519PrivateKey.generate()
@@ -239,9 +239,16 @@ class Gate:
             "digest": self._final_digest(action),
         }
         claims: Document = {
-            "iss": self.url, "aud": "executor", "sub": AGENT_ID, "jti": action["permit"], "iat": now, "nbf": now,
-            "exp": now + 300, "act": act, "dec": {"id": None, "kind": "allow", "policy_version": 3, "approvals": 0},
-        }  # fmt: skip
+            "iss": self.url,
+            "aud": "executor",
+            "sub": AGENT_ID,
+            "jti": action["permit"],
+            "iat": now,
+            "nbf": now,
+            "exp": now + 300,
+            "act": act,
+            "dec": {"id": None, "kind": "allow", "policy_version": 3, "approvals": 0},
+        }
         return {"id": action["permit"], "token": self.sign(self.claims(claims)), "expires_at": LATER}
 
     def sign(self, claims: Document) -> str:

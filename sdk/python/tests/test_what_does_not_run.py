@@ -220,6 +220,7 @@ CORRECTIONS = [
         DigestMismatch,
     ),
     Case("final arguments of no form", members(final_arguments=[1]), ProtocolError),
+    Case("a lone surrogate", members(final_arguments={"\ud800": "\udc00"}), ProtocolError),
     Case("a number beyond 2^53", members(final_arguments={"amount": 2**60}), ProtocolError),
     Case("marked as approved", members(state="approved"), DigestMismatch),
 ]
@@ -347,6 +348,8 @@ def test_a_forged_permit_runs_nothing_where_a_jwks_is_given(
         (members(lease_until="2999-01-01T00:00:00"), ProtocolError),
         (members(arguments={"order": "A-77", "amount": "4000.00"}), DigestMismatch),
         (members(arguments="yes"), ProtocolError),
+        (members(arguments={"\ud800": 1}), ProtocolError),
+        (members(arguments={"amount": 2**60}), ProtocolError),
     ],
 )
 def test_a_consume_that_does_not_hold_runs_nothing(

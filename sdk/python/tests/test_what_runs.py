@@ -102,7 +102,7 @@ def test_a_function_that_raises_is_reported_as_failed_without_its_message(gate: 
     with pytest.raises(OSError, match="hunter2"):
         runner.refund()
     [told] = gate.outcomes
-    assert (told["outcome"], told["detail"]) == ("failed", "builtins.OSError")
+    assert (told["outcome"], told["detail"]) == ("failed", {"error": "builtins.OSError"})
 
 
 def test_an_interrupted_function_is_reported_as_unknown(gate: Gate, client: Client) -> None:
@@ -219,7 +219,10 @@ def test_a_batch_answers_line_by_line(gate: Gate, client: Client) -> None:
 def test_an_observed_action_is_told_with_its_outcome(gate: Gate, client: Client) -> None:
     client.report_observed("refund.issue", REFUND, "failed", detail="no funds", conversation_id="c1")
     [(_, _, body)] = [seen for seen in gate.seen if seen[0] == "submit"]
-    assert (body["mode"], body["outcome"]) == ("observed", {"outcome": "failed", "detail": "no funds"})
+    assert (body["mode"], body["outcome"]) == (
+        "observed",
+        {"outcome": "failed", "detail": {"message": "no funds"}},
+    )
 
 
 def test_a_rejection_tells_the_agent_why(gate: Gate, client: Client) -> None:

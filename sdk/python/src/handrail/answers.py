@@ -187,7 +187,7 @@ def read_decision(document: JSONObject) -> Decision:
         id=fields.maybe_text("id"),
         kind=fields.text("kind"),
         reasons=_read_reasons(fields),
-        note=fields.maybe_text("note"),
+        note=fields.maybe_text("note") or None,
         final_arguments=fields.maybe_object("final_arguments"),
         patch=tuple(fields.items("patch")),
     )

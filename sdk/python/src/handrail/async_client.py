@@ -18,7 +18,7 @@ from handrail.client import WAIT_TIMEOUT
 from handrail.errors import NotApproved
 from handrail.exchange import Flow, Pause, Retries
 from handrail.execution import Performed, failure_detail, fits, log, performed, running
-from handrail.proposals import Proposal, RunOptions, SubmitOptions
+from handrail.proposals import Detail, Proposal, RunOptions, SubmitOptions
 from handrail.setup import Setup, set_up
 from handrail.waiting import wait
 
@@ -89,7 +89,7 @@ class AsyncClient:
         arguments: Mapping[str, object],
         outcome: Outcome | str,
         *,
-        detail: object = None,
+        detail: Detail | None = None,
         **options: Unpack[RunOptions],
     ) -> Answer:
         """Tell of an action that has happened already."""
@@ -114,7 +114,9 @@ class AsyncClient:
         """Use the permit up. Call the function if, and only if, this returns."""
         return await self._drive(self._flows.consume(permit, digest, execution_key=execution_key))
 
-    async def report(self, execution: Execution | str, outcome: Outcome | str, detail: object = None) -> None:
+    async def report(
+        self, execution: Execution | str, outcome: Outcome | str, detail: Detail | None = None
+    ) -> None:
         """Say what came of the run."""
         await self._drive(self._flows.report(execution, outcome, detail))
 
@@ -215,7 +217,7 @@ class AsyncClient:
         return performed(cleared, result, reported=reported)
 
     async def _report_quietly(
-        self, cleared: Cleared, outcome: Outcome, detail: str | None = None, *, patiently: bool = True
+        self, cleared: Cleared, outcome: Outcome, detail: Detail | None = None, *, patiently: bool = True
     ) -> bool:
         try:
             await self._drive(self._flows.report(cleared.execution, outcome, detail, patiently=patiently))

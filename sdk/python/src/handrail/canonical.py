@@ -75,7 +75,8 @@ def canonical_bytes(value: JSONValue) -> bytes:
     """Return the RFC 8785 bytes of ``value``."""
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as exc:
+    # rfc8785 lets a lone surrogate in a key escape as the error of the codec.
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as exc:
         raise InvalidArguments(f"no canonical form: {exc}") from exc
 
 

@@ -122,11 +122,7 @@ def _decided_arguments(answer: Answer, proposal: Proposal, *, agent: str) -> JSO
         return proposal.arguments
     if answer.final_arguments is None or not answer.final_digest:
         raise ProtocolError("the action was corrected, but its final arguments are missing")
-    try:
-        final = snapshot_object(answer.final_arguments)
-        digest = proposal.digest_of(final, agent=agent)
-    except InvalidArguments as exc:
-        raise ProtocolError(f"the final arguments: {exc}") from exc
+    final, digest = _received(answer.final_arguments, proposal, agent=agent)
     if not same_digest(answer.final_digest, digest):
         raise DigestMismatch("the final arguments do not have the digest that was decided")
     return final
@@ -139,12 +135,19 @@ def _proposal_of(answer: Answer, environment: str) -> Proposal:
     """
     if answer.action_type is None or answer.arguments is None:
         raise ProtocolError("the answer does not say what was proposed")
-    return propose(
-        answer.action_type,
-        answer.arguments,
-        environment=environment,
-        subject=answer.subject,
-    )
+    try:
+        return propose(answer.action_type, answer.arguments, environment=environment, subject=answer.subject)
+    except InvalidArguments as exc:
+        raise ProtocolError(f"what was proposed: {exc}") from exc
+
+
+def _received(document: JSONObject, proposal: Proposal, *, agent: str) -> tuple[JSONObject, str]:
+    """Return arguments that the server sent, and their digest, computed here."""
+    try:
+        arguments = snapshot_object(document)
+        return arguments, proposal.digest_of(arguments, agent=agent)
+    except InvalidArguments as exc:
+        raise ProtocolError(f"the decided arguments: {exc}") from exc
 
 
 def _check_holder(flows: Flows, sub: str) -> Flow[None]:
@@ -168,7 +171,8 @@ def _check_execution(flows: Flows, execution: Execution, verified: Verified) -> 
     if execution.arguments is None:
         return
     agent = flows.agent_name or ""
-    if not same_digest(verified.proposal.digest_of(execution.arguments, agent=agent), verified.digest):
+    _, released = _received(execution.arguments, verified.proposal, agent=agent)
+    if not same_digest(released, verified.digest):
         raise DigestMismatch("the server released other arguments than those about to run")
 
 

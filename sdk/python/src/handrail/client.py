@@ -15,7 +15,7 @@ from handrail.clearing import Cleared, Fit, Verified, clear, verify
 from handrail.errors import NotApproved
 from handrail.exchange import Flow, Pause, Retries
 from handrail.execution import Performed, failure_detail, fits, log, performed, running
-from handrail.proposals import Proposal, RunOptions, SubmitOptions
+from handrail.proposals import Detail, Proposal, RunOptions, SubmitOptions
 from handrail.setup import Setup, set_up
 from handrail.waiting import wait
 
@@ -73,7 +73,7 @@ class Client:
         arguments: Mapping[str, object],
         outcome: Outcome | str,
         *,
-        detail: object = None,
+        detail: Detail | None = None,
         **options: Unpack[RunOptions],
     ) -> Answer:
         """Tell of an action that has happened already, so that it is judged and may be drawn for review."""
@@ -96,7 +96,9 @@ class Client:
         """Use the permit up. Call the function if, and only if, this returns."""
         return self._drive(self._flows.consume(permit, digest, execution_key=execution_key))
 
-    def report(self, execution: Execution | str, outcome: Outcome | str, detail: object = None) -> None:
+    def report(
+        self, execution: Execution | str, outcome: Outcome | str, detail: Detail | None = None
+    ) -> None:
         """Say what came of the run."""
         self._drive(self._flows.report(execution, outcome, detail))
 
@@ -196,7 +198,7 @@ class Client:
         return performed(cleared, result, reported=reported)
 
     def _report_quietly(
-        self, cleared: Cleared, outcome: Outcome, detail: str | None = None, *, patiently: bool = True
+        self, cleared: Cleared, outcome: Outcome, detail: Detail | None = None, *, patiently: bool = True
     ) -> bool:
         """Report; a failure to do so must not look like a run that did not happen, so it is only logged."""
         try:

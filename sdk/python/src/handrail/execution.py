@@ -74,9 +74,9 @@ def performed(cleared: Cleared, result: T, *, reported: bool) -> Performed[T]:
     )
 
 
-def failure_detail(error: BaseException) -> str:
+def failure_detail(error: BaseException) -> dict[str, object]:
     """Name the kind of error only: messages of exceptions carry secrets and personal data."""
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+    return {"error": f"{type(error).__module__}.{type(error).__qualname__}"}
 
 
 def fits(function: Callable[..., object]) -> Callable[[JSONObject], None]:

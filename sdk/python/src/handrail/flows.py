@@ -24,11 +24,11 @@ from handrail.answers import (
     read_page,
 )
 from handrail.batches import MAX_ROWS, NDJSON, encode_rows, merge_lines, propose_row, read_lines
-from handrail.canonical import JSONObject, same_digest, snapshot
+from handrail.canonical import JSONObject, same_digest
 from handrail.endpoints import Endpoints, segment
 from handrail.errors import DigestMismatch, NotApproved, ProtocolError
 from handrail.exchange import Clock, Flow, Retries, exchange
-from handrail.proposals import Proposal, SubmitOptions, propose
+from handrail.proposals import Detail, Proposal, SubmitOptions, outcome_detail, propose
 from handrail.wire import BODY_LIMIT, Fields, Request, read_object
 
 _OK = frozenset({200})
@@ -140,14 +140,14 @@ class Flows:
         self,
         execution: Execution | str,
         outcome: Outcome | str,
-        detail: object = None,
+        detail: Detail | None = None,
         *,
         patiently: bool = True,
     ) -> Flow[None]:
         """Say what came of a run, with the digest of what ran."""
         body: JSONObject = {"outcome": Outcome(outcome).value}
         if detail is not None:
-            body["detail"] = snapshot(detail, where="(detail)")
+            body["detail"] = outcome_detail(detail)
         if isinstance(execution, Execution):
             body["executed_digest"] = execution.digest
         request = self.endpoints.post(f"executions/{_execution_segment(execution)}/outcome", body)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, TypeAlias, TypedDict, Unpack
 
 from handrail.canonical import JSONObject, action_digest, snapshot, snapshot_object
 from handrail.errors import InvalidArguments
 
-_MAX_KEY = 255
+# What may stand bare in the header (RFC 9110 field values, without spaces and quotes).
+_KEY = re.compile(r"[\x21\x23-\x7e]{1,255}")
+
+
+Detail: TypeAlias = str | Mapping[str, object]
 
 
 class RunOptions(TypedDict, total=False):
@@ -88,8 +93,10 @@ def propose(
         raise TypeError(f"unknown option: {', '.join(sorted(unknown))}")
     key = options.get("idempotency_key")
     key = uuid.uuid4().hex if key is None else key
-    if not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
-        raise InvalidArguments(f"an idempotency key is 1 to {_MAX_KEY} printable ASCII characters")
+    if not _KEY.fullmatch(key):
+        raise InvalidArguments(
+            "an idempotency key is 1 to 255 visible ASCII characters, without quotation marks"
+        )
     if options.get("subject") == "":
         raise InvalidArguments("no subject is None, not empty text")
     frozen = snapshot_object(arguments)
@@ -110,6 +117,11 @@ def propose(
         encoded=json.dumps(body, separators=(",", ":")).encode(),
         _arguments=json.dumps(frozen).encode(),
     )
+
+
+def outcome_detail(detail: Detail) -> JSONObject:
+    """Return the details of an outcome as the object that the API takes; text becomes its ``message``."""
+    return snapshot_object({"message": detail} if isinstance(detail, str) else detail, where="(detail)")
 
 
 def _duration(timeout: str | timedelta) -> str:

@@ -12,7 +12,7 @@ from handrail.endpoints import Endpoints, checked_base_url
 from handrail.exchange import Clock, Retries
 from handrail.flows import Flows
 from handrail.permits import SignatureCheck, ed25519_check
-from handrail.proposals import Proposal, RunOptions, SubmitOptions, propose
+from handrail.proposals import Detail, Proposal, RunOptions, SubmitOptions, outcome_detail, propose
 from handrail.transport import Transport
 
 VERSION = "0.1.0"
@@ -33,11 +33,11 @@ class Setup:
             raise ValueError("a dry run or an observed action cannot be run; use submit or report_observed")
         return proposal
 
-    def observed(self, options: RunOptions, outcome: Outcome | str, detail: object) -> SubmitOptions:
+    def observed(self, options: RunOptions, outcome: Outcome | str, detail: Detail | None) -> SubmitOptions:
         """Return the options of an action that has happened already."""
         told: dict[str, object] = {"outcome": Outcome(outcome).value}
         if detail is not None:
-            told["detail"] = detail
+            told["detail"] = outcome_detail(detail)
         return cast("SubmitOptions", {**options, "mode": "observed", "outcome": told})
 
 

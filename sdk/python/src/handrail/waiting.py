@@ -77,6 +77,7 @@ def _wait_until_decided(flows: Flows, action_id: str, known: Answer | None, time
     link = known.wait_link if known else None
     failures = 0
     answered = False
+    reasons = known.reasons if known else ()
     outage: NotApproved | None = None
     while True:
         left = deadline - clock.monotonic()
@@ -92,13 +93,14 @@ def _wait_until_decided(flows: Flows, action_id: str, known: Answer | None, time
             if held.answer.state != PENDING:
                 return held.answer
             answered, failures, link = True, 0, held.answer.wait_link or link
+            reasons = held.answer.reasons
             pause = max(held.retry_after or 0.0, _SHORTEST_ROUND - held.seconds)
         left = deadline - clock.monotonic()
         if left > 0:
             yield Pause(min(pause, left))
         if deadline - clock.monotonic() <= 0:
             # Nobody decided, or nobody answered: two different things to tell the agent.
-            raise StillPending() if answered or outage is None else outage
+            raise StillPending(reasons=reasons) if answered or outage is None else outage
 
 
 def _hold(
