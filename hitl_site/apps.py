@@ -8,6 +8,6 @@ class HitlSiteConfig(AppConfig):
     def ready(self) -> None:
         from hitl_site.groups import make_groups
 
-        # The signal is sent for apps with models alone, in the order of INSTALLED_APPS. Ours end with datasets:
-        # by then every permission exists.
+        # The signal is sent for apps with models alone, in the order of INSTALLED_APPS. Ours end with
+        # datasets: by then every permission exists.
         post_migrate.connect(make_groups, sender=apps.get_app_config("datasets"))
