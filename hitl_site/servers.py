@@ -5,9 +5,9 @@
 
 ``--ephemeral`` runs PostgreSQL and Valkey in a temporary folder and gives the command ``DATABASE_URL``,
 ``REDIS_URL`` and (unless set) ``HANDRAIL_HOME``; a URL already in the environment replaces that server.
-``--stack`` runs all of ``manage.py up`` there, on free ports, without demo data unless ``HANDRAIL_DEMO=1``,
-and adds ``HANDRAIL_URL``, ``HANDRAIL_STREAM_URL`` and ``HANDRAIL_ADMIN_PASSWORD``. Both exit with the command's
-own code and leave nothing behind.
+``--stack`` runs all of ``manage.py up`` there, on free ports, with demo data only for ``HANDRAIL_DEMO=1``,
+and adds ``HANDRAIL_URL``, ``HANDRAIL_STREAM_URL`` and ``HANDRAIL_ADMIN_PASSWORD``. Both exit with the
+command's own code and leave nothing behind.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,23 +73,30 @@ class Stack:
 
     def _worker(self) -> Program:
         concurrency = min(self.processes, MOST_WORKERS)
-        return self._python(
-            "worker",
-            # The command "up" says once, in one line, what it means to be root.
-            *("-W", "ignore:You're running the worker with superuser privileges"),
-            *("-m", "celery", "--quiet", "-A", "hitl_site", "worker", "--loglevel", "WARNING"),
-            *("--concurrency", str(concurrency), "--without-gossip", "--without-mingle"),
+        return self._celery(
+            "worker", "--concurrency", str(concurrency), "--without-gossip", "--without-mingle"
         )
 
     def _beat(self) -> Program:
         schedule = self.home / "run" / "beat-schedule"
+        return self._celery("beat", "--schedule", str(schedule), "--pidfile", "")
+
+    def _celery(self, name: str, *arguments: str) -> Program:
         return self._python(
-            "beat",
-            *("-m", "celery", "--quiet", "-A", "hitl_site", "beat", "--loglevel", "WARNING"),
-            *("--schedule", str(schedule), "--pidfile", ""),
+            name,
+            # The command "up" says once, in one line, what it means to be root.
+            *("-W", "ignore:You're running the worker with superuser privileges"),
+            *("-m", "celery", "--quiet", "-A", "hitl_site", name, "--loglevel", "WARNING", *arguments),
+            # Without us there is no broker either, and a polite end would only wait for it.
+            orphan_signal=signal.SIGKILL,
         )
 
-    def _python(self, name: str, *arguments: str) -> Program:
+    def _python(self, name: str, *arguments: str, orphan_signal: signal.Signals | None = None) -> Program:
         return Program(
-            name=name, argv=(sys.executable, *arguments), env=self.environment, cwd=self.base, stop_seconds=5
+            name=name,
+            argv=(sys.executable, *arguments),
+            env=self.environment,
+            cwd=self.base,
+            stop_seconds=5,
+            orphan_signal=orphan_signal,
         )

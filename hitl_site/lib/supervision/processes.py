@@ -42,6 +42,8 @@ class Program:
     account: Account | None = None  # None: as ourselves
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 5.0
+    # When we die without a word: what the child gets then, where that is not its stop signal.
+    orphan_signal: signal.Signals | None = None
 
 
 def spawn(program: Program, *, output: int | IO[bytes] | None = None) -> subprocess.Popen[bytes]:
@@ -62,7 +64,7 @@ def spawn(program: Program, *, output: int | IO[bytes] | None = None) -> subproc
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
-        preexec_fn=_die_with_parent(program.stop_signal),
+        preexec_fn=_die_with_parent(program.orphan_signal or program.stop_signal),
     )
 
 

@@ -172,9 +172,8 @@ class Supervisor:
         finally:
             os.close(write)
         child.started = time.monotonic()
-        self._roster.enter(
-            name=child.program.name, pid=child.process.pid, stop_signal=child.program.stop_signal
-        )
+        orphaned = child.program.orphan_signal or child.program.stop_signal
+        self._roster.enter(name=child.program.name, pid=child.process.pid, stop_signal=orphaned)
         os.set_blocking(read, False)
         self._selector.register(os.fdopen(read, "rb", buffering=0), selectors.EVENT_READ, child)
 
