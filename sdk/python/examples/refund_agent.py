@@ -4,14 +4,15 @@
     export HANDRAIL_KEY=$(.venv/bin/python manage.py create_agent refunds --print-key | tail -1)
     PYTHONPATH=sdk/python/src .venv/bin/python sdk/python/examples/refund_agent.py
 
-Then open the inbox, look at what the agent proposes, and approve, correct or reject it. Change the amount there
-and see what is paid here.
+Then open the inbox, look at what the agent proposes, and approve, correct or reject it. Change the amount
+there and see what is paid here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import handrail
 
@@ -29,7 +30,7 @@ TICKETS = [
 ]
 
 
-def conversation(arguments: dict[str, object]) -> dict[str, object]:
+def conversation(arguments: dict[str, Any]) -> dict[str, object]:
     """What the reviewer needs to see beside the proposal; it is no part of what is approved."""
     return {
         "messages": [
@@ -38,7 +39,7 @@ def conversation(arguments: dict[str, object]) -> dict[str, object]:
     }
 
 
-def confidence(arguments: dict[str, object]) -> float:
+def confidence(arguments: dict[str, Any]) -> float:
     """How sure the agent is."""
     return next(float(str(t["sure"])) for t in TICKETS if t["order"] == arguments["order"])
 
@@ -47,7 +48,7 @@ def confidence(arguments: dict[str, object]) -> float:
     "refund.issue", client=client, context=conversation, confidence=confidence, wait_timeout=600
 )
 def issue_refund(order: str, amount: str) -> str:
-    """Pay money back. Nothing in here runs before somebody, or the policy, has said yes to these arguments."""
+    """Pay money back: nothing in here runs before a person or the policy has said yes to these arguments."""
     print(f"    >>> paying {amount} for order {order}")
     return f"refunded {amount}"
 

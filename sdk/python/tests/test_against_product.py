@@ -1,6 +1,7 @@
 """The client against the real product: both compute the same digest, and only what was decided runs.
 
-Needs the fixture ``product`` of the repository's top-level ``conftest.py``, with the members of ``Product`` below.
+Needs the fixture ``product`` of the repository's top-level ``conftest.py``, with the members of
+``Product`` below.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import threading
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import pytest
@@ -86,11 +87,11 @@ def key(product: Product) -> str:
 
 
 @pytest.fixture
-def client(product: Product, key: str) -> Iterator[Client]:
+def client(product: Product, key: str) -> Client:
     with urllib.request.urlopen(f"{product.url}/.well-known/jwks.json", timeout=10) as answer:
         jwks = read_json(answer.read())
     assert isinstance(jwks, dict)
-    yield Client(product.url, key, jwks=jwks, retries=Retries(attempts=8))
+    return Client(product.url, key, jwks=jwks, retries=Retries(attempts=8))
 
 
 def test_both_sides_compute_the_same_digest_of_awkward_arguments(client: Client, held: str) -> None:

@@ -17,8 +17,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 V = TypeVar("V")
 
-# A value, or a function of the proposed arguments that makes it.
-Told: TypeAlias = V | Callable[[JSONObject], V | None] | None
+# A value, or a function of the proposed arguments that makes it. (Any: its author knows what it reads.)
+Told: TypeAlias = V | Callable[[dict[str, Any]], V | None] | None
 AnyClient: TypeAlias = Client | AsyncClient
 
 _FROM_OUTSIDE = ("self", "cls")
