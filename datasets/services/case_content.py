@@ -1,0 +1,184 @@
+"""The canonical case, ``handrail.case/1``: one decision with all that is known of it (docs/cases.md).
+
+Everything comes from rows that never change: a case made again from the same decision would say the same.
+Arguments are read from their canonical bytes, never from jsonb, so numbers stay what the agent sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+
+from datasets.choices import Label, LabelSource, LabelStrength
+from hitl_site.lib.jsonb import from_jsonb
+from hitl_site.lib.strict_json import JsonValue
+from hitl_site.lib.textdiff import json_changes
+from policies.models import GateCheck
+from reviews.choices import DecisionKind, ItemKind
+from reviews.models import ActionContext, ActionRequest, Decision
+
+FORMAT: Final = "handrail.case/1"
+MAX_GROUP_LENGTH: Final = 200
+
+LABELS: Final = {
+    DecisionKind.APPROVE: Label.APPROVED,
+    DecisionKind.CORRECT: Label.CORRECTED,
+    DecisionKind.REJECT: Label.REJECTED,
+}
+# Drills have answers of their own, second opinions ask about the first one: they are no labels.
+LABELLED_KINDS: Final = frozenset({ItemKind.GATE, ItemKind.AUDIT})
+
+
+def build(*, case_id: str, decision: Decision, ledger_seq: int) -> dict[str, JsonValue]:
+    """Return the canonical case of a released decision, from it and its action, item and gate check."""
+    action = decision.action
+    label = label_of(decision)
+    proposed = _parsed(action.arguments_canonical)
+    truth = _truth(decision, proposed)
+    changes = () if label == Label.REJECTED else json_changes(proposed, truth)
+    return {
+        "format": FORMAT,
+        "id": case_id,
+        "action": {
+            "id": action.public_id,
+            "type": action.action_type_name,
+            "mode": action.mode,
+            "environment": action.environment,
+            "subject": action.subject,
+            "conversation_id": action.conversation_id,
+            "created_at": instant(action.created_at),
+        },
+        "agent": {"name": action.agent.name, "version": action.agent_version.label},
+        "input": _input(action),
+        "proposal": {
+            "arguments": proposed,
+            "digest": action.digest,
+            "confidence": action.confidence,
+            "judge_score": action.judge_score,
+        },
+        "decision": {
+            "id": decision.public_id,
+            "kind": decision.kind,
+            "reasons": [*decision.reasons],
+            "note": decision.note,
+            "decided_at": instant(decision.decided_at),
+            "considered": decision.considered,
+            "blind": decision.blind,
+            "reviewer": pseudonym(decision.reviewer_id),
+        },
+        "truth": {"should_act": label != Label.REJECTED, "arguments": truth},
+        "patch": from_jsonb(decision.patch),
+        "changed_fields": [change.pointer for change in changes],
+        "label": label.value,
+        "label_source": source(decision).value,
+        "label_strength": strength(decision).value,
+        "gate": _gate(action.gate_check),
+        "attention": {
+            "decision_ms": decision.decision_ms,
+            "arguments_seen": decision.arguments_seen,
+            "parts_opened": [*sorted(decision.parts_opened)],
+            "opened_at": None if decision.opened_at is None else instant(decision.opened_at),
+        },
+        "group": group(action),
+        "ledger_seq": ledger_seq,
+    }
+
+
+def label_of(decision: Decision) -> Label:
+    """Return what the person said of the proposal."""
+    return LABELS[DecisionKind(decision.kind)]
+
+
+def source(decision: Decision) -> LabelSource:
+    """Say what asked for the label: a rule held the action, or the draw chose it.
+
+    An observed action that a policy would have held is looked at afterwards too, but nobody drew it: counting
+    it among the random ones would make the agent look worse than it is.
+    """
+    drawn = decision.item.kind == ItemKind.AUDIT and decision.action.gate_check.audit_selected
+    return LabelSource.AUDIT if drawn else LabelSource.REVIEW
+
+
+def strength(decision: Decision) -> LabelStrength:
+    """Say how much the label is worth: an approval in bulk or without a look is a weak one."""
+    return LabelStrength.STRONG if decision.considered and not decision.bulk else LabelStrength.WEAK
+
+
+def group(action: ActionRequest) -> str:
+    """Return the group that no split may cut: the subject, else the conversation, the cluster, the action.
+
+    The coarsest one known wins: two conversations of one customer in two splits would leak.
+    """
+    for kind, value in (
+        ("subject", action.subject),
+        ("conversation", action.conversation_id),
+        ("cluster", action.gate_check.cluster_key),
+    ):
+        if value:
+            name = f"{kind}:{value}"
+            if len(name) <= MAX_GROUP_LENGTH:
+                return name
+            return f"{kind}:sha256:{hashlib.sha256(value.encode()).hexdigest()}"
+    return f"action:{action.public_id}"
+
+
+def pseudonym(user_id: int) -> str:
+    """Return the name under which a reviewer appears in cases: stable here, meaningless elsewhere."""
+    digest = hmac.new(settings.PSEUDONYM_SECRET, str(user_id).encode(), hashlib.sha256)
+    return f"rev_{digest.hexdigest()[:12]}"
+
+
+def instant(moment: datetime) -> str:
+    """Return a time as cases and manifests write it: RFC 3339, UTC, ``Z``."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _truth(decision: Decision, proposed: JsonValue) -> JsonValue:
+    if decision.kind == DecisionKind.REJECT:
+        return None
+    if decision.final_arguments_canonical is None:
+        return proposed
+    return _parsed(decision.final_arguments_canonical)
+
+
+def _input(action: ActionRequest) -> dict[str, JsonValue]:
+    try:
+        said: ActionContext = action.context
+    except ObjectDoesNotExist:
+        return {"context": None, "reason": ""}
+    document: dict[str, JsonValue] = {"context": from_jsonb(said.context), "reason": said.reason}
+    if said.samples is not None:
+        document["samples"] = from_jsonb(said.samples)
+    if said.judge is not None:
+        document["judge"] = from_jsonb(said.judge)
+    return document
+
+
+def _gate(check: GateCheck) -> dict[str, JsonValue]:
+    version = check.policy_version
+    return {
+        "verdict": check.verdict,
+        "route": check.route,
+        "trigger": check.trigger,
+        "reasons": [str(reason["code"]) for reason in check.reasons],
+        "score": check.score,
+        "score_source": check.score_source,
+        "threshold": check.threshold,
+        "level": check.level,
+        "propensity": check.propensity,
+        "min_propensity": check.min_propensity,
+        "audit_selected": check.audit_selected,
+        "policy_version": None if version is None else {"id": version.public_id, "number": version.number},
+    }
+
+
+def _parsed(canonical_bytes: bytes | memoryview) -> JsonValue:
+    value: JsonValue = json.loads(bytes(canonical_bytes))
+    # RFC 8785 writes doubles from 1e21 up with an exponent, so what parses as an integer is a safe one.
+    return value

@@ -1,0 +1,108 @@
+"""Labelling: every released decision of the ledger becomes a labelled case, exactly once.
+
+The cursor and the cases move in one transaction, so that whatever dies, a decision is either labelled and
+behind the cursor or still ahead of it. Reading holds the cursor, so two workers take turns. ``decision_id``
+is unique besides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from datasets.models import LabelledCase
+from datasets.services import case_content
+from hitl_site.lib import ids
+from hitl_site.lib.canonical import canonicalize, sha256_hex
+from policies.services import ledger
+from reviews.choices import ItemKind
+from reviews.models import Decision
+
+READER: Final = "labelling"
+VERB: Final = "decision.released"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What one step did: entries of the ledger looked at, cases made."""
+
+    entries: int
+    cases: int
+
+
+@transaction.atomic
+def label_cases(*, now: datetime, limit: int = 500) -> Labelled:
+    """Make the cases of the next entries of the ledger and move the cursor behind them, or neither.
+
+    A decision that cannot be written as a case stops the reader right before it: what came earlier is kept,
+    and nothing is skipped in silence.
+    """
+    linked = ledger.read(reader=READER, limit=limit)
+    decisions = _unlabelled(link.entry.object_id for link in linked if link.entry.verb == VERB)
+    cases: list[LabelledCase] = []
+    entries = 0
+    for link in linked:
+        # The same decision was recorded before; only its release makes it final.
+        decision = decisions.get(link.entry.object_id) if link.entry.verb == VERB else None
+        try:
+            case = None if decision is None else _case(decision, ledger_seq=link.seq, now=now)
+        except Exception:
+            logger.exception("Labelling stops before ledger entry %s, which it cannot write", link.seq)
+            break
+        if case is not None:
+            cases.append(case)
+        entries += 1
+    if entries:
+        LabelledCase.objects.bulk_create(cases)
+        ledger.advance(reader=READER, seq=linked[entries - 1].seq)
+    return Labelled(entries=entries, cases=len(cases))
+
+
+def _unlabelled(public_ids: Iterable[str]) -> dict[str, Decision]:
+    """Return the decisions by id, without those that have their case: the cursor may have been set back."""
+    wanted = set(public_ids)
+    wanted -= set(LabelledCase.objects.filter(decision_id__in=wanted).values_list("decision_id", flat=True))
+    rows = Decision.objects.filter(public_id__in=wanted).select_related(
+        "item",
+        "action__agent",
+        "action__agent_version",
+        "action__context",
+        "action__gate_check__policy_version",
+    )
+    return {decision.public_id: decision for decision in rows}
+
+
+def _case(decision: Decision, *, ledger_seq: int, now: datetime) -> LabelledCase | None:
+    """Return the case of this decision, or None where a decision is no label."""
+    action, item = decision.action, decision.item
+    kind = ItemKind(item.kind)
+    if kind not in case_content.LABELLED_KINDS or action.gate_check.drill:
+        return None
+    if not decision.terminal or decision.undone_at is not None:
+        return None
+    case_id = ids.new("case")
+    content = case_content.build(case_id=case_id, decision=decision, ledger_seq=ledger_seq)
+    return LabelledCase(
+        public_id=case_id,
+        decision_id=decision.public_id,
+        action_id=action.public_id,
+        ledger_seq=ledger_seq,
+        action_type=action.action_type_name,
+        agent=action.agent.name,
+        agent_version=action.agent_version.label,
+        label=case_content.label_of(decision),
+        source=case_content.source(decision),
+        strength=case_content.strength(decision),
+        group_key=case_content.group(action),
+        decided_at=decision.decided_at,
+        content=content,
+        content_sha256=sha256_hex(canonicalize(content)),
+        created_at=now,
+    )
