@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from hitl_site.lib import ids
 from policies.choices import AutonomyLevel, Risk
-from policies.models import ActionType, Agent, AgentVersion, AutonomyGrant, PolicyVersion
+from policies.models import (
+    ActionType,
+    Agent,
+    AgentVersion,
+    AutonomyGrant,
+    LedgerPayload,
+    PolicyVersion,
+)
 from policies.services import action_types, agents, autonomy, policies
 from policies.services.gate import Proposal
 from policies.services.ledger import Actor
@@ -93,3 +100,9 @@ def make_proposal(version: AgentVersion, **fields: object) -> Proposal:
         "confidence": 0.9,
     }
     return Proposal(**{**proposed, **fields})  # type: ignore[arg-type]  # any field
+
+
+def recorded(verb: str) -> list[dict[str, Any]]:
+    """Return what the ledger's entries of this verb say, first things first."""
+    payloads = LedgerPayload.objects.filter(entry__verb=verb).order_by("entry_id")
+    return [cast(dict[str, Any], payload.body) for payload in payloads]

@@ -1,0 +1,132 @@
+"""The kill switch: engaged by one person or two at once, lifted once, and waited for by nobody for long."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection, transaction
+
+from policies.choices import KillSwitchScope
+from policies.models import ActionType, Agent, KillSwitch, LedgerEntry
+from policies.services import kill_switch
+from policies.tests.base import NOON, make_agent, make_user
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def stop_everything(alice: User) -> KillSwitch:
+    return kill_switch.engage(
+        scope=KillSwitchScope.EVERYTHING, reason="odd refunds", engaged_by=alice, now=NOON
+    )
+
+
+def test_a_stop_covers_its_scope_and_nothing_else(clerk: Agent, refund: ActionType, alice: User) -> None:
+    other, _ = make_agent("other")
+    kill_switch.engage(scope=KillSwitchScope.AGENT, agent=clerk, reason="odd", engaged_by=alice, now=NOON)
+    assert kill_switch.stopped(agent_id=clerk.pk, action_type_id=refund.pk)
+    assert kill_switch.stopped(agent_id=clerk.pk, action_type_id=None)
+    assert not kill_switch.stopped(agent_id=other.pk, action_type_id=refund.pk)
+    kill_switch.engage(
+        scope=KillSwitchScope.ACTION_TYPE, action_type=refund, reason="odd", engaged_by=alice, now=NOON
+    )
+    assert kill_switch.stopped(agent_id=other.pk, action_type_id=refund.pk)
+    assert not kill_switch.stopped(agent_id=other.pk, action_type_id=None)
+    stop_everything(alice)
+    assert kill_switch.stopped(agent_id=other.pk, action_type_id=None)
+
+
+def test_engaging_twice_is_one_stop(alice: User) -> None:
+    assert stop_everything(alice) == stop_everything(alice)
+    assert KillSwitch.objects.count() == 1
+    assert LedgerEntry.objects.filter(verb="kill_switch.engaged").count() == 1
+
+
+def test_a_stop_is_lifted_once_and_can_be_engaged_again(alice: User) -> None:
+    stop = stop_everything(alice)
+    lifted = kill_switch.lift(kill_switch=stop, reason="found it", lifted_by=alice, now=NOON)
+    assert (lifted.lifted_at, lifted.lift_reason) == (NOON, "found it")
+    with pytest.raises(kill_switch.NotEngaged):
+        kill_switch.lift(kill_switch=stop, reason="again", lifted_by=alice, now=NOON)
+    assert stop_everything(alice) != stop
+    verbs = (
+        LedgerEntry.objects.filter(object_kind="kill_switch").order_by("id").values_list("verb", flat=True)
+    )
+    assert list(verbs) == ["kill_switch.engaged", "kill_switch.lifted", "kill_switch.engaged"]
+
+
+def test_a_stop_names_exactly_what_it_stops_and_why(clerk: Agent, alice: User) -> None:
+    with pytest.raises(kill_switch.InvalidStop):
+        kill_switch.engage(scope=KillSwitchScope.AGENT, reason="odd", engaged_by=alice, now=NOON)
+    with pytest.raises(kill_switch.InvalidStop):
+        kill_switch.engage(
+            scope=KillSwitchScope.EVERYTHING, agent=clerk, reason="odd", engaged_by=alice, now=NOON
+        )
+    with pytest.raises(kill_switch.InvalidStop):
+        kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason=" ", engaged_by=alice, now=NOON)
+    stop = stop_everything(alice)
+    with pytest.raises(kill_switch.InvalidStop):
+        kill_switch.lift(kill_switch=stop, reason="", lifted_by=alice, now=NOON)
+    assert KillSwitch.objects.get().lifted_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_waits_for_those_who_asked_under_the_lock(caplog: pytest.LogCaptureFixture) -> None:
+    alice, (clerk, _) = make_user("alice"), make_agent()
+    asked, go = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def consume() -> None:
+        try:
+            with transaction.atomic():
+                assert not kill_switch.stopped(agent_id=clerk.pk, action_type_id=None, lock=True)
+                asked.set()
+                go.wait()
+                order.append("consumed")
+        finally:
+            connection.close()
+
+    def engage() -> None:
+        try:
+            asked.wait()
+            go.set()
+            stop_everything(alice)
+            order.append("stopped")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(consume), pool.submit(engage)]:
+            job.result()
+    assert order == ["consumed", "stopped"]
+    assert caplog.text == ""
+    assert kill_switch.stopped(agent_id=clerk.pk, action_type_id=None, lock=False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hung_consumer_does_not_keep_a_stop_from_being_engaged(caplog: pytest.LogCaptureFixture) -> None:
+    alice, (clerk, _) = make_user("alice"), make_agent()
+    asked, go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        try:
+            with transaction.atomic():
+                kill_switch.stopped(agent_id=clerk.pk, action_type_id=None, lock=True)
+                asked.set()
+                go.wait()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(hang)
+        asked.wait()
+        stop_everything(alice)
+        go.set()
+        hanging.result()
+    assert KillSwitch.objects.get().lifted_at is None
+    assert "may still run" in caplog.text
