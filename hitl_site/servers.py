@@ -80,7 +80,8 @@ def ephemeral() -> Iterator[dict[str, str]]:
             _await(server, process, log)
             environment[variable] = server.url
         if not env.text("HANDRAIL_HOME"):
-            (folder / "home").mkdir(mode=0o700)
+            (folder / "home" / "static").mkdir(parents=True)  # else each test client warns that it is missing
+            (folder / "home").chmod(0o700)
             environment["HANDRAIL_HOME"] = str(folder / "home")
         yield environment
 

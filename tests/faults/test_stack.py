@@ -143,6 +143,9 @@ def one_stack(folder: Path) -> Iterator[Stack]:
     yield stack
     if stack.process is not None and stack.process.poll() is None:
         stack.stop()
+    servers = stack.home / "run" / "servers.json"
+    if servers.exists():  # the short folder outside of ours
+        shutil.rmtree(Path(json.loads(servers.read_text())["REDIS_URL"].removeprefix("unix://")).parent)
 
 
 @pytest.fixture

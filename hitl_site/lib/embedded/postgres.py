@@ -96,7 +96,8 @@ class Postgres:
             if "password authentication failed" in str(refusal):
                 raise CannotServe(
                     f"The database in {self.data} does not know the password in {self.place.secrets}."
-                    " Both belong together: restore the secrets, or set HANDRAIL_HOME to another folder."
+                    " Both belong together: restore the secrets, or set HANDRAIL_HOME to another folder,"
+                    f" or remove {self.data} to begin anew without that data."
                 ) from refusal
             return False
         return True

@@ -1,0 +1,227 @@
+"""Kill -9 of the worker at random places: an export is absent or complete, and always the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from pytest_django import Settings
+
+from datasets import tasks
+from datasets.models import DatasetVersion, Export
+from datasets.selectors import exports
+from datasets.services import exporting, freezing
+from datasets.tests.base import make_dataset, many_cases
+from hitl_site.lib.clock import database_now
+
+EXPORTS = 8
+KILLS_EACH = 4
+CASES = 900
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Settings) -> Path:
+    settings.EXPORT_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_same(folder: Path) -> None:
+    version = _version()
+    whole = _whole(version)
+    places = random.Random(20)
+    kills = 0
+    with _fork_server(folder) as worker:
+        for _ in range(EXPORTS):
+            export = _request(version)
+            for _ in range(KILLS_EACH):
+                kills += worker.kill_at(export, folder, size=places.randrange(len(whole)))
+                _is_absent_or_complete(export, folder, whole)
+                _lapse(export)
+            worker.run(export)
+            _is_complete(export, folder, whole)
+    # Not every kill meets a living child (it may be done by then), but nearly every one does.
+    assert kills >= EXPORTS * KILLS_EACH // 2
+    assert len(list(folder.iterdir())) == 2 * EXPORTS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_outlives_the_celery_worker_that_wrote_it(folder: Path) -> None:
+    version = _version()
+    whole = _whole(version)
+    export = _request(version)
+    queue = f"kill-{uuid.uuid4().hex}"
+    tasks.run_export.apply_async(kwargs={"export_id": export.public_id}, queue=queue)
+    with _celery(folder, queue) as doomed:
+        _until(lambda: _size(export, folder) > 0)
+        doomed.send_signal(signal.SIGKILL)
+        doomed.wait()
+    _is_absent_or_complete(export, folder, whole)
+
+    _lapse(export)
+    # What the sweep does with what it finds.
+    for export_id in exports.to_do_ids(limit=5):
+        tasks.run_export.apply_async(kwargs={"export_id": export_id}, queue=queue)
+    with _celery(folder, queue):
+        _until(lambda: Export.objects.get().state == "done")
+
+    _is_complete(export, folder, whole)
+
+
+class _ForkServer:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin: IO[str] = process.stdin
+        self._stdout: IO[str] = process.stdout
+
+    def kill_at(self, export: Export, folder: Path, *, size: int) -> bool:
+        """Start a run and kill it when its file has that size; say whether it was still alive."""
+        child = self._start(export)
+        ended = time.monotonic() + 20
+        while _size(export, folder) < size and time.monotonic() < ended and _alive(child):
+            time.sleep(0.0005)
+        os.kill(child, signal.SIGKILL)
+        return self._end() == signal.SIGKILL
+
+    def run(self, export: Export) -> None:
+        """Run to the end."""
+        self._start(export)
+        assert self._end() == 0
+
+    def _start(self, export: Export) -> int:
+        self._stdin.write(f"{export.public_id}\n")
+        self._stdin.flush()
+        return int(self._stdout.readline().removeprefix("pid "))
+
+    def _end(self) -> int:
+        return int(self._stdout.readline().removeprefix("end "))
+
+
+@contextmanager
+def _fork_server(folder: Path) -> Iterator[_ForkServer]:
+    command = [sys.executable, "-m", "tests.faults.export_worker"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(folder)
+    ) as process:
+        try:
+            yield _ForkServer(process)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _celery(folder: Path, queue: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "celery", "-A", "hitl_site", "worker", "-P", "solo", "-Q", queue]
+    command += ["--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    process = subprocess.Popen(command, env=_environment(folder), cwd=settings.BASE_DIR)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    parts = urlsplit(settings.DATABASE_URL)
+    database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "hitl_site.settings",
+        "DATABASE_URL": database,
+        "HANDRAIL_EXPORTS": str(folder),
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+
+
+def _version() -> DatasetVersion:
+    many_cases(CASES, filler="x" * 1500)
+    dataset = make_dataset()
+    return freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now()).version
+
+
+def _whole(version: DatasetVersion) -> bytes:
+    members = version.members.order_by("position").select_related("case")
+    return b"".join(
+        exporting.jsonl.row(
+            exporting.jsonl.StoredCase(m.case.public_id, m.case.content, m.case.content_sha256)
+        )
+        for m in members
+    )
+
+
+def _request(version: DatasetVersion) -> Export:
+    return exporting.request(version_id=version.public_id, requested_by=None, now=database_now())
+
+
+def _lapse(export: Export) -> None:
+    """Let the dead worker's lease run out, without waiting for it."""
+    Export.objects.filter(pk=export.pk, state="running").update(lease_expires_at="2020-01-01T00:00:00Z")
+
+
+def _size(export: Export, folder: Path) -> int:
+    sizes = [0]
+    for path in [*folder.glob(f"{export.public_id}.*.part"), folder / f"{export.public_id}.jsonl"]:
+        try:
+            sizes.append(path.stat().st_size)
+        except FileNotFoundError:
+            continue
+    return max(sizes)
+
+
+def _alive(pid: int) -> bool:
+    # A zombie answers signals; its state tells.
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _is_absent_or_complete(export: Export, folder: Path, whole: bytes) -> None:
+    """An export is what has a manifest: then all of it is there. Without one there is no export."""
+    if (folder / f"{export.public_id}.manifest.json").exists():
+        _same(export, folder, whole)
+    if (folder / f"{export.public_id}.jsonl").exists():
+        assert (folder / f"{export.public_id}.jsonl").read_bytes() == whole
+    export.refresh_from_db()
+    assert export.state in {"requested", "running", "done"}
+    if export.state == "done":
+        _same(export, folder, whole)
+
+
+def _is_complete(export: Export, folder: Path, whole: bytes) -> None:
+    export.refresh_from_db()
+    assert (export.state, export.rows_done, export.bytes_done) == ("done", CASES, len(whole))
+    assert export.sha256 == hashlib.sha256(whole).hexdigest()
+    _same(export, folder, whole)
+    assert not list(folder.glob(f"{export.public_id}*.part"))
+
+
+def _same(export: Export, folder: Path, whole: bytes) -> None:
+    manifest = json.loads((folder / f"{export.public_id}.manifest.json").read_text(encoding="utf-8"))
+    assert (folder / f"{export.public_id}.jsonl").read_bytes() == whole
+    assert manifest["sha256"] == hashlib.sha256(whole).hexdigest()
+    assert (manifest["rows"], manifest["bytes"]) == (CASES, len(whole))
+
+
+def _until(condition: object, seconds: float = 60) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
