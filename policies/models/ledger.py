@@ -25,7 +25,7 @@ class TransactionId(models.Field):  # type: ignore[type-arg]  # Field is generic
 class CurrentTransactionId(models.Func):
     function = "pg_current_xact_id"
     template = "%(function)s()"
-    output_field = TransactionId()  # type: ignore[assignment]  # django-stubs types it as the base Field
+    output_field = TransactionId()
 
 
 class LedgerEntry(models.Model):

@@ -142,9 +142,7 @@ def list_actions(request: HttpRequest, filters: Query[ActionFilter]) -> answers.
     if not 1 <= filters.limit <= 200:
         raise problems.error("validation", "limit must be from 1 to 200.")
     try:
-        rows = page(
-            found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor, scope="api-actions"
-        )
+        rows = page(found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor, scope="api-actions")
     except InvalidCursor as error:
         raise problems.error("invalid-cursor", str(error)) from None
     return answers.ActionPage(
@@ -274,7 +272,6 @@ def _dry_run(key: AgentKey, body: wire.SubmissionBody) -> answers.GateAnswer:
             )
             for reason in evaluation.reasons
         ],
-        nearest_miss=evaluation.nearest_miss,
         risk=outlook.action_type.risk if outlook.action_type is not None else None,
         autonomy_level=evaluation.level,
         expires_at=None,
@@ -288,7 +285,11 @@ def _line(result: batches.Result, request: HttpRequest) -> dict[str, Any]:
         answer = answers.gate_answer(result.action, request).model_dump()
         return {"status": 200 if result.replayed else 201, **answer}
     if isinstance(result, ingest.Accepted):
-        return {"status": 200 if result.replayed else 202, "id": result.row.public_id, "state": result.row.state}
+        return {
+            "status": 200 if result.replayed else 202,
+            "id": result.row.public_id,
+            "state": result.row.state,
+        }
     problem = result
     return {
         "status": problem.status,

@@ -49,7 +49,7 @@ class Links(Schema):
 
 
 class GateAnswer(Schema):
-    """What the gate says of one action. Only ``verdict`` allow, or a permit after review, lets anything run."""
+    """What the gate says of one action. Only a permit, by its verdict or after review, lets anything run."""
 
     id: str | None
     verdict: str
@@ -57,7 +57,6 @@ class GateAnswer(Schema):
     digest: str
     policy: PolicyRef | None
     reasons: list[ReasonAnswer]
-    nearest_miss: str | None = None
     risk: str | None
     autonomy_level: str
     expires_at: str | None
@@ -184,7 +183,6 @@ def _gate(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
         "digest": action.digest,
         "policy": policy_ref(check.policy_version),
         "reasons": reasons(check.reasons),
-        "nearest_miss": check.nearest_miss or None,
         "risk": action.action_type.risk if action.action_type is not None else None,
         "autonomy_level": check.level,
         "expires_at": moment(action.expires_at) if pending else None,

@@ -32,7 +32,7 @@ class Line:
 
 
 def split(content_type: str, body: bytes) -> list[Line]:
-    """Return the lines of an NDJSON or JSON array body. Raises the problem when there is no telling them apart."""
+    """Return the lines of an NDJSON or JSON array body. Raises the problem when they cannot be told apart."""
     if len(body) > MAX_BYTES:
         raise problems.error("body-too-large", f"A batch has at most {MAX_BYTES} bytes.")
     if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:

@@ -50,7 +50,12 @@ class ExecutionAnswer(Schema):
 
 
 def _described(form: type[Schema]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": form.model_json_schema()}}}}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": form.model_json_schema()}},
+        }
+    }
 
 
 @router.post(

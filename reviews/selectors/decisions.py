@@ -23,7 +23,7 @@ def released_decision(action: ActionRequest) -> Decision | None:
 
 
 def pseudonym(person: User) -> str:
-    """Return a steady name that tells an outsider nothing: HMAC-SHA256 of the person's key, cut to 48 bits."""
+    """Return a steady name that tells an outsider nothing: 48 bits of HMAC-SHA256 of the person's key."""
     digest = hmac.new(settings.PSEUDONYM_SECRET, f"user:{person.pk}".encode(), hashlib.sha256).hexdigest()
     return f"rev_{digest[:12]}"
 

@@ -46,8 +46,8 @@ def visible_to(person: User) -> QuerySet[ReviewItem]:
 def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
     """Return the open items that this person may decide now.
 
-    Not those they skipped or have decided already (a second approval needs another person), not those of agents
-    they own, and not those that were passed on to somebody else.
+    Not those they skipped or have decided already (a second approval needs another person), not those of
+    agents they own, and not those that were passed on to somebody else.
     """
     decided = Decision.objects.filter(item=OuterRef("pk"), reviewer=person, undone_at=None)
     skipped = Skip.objects.filter(item=OuterRef("pk"), reviewer=person)

@@ -23,7 +23,7 @@ class TooLateToCancel(Exception):
 
 @transaction.atomic
 def cancel(*, action_id: str, agent: Agent, now: datetime) -> ActionRequest:
-    """Take a pending action back. An answer still in its undo window lapses with it. Twice changes nothing more."""
+    """Take a pending action back; an answer still in its undo window lapses. Twice changes nothing more."""
     action = (
         ActionRequest.objects.select_for_update(of=("self",))
         .select_related("agent", "agent_version", "action_type", "gate_check__policy_version")

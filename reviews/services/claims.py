@@ -1,4 +1,4 @@
-"""Claims: holding an item for a while. A lease is a courtesy among reviewers, never a lock on the decision."""
+"""Claims: holding an item for a while. A lease is a courtesy among reviewers, no lock on the decision."""
 
 from __future__ import annotations
 

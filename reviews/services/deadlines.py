@@ -40,7 +40,7 @@ def end_leases(*, now: datetime) -> int:
 
 
 def next_due() -> datetime | None:
-    """Return when the next undo window ends, so that a sweeper can sleep until then. None when there is none."""
+    """Return when the next undo window ends, for a sweeper to sleep until then; None when there is none."""
     return (
         Decision.objects.filter(terminal=True, released_at=None, undone_at=None)
         .order_by("release_at")
@@ -159,7 +159,7 @@ def _expire(action_pk: int, now: datetime) -> bool:
 
 
 def close_undecided(action: ActionRequest, *, state: ActionState, now: datetime, actor: ledger.Actor) -> None:
-    """Close a pending action and its items without a decision: expired or cancelled. The caller holds its lock."""
+    """Close a pending action and its items without a decision. The caller holds the action's lock."""
     action.state = state
     action.closed_at = now
     action.version += 1

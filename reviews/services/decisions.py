@@ -74,7 +74,7 @@ class TooLateToUndo(UnableToDecide):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person answers. ``arguments`` come with ``correct`` alone; reasons are codes of the action type."""
+    """What a person answers. ``arguments`` come with ``correct`` alone; reasons are the action type's codes."""
 
     kind: DecisionKind
     arguments: JsonValue = None
@@ -113,9 +113,9 @@ def decide(
 ) -> Decided:
     """Record a person's answer and everything that follows from it, or nothing.
 
-    Locks the item, then checks: the right as it stands now, that nobody was first, the deadline, that the person
-    saw these very arguments, and that the policy in force does not forbid what would run. The same answer by the
-    same person again is answered with the first one.
+    Locks the item, then checks: the right as it stands now, that nobody was first, the deadline, that the
+    person saw these very arguments, and that the policy in force does not forbid what would run. The same
+    answer by the same person again is answered with the first one.
     """
     reviewer = current_reviewer(reviewer)
     item = _lock_item(item_id)

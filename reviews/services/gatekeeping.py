@@ -74,7 +74,7 @@ def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: d
 
 
 def queue_of(slug: str, *, now: datetime) -> Queue:
-    """Return the queue of this slug, or the default one where nobody made it: an item is never left outside."""
+    """Return the queue of this slug, or the default one where nobody made it: no item is left outside."""
     found = Queue.objects.filter(slug=slug).first() or Queue.objects.filter(slug=DEFAULT_QUEUE).first()
     if found is not None:
         return found

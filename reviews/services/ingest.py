@@ -118,7 +118,9 @@ def dry_proposal(*, key: AgentKey, body: wire.SubmissionBody) -> gate.Proposal:
     """Return the submission as the gate would see it. Nothing is stored, not even a version seen first."""
     label = body.agent_version.strip() or agents.UNVERSIONED
     version = AgentVersion.objects.filter(agent=key.agent, label=label).first()
-    return _proposal(key, body, version or AgentVersion(agent=key.agent, label=label), action_id=ids.new("act"))
+    return _proposal(
+        key, body, version or AgentVersion(agent=key.agent, label=label), action_id=ids.new("act")
+    )
 
 
 @transaction.atomic
@@ -263,7 +265,7 @@ def _check_environment(key: AgentKey, body: wire.SubmissionBody) -> None:
 
 
 def _hold_key(agent_id: int, idempotency_key: str) -> None:
-    """Let one request with this key pass at a time; the second waits and then finds what the first wrote."""
+    """Let one request with this key pass at a time; the second then finds what the first wrote."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"submit:{agent_id}:{idempotency_key}"]

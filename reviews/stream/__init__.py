@@ -1,1 +1,1 @@
-"""The stream process: long waits of agents and the live line of open inboxes. Async; no ORM per connection."""
+"""The stream process: long waits of agents, the live line of open inboxes. Async; no ORM per connection."""

@@ -43,7 +43,11 @@ STREAM_ENDS_AFTER = 300.0
 # Changes that come in one burst are one look for the browser.
 _SETTLE = 0.25
 _ACTION = re.compile(r"/api/v1/actions/(act_[0-9a-f]{32})")
-_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 
 
 class StreamApplication:
@@ -124,9 +128,7 @@ class StreamApplication:
         if not await sync_to_async(_may_look)(headers.get(b"cookie", b"").decode("latin-1")):
             await _plain(send, 403, b"Sign in to follow the inbox.")
             return
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *_cors(headers)]}
-        )
+        await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *_cors(headers)]})
         gone = asyncio.create_task(_until_disconnected(receive))
         loop = asyncio.get_running_loop()
         ends = loop.time() + STREAM_ENDS_AFTER
@@ -212,6 +214,10 @@ async def _write(send: Send, body: bytes) -> None:
 
 async def _plain(send: Send, status: int, body: bytes) -> None:
     await send(
-        {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain; charset=utf-8")]}
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"text/plain; charset=utf-8")],
+        }
     )
     await send({"type": "http.response.body", "body": body})

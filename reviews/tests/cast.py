@@ -83,7 +83,9 @@ def make_cast() -> Cast:
         actor=Actor.person(olga),
         now=now,
     )
-    note = action_types.declare(name="note.add", title="Note", risk=Risk.LOW, actor=Actor.person(olga), now=now)
+    note = action_types.declare(
+        name="note.add", title="Note", risk=Risk.LOW, actor=Actor.person(olga), now=now
+    )
     for action_type, threshold in ((refund, 0.9), (note, 0.5)):
         policies.put_in_force(
             action_type=action_type,
@@ -141,7 +143,7 @@ def decide_as(
     now = now or database_now()
     item.refresh_from_db()
     if kind != DecisionKind.APPROVE:
-        answer.setdefault("reasons", ("wrong_value",))
+        answer.setdefault("reasons", ("wrong_arguments",))
     token = attention.view_token(item=item, reviewer=person, now=now)
     return decisions.decide(
         item_id=item.public_id,

@@ -1,0 +1,3 @@
+from reviews.tests.cast import cast
+
+__all__ = ["cast"]
