@@ -1,4 +1,4 @@
-"""What the tests of the learning app share: decisions made through the services, and brought to the ledger's end."""
+"""What the tests of the learning app share: decisions made through the services, and labelled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Learners:
-    """The reviewing cast, and who works with data: Mia exports, Vic only looks, Rita reviews and sees no data."""
+    """The reviewing cast, and who works with data: Mia exports, Vic looks, Rita reviews and sees none."""
 
     cast: Cast
     mia: User
@@ -51,7 +51,7 @@ def learners(db: None) -> Learners:
 def decide(
     cast: Cast, kind: DecisionKind = DecisionKind.APPROVE, *, item: ReviewItem | None = None, **given: Any
 ) -> Decision:
-    """Have Alice decide what clerk proposes (a refund, or ``proposed``); ``arguments`` are those of her answer."""
+    """Have Alice decide what clerk proposes (a refund, or ``proposed``); ``arguments`` are her answer's."""
     answer = {name: given.pop(name) for name in ("arguments", "reasons", "note", "bulk") if name in given}
     if "proposed" in given:
         given["arguments"] = given.pop("proposed")
@@ -64,7 +64,7 @@ def decide(
 def release() -> None:
     """Let every undo window end, and number what happened.
 
-    Stands in for the sequencer, which leaves alone what is not committed yet: most tests run in one transaction.
+    Stands in for the sequencer, which leaves alone what is not committed: most tests never commit.
     """
     now = database_now()
     deadlines.release_due(now=now + timedelta(minutes=5))

@@ -1,7 +1,7 @@
 """A worker to be killed: reads ids of exports from stdin, runs each in a child of its own, and tells its pid.
 
-Each line in is answered by ``pid N`` when the child starts and ``end STATUS`` when it is gone. Forking from a process
-that has loaded everything makes a kill cost milliseconds, so that many fit into one test.
+Each line in is answered by ``pid N`` when the child starts and ``end STATUS`` when it is gone. Forking from a
+process that has loaded everything makes a kill cost milliseconds, so that many fit into one test.
 """
 
 from __future__ import annotations

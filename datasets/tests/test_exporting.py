@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from datasets.models import DatasetVersion, Export, LabelledCase
+from datasets.selectors import exports
+from datasets.services import export_files, exporting, freezing
+from datasets.services.exporting import Ran
+from datasets.tests.base import Learners, decide, label, make_dataset, many_cases
+from hitl_site.lib.canonical import canonicalize
+from hitl_site.lib.clock import database_now
+from policies.models import LedgerEntry
+from reviews.choices import DecisionKind
+from reviews.tests.cast import REFUND
+
+pytestmark = pytest.mark.django_db
+
+
+def request(version: DatasetVersion) -> Export:
+    return exporting.request(version_id=version.public_id, requested_by=None, now=database_now())
+
+
+def run(export: Export, **given: Any) -> Ran:
+    return exporting.run(export_id=export.public_id, clock=database_now, **given)
+
+
+def version_of(count: int) -> DatasetVersion:
+    many_cases(count, filler="x" * 200)
+    dataset = make_dataset()
+    return freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now()).version
+
+
+def files() -> list[str]:
+    return sorted(path.name for path in Path(settings.EXPORT_DIR).iterdir())
+
+
+def expected_bytes(version: DatasetVersion) -> bytes:
+    members = version.members.order_by("position").select_related("case")
+    return b"".join(canonicalize(member.case.content) + b"\n" for member in members)
+
+
+def test_an_export_is_the_cases_one_a_line_with_a_manifest_that_vouches_for_them(learners: Learners) -> None:
+    decide(learners.cast)
+    decide(learners.cast, DecisionKind.CORRECT, arguments={**REFUND, "amount": 0.1})
+    label()
+    dataset = make_dataset()
+    version = freezing.freeze(
+        dataset_id=dataset.public_id, frozen_by=learners.mia, now=database_now()
+    ).version
+    export = exporting.request(version_id=version.public_id, requested_by=learners.mia, now=database_now())
+
+    assert run(export) == Ran.FINISHED
+
+    export.refresh_from_db()
+    written = (Path(settings.EXPORT_DIR) / f"{export.public_id}.jsonl").read_bytes()
+    assert written == expected_bytes(version)
+    # A reader checks the version's own hash from the file alone.
+    lines = [f"{hashlib.sha256(line).hexdigest()}\n" for line in written.splitlines()]
+    assert hashlib.sha256("".join(lines).encode()).hexdigest() == version.content_sha256
+    manifest = json.loads((Path(settings.EXPORT_DIR) / f"{export.public_id}.manifest.json").read_text())
+    assert manifest == export.manifest
+    assert manifest | {"requested_at": "", "finished_at": ""} == {
+        "format": "handrail.export/1",
+        "export": export.public_id,
+        "file": f"{export.public_id}.jsonl",
+        "file_format": "jsonl",
+        "case_format": "handrail.case/1",
+        "rows": 2,
+        "bytes": len(written),
+        "sha256": hashlib.sha256(written).hexdigest(),
+        "dataset": {"id": dataset.public_id, "name": "Refunds"},
+        "version": {
+            "id": version.public_id,
+            "number": 1,
+            "content_sha256": version.content_sha256,
+            "selection": {"action_types": [], "labels": [], "strengths": [], "since": None},
+            "label_counts": {"approved": 1, "corrected": 1, "rejected": 0},
+            "ledger_seq": version.ledger_seq,
+            "frozen_at": manifest["version"]["frozen_at"],
+        },
+        "requested_by": "Mia",
+        "requested_at": "",
+        "finished_at": "",
+    }
+    assert (export.state, export.rows_done, export.sha256) == ("done", 2, manifest["sha256"])
+    assert files() == [f"{export.public_id}.jsonl", f"{export.public_id}.manifest.json"]
+    assert stat.S_IMODE((Path(settings.EXPORT_DIR) / f"{export.public_id}.jsonl").stat().st_mode) == 0o600
+    verbs = (
+        LedgerEntry.objects.filter(object_id=export.public_id)
+        .order_by("id")
+        .values_list("verb", "actor_name")
+    )
+    assert list(verbs) == [("export.requested", "Mia"), ("export.finished", "handrail")]
+
+
+def test_two_exports_of_one_version_are_the_same_bytes() -> None:
+    version = version_of(250)
+    first = request(version)
+    run(first)
+    second = request(version)
+    run(second)
+
+    assert first.public_id != second.public_id
+    shas = set(Export.objects.values_list("sha256", flat=True))
+    assert len(shas) == 1
+
+
+def test_asking_again_while_one_is_under_way_answers_that_one() -> None:
+    version = version_of(1)
+    first = request(version)
+
+    again = request(version)
+
+    assert again == first
+    assert Export.objects.count() == 1
+    assert LedgerEntry.objects.filter(verb="export.requested").count() == 1
+
+
+def test_running_what_is_done_or_held_changes_nothing() -> None:
+    export = request(version_of(2))
+    run(export)
+    before = Export.objects.values().get()
+
+    assert run(export) == Ran.NOT_OURS
+    assert run(Export(public_id="exp_" + "0" * 32)) == Ran.NOT_OURS
+
+    assert Export.objects.values().get() == before
+
+
+def test_a_slice_ends_in_time_and_the_next_one_goes_on_where_it_stopped() -> None:
+    version = version_of(450)
+    export = request(version)
+
+    steps = 0
+    while run(export, slice_seconds=0) == Ran.TO_BE_CONTINUED:
+        steps += 1
+        export.refresh_from_db()
+        # A whole page further each time, so nothing was written twice.
+        assert export.rows_done == min(steps * exporting.PAGE_ROWS, 450)
+        assert not (Path(settings.EXPORT_DIR) / export.file_name).exists()
+
+    export.refresh_from_db()
+    assert (export.state, export.attempts, steps) == ("done", 1, 5)
+    assert (Path(settings.EXPORT_DIR) / export.file_name).read_bytes() == expected_bytes(version)
+    assert files() == [f"{export.public_id}.jsonl", f"{export.public_id}.manifest.json"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "gone", "longer"])
+def test_a_part_that_is_not_what_the_row_vouches_for_is_written_anew(damage: str) -> None:
+    version = version_of(250)
+    export = request(version)
+    assert run(export, slice_seconds=0) == Ran.TO_BE_CONTINUED
+    (part,) = Path(settings.EXPORT_DIR).glob("*.part")
+    content = bytearray(part.read_bytes())
+    if damage == "truncated":
+        part.write_bytes(content[:-10])
+    elif damage == "flipped":
+        content[50] ^= 1
+        part.write_bytes(content)
+    elif damage == "gone":
+        part.unlink()
+    else:
+        # The worker wrote on after its last saved step, and died: that much is cut off.
+        part.write_bytes(content + b'{"half a row')
+
+    assert run(export) == Ran.FINISHED
+
+    assert (Path(settings.EXPORT_DIR) / export.file_name).read_bytes() == expected_bytes(version)
+
+
+def test_a_death_between_the_file_and_its_manifest_loses_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = version_of(120)
+    export = request(version)
+
+    def die(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(export_files, "publish_manifest", die)
+        with pytest.raises(KeyboardInterrupt):
+            run(export)
+    export.refresh_from_db()
+    assert export.state == "running"
+    assert exports.to_do_ids(limit=9) == []
+    lapse(export)
+    assert exports.to_do_ids(limit=9) == [export.public_id]
+
+    assert run(export) == Ran.FINISHED
+
+    export.refresh_from_db()
+    assert (export.state, export.epoch, export.attempts) == ("done", 2, 2)
+    assert (Path(settings.EXPORT_DIR) / export.file_name).read_bytes() == expected_bytes(version)
+
+
+def test_a_worker_that_lost_its_lease_changes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = version_of(250)
+    export = request(version)
+    row = exporting.jsonl.row
+    others: list[Ran] = []
+
+    def slow(case: Any) -> bytes:
+        # In the middle of the first worker's page the lease lapses, and a second one does it all.
+        if not others:
+            others.append(Ran.NOT_OURS)
+            lapse(export)
+            others[0] = run(export)
+        return row(case)
+
+    monkeypatch.setattr(exporting.jsonl, "row", slow)
+
+    assert run(export) == Ran.NOT_OURS
+
+    assert others == [Ran.FINISHED]
+    export.refresh_from_db()
+    assert (export.state, export.epoch, export.rows_done) == ("done", 2, 250)
+    assert (Path(settings.EXPORT_DIR) / export.file_name).read_bytes() == expected_bytes(version)
+    assert files() == [f"{export.public_id}.jsonl", f"{export.public_id}.manifest.json"]
+    assert LedgerEntry.objects.filter(verb="export.finished").count() == 1
+
+
+def test_a_cancelled_export_leaves_no_file_and_cannot_be_brought_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = version_of(250)
+    export = request(version)
+    row, cancelled = exporting.jsonl.row, []
+
+    def cancelling(case: Any) -> bytes:
+        if not cancelled:
+            cancelled.append(
+                exporting.cancel(export_id=export.public_id, cancelled_by=None, now=database_now())
+            )
+        return row(case)
+
+    monkeypatch.setattr(exporting.jsonl, "row", cancelling)
+
+    assert run(export) == Ran.NOT_OURS
+
+    export.refresh_from_db()
+    assert export.state == "cancelled"
+    assert files() == []
+    assert run(export) == Ran.NOT_OURS
+    assert exporting.cancel(export_id=export.public_id, cancelled_by=None, now=database_now()) == export
+    assert LedgerEntry.objects.filter(verb="export.cancelled").count() == 1
+
+
+def test_what_is_done_cannot_be_cancelled() -> None:
+    export = request(version_of(1))
+    run(export)
+
+    with pytest.raises(exporting.AlreadyOver):
+        exporting.cancel(export_id=export.public_id, cancelled_by=None, now=database_now())
+
+    assert len(files()) == 2
+
+
+def test_an_error_is_tried_again_and_ends_in_a_failure_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    export = request(version_of(5))
+
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exporting.jsonl, "row", full)
+        ran = [run(export) for _ in range(exporting.MAX_ATTEMPTS)]
+
+    export.refresh_from_db()
+    assert ran == [Ran.INTERRUPTED] * 4 + [Ran.FAILED]
+    assert export.state == "failed"
+    assert export.error == "OSError: [Errno 28] No space left on device"
+    assert run(export) == Ran.NOT_OURS
+    assert LedgerEntry.objects.filter(verb="export.failed").count() == 1
+
+
+def test_a_worker_that_always_dies_is_not_started_for_ever() -> None:
+    export = request(version_of(5))
+    Export.objects.update(state="running", attempts=exporting.MAX_ATTEMPTS, epoch=5)
+    lapse(export)
+
+    assert run(export) == Ran.NOT_OURS
+
+    export.refresh_from_db()
+    assert (export.state, export.error) == ("failed", "The worker died 5 times while writing.")
+
+
+def test_a_case_that_changed_in_the_database_is_never_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    many_cases(3)
+    LabelledCase.objects.bulk_create(
+        [
+            LabelledCase(
+                **{
+                    field.name: getattr(case, field.name)
+                    for field in LabelledCase._meta.fields
+                    if field.name != "id"
+                }
+                | {
+                    "public_id": "case_" + "0" * 32,
+                    "decision_id": "dec_" + "0" * 32,
+                    "ledger_seq": 4,
+                    "content_sha256": "0" * 64,
+                }
+            )
+            for case in LabelledCase.objects.all()[:1]
+        ]
+    )
+    from policies.models import LedgerCursor
+
+    LedgerCursor.objects.update(seq=4)
+    version = freezing.freeze(dataset_id=make_dataset().public_id, frozen_by=None, now=database_now()).version
+    export = request(version)
+
+    assert run(export) == Ran.FAILED
+
+    export.refresh_from_db()
+    assert export.state == "failed"
+    assert export.error == f"Case case_{'0' * 32} does not have the content that it was frozen with."
+    assert files() == []
+
+
+def test_progress_is_told_in_words_and_never_a_hundred_before_the_end() -> None:
+    version = version_of(300)
+    export = request(version)
+    waiting = exports.progress(export, now=database_now())
+    assert (waiting.under_way, waiting.percent, waiting.note) == (True, 0, "")
+    run(export, slice_seconds=0)
+    export.refresh_from_db()
+    assert exports.progress(export, now=database_now()).percent == 33
+    Export.objects.update(rows_done=300)
+    export.refresh_from_db()
+    assert exports.progress(export, now=database_now()).percent == 99
+
+
+def lapse(export: Export) -> None:
+    Export.objects.filter(pk=export.pk).update(lease_expires_at="2020-01-01T00:00:00Z")
