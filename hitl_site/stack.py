@@ -60,7 +60,7 @@ class Stack:
         return self._granian(
             "stream",
             "hitl_site.asgi:application",
-            *("--interface", "asginl", "--port", str(self.stream_port), "--workers", "1"),
+            *("--interface", "asgi", "--port", str(self.stream_port), "--workers", "1"),
         )
 
     def _granian(self, name: str, target: str, *options: str) -> Program:

@@ -95,7 +95,7 @@ class StreamApplication:
                 await self._until_final(action_id, changed, seconds, receive)
             scope = {**scope, "query_string": b""}
         # Django checks the key and reads the row: a wait by a stranger ends in its 401 or 404, and learns nothing.
-        await self._django(dict(scope), _no_body, send)  # type: ignore[arg-type]  # Send takes any mapping
+        await self._django(dict(scope), _no_body(), send)  # type: ignore[arg-type]  # Send takes any mapping
 
     async def _until_final(
         self, action_id: str, changed: asyncio.Event, seconds: float, receive: Receive
@@ -204,8 +204,17 @@ async def _until_disconnected(receive: Receive) -> None:
         pass
 
 
-async def _no_body() -> MutableMapping[str, Any]:
-    return {"type": "http.request", "body": b"", "more_body": False}
+def _no_body() -> Receive:
+    """Return a receive channel that gives an empty body once and then stays silent until Django has answered."""
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> MutableMapping[str, Any]:
+        message = next(messages, None)
+        if message is None:
+            await asyncio.Event().wait()
+        return message or {"type": "http.disconnect"}
+
+    return receive
 
 
 async def _write(send: Send, body: bytes) -> None:
