@@ -27,7 +27,7 @@ __all__ = [
     "prepare",
 ]
 
-# Each variable and its fields; None where the fields are the operator's or the agent's own.
+# Each variable and its fields; None where the fields are those of the operator, the agent or its platform.
 VARIABLES: Mapping[str, frozenset[str] | None] = MappingProxyType(
     {
         "args": None,
@@ -39,6 +39,7 @@ VARIABLES: Mapping[str, frozenset[str] | None] = MappingProxyType(
         "mode": frozenset(),
         "confidence": frozenset(),
         "judge": frozenset(),
+        "context": None,
     }
 )
 

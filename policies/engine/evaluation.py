@@ -210,13 +210,14 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
     if facts.action_type is not None and facts.action_type.argument_schema is not None:
         yield from _scope_holds(facts.action_type.argument_schema, arguments)
     try:
-        circumstances = measure(_circumstances(facts)).value
+        circumstances = measure(_circumstances(facts))
     except UnusableDocument as error:
         yield explanation.invalid_facts(str(error))
         return
-    if facts.policy is not None and isinstance(circumstances, dict):
-        variables = {**circumstances, "args": arguments.value}
-        yield from _rule_holds(facts.policy, facts.policy_version, variables, longest=arguments.longest)
+    if facts.policy is not None and isinstance(circumstances.value, dict):
+        variables = {**circumstances.value, "args": arguments.value}
+        longest = max(arguments.longest, circumstances.longest)
+        yield from _rule_holds(facts.policy, facts.policy_version, variables, longest=longest)
 
 
 def _action_type_holds(action_type: ActionTypeFacts) -> Iterator[Reason]:
@@ -280,6 +281,7 @@ def _circumstances(facts: Facts) -> dict[str, object]:
         "mode": str(facts.mode),
         "confidence": probability(facts.confidence),
         "judge": probability(facts.judge_score),
+        "context": facts.platform_facts,
     }
 
 

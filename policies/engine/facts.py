@@ -144,6 +144,9 @@ class ConversationFacts:
 class Facts:
     """Everything a verdict depends on; there is no field for what an agent says in its own favour.
 
+    `platform_facts` is what the agent's platform states about this action (`context.facts` of the submission,
+    `context` in rules): read by rules alone, which can only hold or refuse.
+
     `draw` and `blind_draw` lie in [0, 1) and come from `sampling.audit_draw`, so that the engine itself
     holds no randomness.
     """
@@ -164,3 +167,4 @@ class Facts:
     environment: str = "production"
     subject: str | None = None
     conversation: ConversationFacts = field(default_factory=ConversationFacts)
+    platform_facts: Mapping[str, object] = field(default_factory=dict)

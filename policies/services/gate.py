@@ -201,6 +201,7 @@ def _facts(
         level = Level(str(grant.level if grant is not None else action_type.first_contact_level))
     context = proposal.context if isinstance(proposal.context, dict) else {}
     messages = context.get("messages")
+    stated = context.get("facts")
     return Facts(
         action_type=_action_type_facts(action_type) if action_type is not None else None,
         # What is not an object is the engine's to refuse.
@@ -224,6 +225,7 @@ def _facts(
             id=proposal.conversation_id or None,
             message_count=len(messages) if isinstance(messages, list) else 0,
         ),
+        platform_facts=stated if isinstance(stated, dict) else {},
     )
 
 

@@ -276,6 +276,33 @@ def test_an_unknown_action_type_still_passes_the_rules_of_a_policy_that_is_given
     assert evaluate(facts(action_type=None, policy=refused)).verdict is Verdict.DENY
 
 
+@pytest.mark.parametrize(
+    ("stated", "code"),
+    [
+        ({"violations": []}, None),
+        ({"violations": ["late_refund"]}, "rule_matched"),
+        ({}, "rule_error"),
+        ({"violations": NAN}, "invalid_facts"),
+        ({"violations": [["x"] * 400] * 400}, "invalid_facts"),
+    ],
+)
+def test_what_the_platform_states_can_hold_an_action_and_its_absence_too(
+    stated: dict[str, object], code: str | None
+) -> None:
+    evaluation = evaluate(
+        facts(policy=policy(rules=(rule("size(context.violations) > 0"),)), platform_facts=stated)
+    )
+
+    assert [reason.code for reason in evaluation.reasons] == ([code] if code else [])
+
+
+def test_a_long_list_among_what_the_platform_states_bounds_the_loops_over_it() -> None:
+    loops = rule("context.seen.exists(one, context.seen.exists(other, one > other))")
+    evaluation = evaluate(facts(policy=policy(rules=(loops,)), platform_facts={"seen": list(range(5_000))}))
+
+    assert [reason.code for reason in evaluation.reasons] == ["rule_error"]
+
+
 def test_no_fact_carries_what_an_agent_says_in_its_own_favour() -> None:
     names = {each.name for each in fields(Facts)}
 

@@ -136,7 +136,7 @@ any_facts = sound_facts | permissive_facts
             [
                 "action_type", "arguments", "agent", "level", "policy", "policy_version", "draw",
                 "blind_draw", "kill_switch", "agent_active", "confidence", "judge_score", "mode",
-                "environment", "subject", "conversation",
+                "environment", "subject", "conversation", "platform_facts",
             ]
         ),
         max_size=4,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from pytest_django import DjangoAssertNumQueries
 
+    from hitl_site.lib.strict_json import JsonValue
+
 pytestmark = pytest.mark.django_db
 
 
@@ -67,6 +69,26 @@ def test_a_low_score_is_held_as_low_confidence(
     assert codes(check) == ["below_threshold"]
     # Held now, yet one like it could have run alone: that is what the lowest propensity is for.
     assert (check.propensity, check.min_propensity) == (1.0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("context", "held_by"),
+    [
+        ({"facts": {"violations": []}}, []),
+        ({"facts": {"violations": ["late_refund"]}}, ["rule_matched"]),
+        ({"facts": ["violations"]}, ["rule_error"]),
+        (None, ["rule_error"]),
+    ],
+)
+def test_a_rule_reads_the_facts_of_the_context(
+    clerk_v1: AgentVersion, refund: ActionType, alice: User, context: JsonValue, held_by: list[str]
+) -> None:
+    rule = {"code": "checked", "title": "A check", "when": "size(context.violations) > 0", "then": "review"}
+    make_policy(refund, alice, rules=[rule])
+    trust(clerk_v1, refund, alice)
+    check = gate.check(proposal=make_proposal(clerk_v1, context=context), now=NOON)
+    assert codes(check) == held_by
+    assert check.verdict == ("review" if held_by else "allow")
 
 
 def test_an_action_type_that_nobody_declared_is_held_as_an_edge_case(clerk_v1: AgentVersion) -> None:
