@@ -38,6 +38,7 @@ lint: $(VENV)/.dev ## ruff
 
 types: $(VENV)/.dev ## mypy, strict
 	$(PY) -m mypy .
+	$(PY) -m mypy sdk/python/tests
 
 imports: $(VENV)/.dev ## do the apps import only what they may?
 	PYTHONPATH=.:sdk/python/src $(BIN)/lint-imports

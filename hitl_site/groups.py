@@ -37,6 +37,4 @@ def make_groups(**kwargs: Any) -> None:
         group, _ = Group.objects.get_or_create(name=name)
         for label in labels:
             app, codename = label.split(".")
-            group.permissions.add(
-                Permission.objects.get(content_type__app_label=app, codename=codename)
-            )
+            group.permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))

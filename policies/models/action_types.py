@@ -30,9 +30,7 @@ class ActionType(models.Model):
     checklist = models.JSONField(default=list, blank=True)
     # RFC 6901 pointer into the arguments whose value groups actions that are one event, "" for none.
     cluster_pointer = models.CharField(max_length=200, blank=True)
-    autonomy_cap = models.CharField(
-        max_length=16, choices=AutonomyLevel, default=AutonomyLevel.AUTONOMOUS
-    )
+    autonomy_cap = models.CharField(max_length=16, choices=AutonomyLevel, default=AutonomyLevel.AUTONOMOUS)
     first_contact_level = models.CharField(
         max_length=16,
         choices=[(AutonomyLevel.SHADOW, "Shadow"), (AutonomyLevel.REVIEW_ALL, "Review all")],

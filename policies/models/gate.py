@@ -54,7 +54,8 @@ class GateCheck(models.Model):
                 name="gate_check_propensities_within_0_and_1",
             ),
             models.CheckConstraint(
-                condition=Q(score=None) | Q(score__gte=0, score__lte=1), name="gate_check_score_within_0_and_1"
+                condition=Q(score=None) | Q(score__gte=0, score__lte=1),
+                name="gate_check_score_within_0_and_1",
             ),
             models.CheckConstraint(
                 condition=Q(threshold=None) | Q(threshold__gte=0, threshold__lte=1),

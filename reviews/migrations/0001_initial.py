@@ -7,369 +7,932 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('policies', '0001_initial'),
+        ("policies", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ActionRequest',
+            name="ActionRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('action_type_name', models.CharField(max_length=120)),
-                ('mode', models.CharField(choices=[('gated', 'The agent waits'), ('observed', 'The agent has acted already')], max_length=16)),
-                ('state', models.CharField(choices=[('pending_review', 'Waiting for a person'), ('allowed', 'Allowed'), ('denied', 'Denied'), ('approved', 'Approved'), ('corrected', 'Corrected'), ('rejected', 'Rejected'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('observed', 'Observed')], max_length=16)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('title', models.CharField(max_length=200)),
-                ('arguments_canonical', models.BinaryField()),
-                ('arguments', models.JSONField()),
-                ('digest', models.CharField(max_length=71)),
-                ('final_arguments_canonical', models.BinaryField(null=True)),
-                ('final_digest', models.CharField(blank=True, max_length=71)),
-                ('environment', models.CharField(max_length=40)),
-                ('subject', models.CharField(max_length=200, null=True)),
-                ('conversation_id', models.CharField(blank=True, max_length=200)),
-                ('parent_action_id', models.CharField(blank=True, max_length=40)),
-                ('confidence', models.FloatField(null=True)),
-                ('judge_score', models.FloatField(null=True)),
-                ('idempotency_key', models.CharField(max_length=255)),
-                ('body_digest', models.CharField(max_length=71)),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('action_type', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.actiontype')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agent')),
-                ('agent_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agentkey')),
-                ('agent_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agentversion')),
-                ('gate_check', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='action', to='policies.gatecheck')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("action_type_name", models.CharField(max_length=120)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("gated", "The agent waits"), ("observed", "The agent has acted already")],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending_review", "Waiting for a person"),
+                            ("allowed", "Allowed"),
+                            ("denied", "Denied"),
+                            ("approved", "Approved"),
+                            ("corrected", "Corrected"),
+                            ("rejected", "Rejected"),
+                            ("expired", "Expired"),
+                            ("cancelled", "Cancelled"),
+                            ("observed", "Observed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("title", models.CharField(max_length=200)),
+                ("arguments_canonical", models.BinaryField()),
+                ("arguments", models.JSONField()),
+                ("digest", models.CharField(max_length=71)),
+                ("final_arguments_canonical", models.BinaryField(null=True)),
+                ("final_digest", models.CharField(blank=True, max_length=71)),
+                ("environment", models.CharField(max_length=40)),
+                ("subject", models.CharField(max_length=200, null=True)),
+                ("conversation_id", models.CharField(blank=True, max_length=200)),
+                ("parent_action_id", models.CharField(blank=True, max_length=40)),
+                ("confidence", models.FloatField(null=True)),
+                ("judge_score", models.FloatField(null=True)),
+                ("idempotency_key", models.CharField(max_length=255)),
+                ("body_digest", models.CharField(max_length=71)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "action_type",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.actiontype",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agent"
+                    ),
+                ),
+                (
+                    "agent_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.agentkey",
+                    ),
+                ),
+                (
+                    "agent_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.agentversion",
+                    ),
+                ),
+                (
+                    "gate_check",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="action",
+                        to="policies.gatecheck",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Queue',
+            name="Queue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('icon', models.CharField(default='inbox', max_length=40)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("icon", models.CharField(default="inbox", max_length=40)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='ActionContext',
+            name="ActionContext",
             fields=[
-                ('action', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='context', serialize=False, to='reviews.actionrequest')),
-                ('context', models.JSONField(null=True)),
-                ('judge', models.JSONField(null=True)),
-                ('samples', models.JSONField(null=True)),
-                ('reason', models.TextField(blank=True)),
-                ('reported_outcome', models.JSONField(null=True)),
+                (
+                    "action",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="context",
+                        serialize=False,
+                        to="reviews.actionrequest",
+                    ),
+                ),
+                ("context", models.JSONField(null=True)),
+                ("judge", models.JSONField(null=True)),
+                ("samples", models.JSONField(null=True)),
+                ("reason", models.TextField(blank=True)),
+                ("reported_outcome", models.JSONField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('reviewer_name', models.CharField(max_length=200)),
-                ('kind', models.CharField(choices=[('approve', 'Approve'), ('correct', 'Correct'), ('reject', 'Reject')], max_length=16)),
-                ('terminal', models.BooleanField()),
-                ('final_arguments_canonical', models.BinaryField(null=True)),
-                ('final_digest', models.CharField(blank=True, max_length=71)),
-                ('patch', models.JSONField(default=list)),
-                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), default=list, size=None)),
-                ('note', models.TextField(blank=True)),
-                ('shown_digest', models.CharField(max_length=71)),
-                ('item_version', models.PositiveIntegerField()),
-                ('blind', models.BooleanField()),
-                ('bulk', models.BooleanField(default=False)),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('decision_ms', models.PositiveIntegerField(null=True)),
-                ('arguments_seen', models.BooleanField(default=False)),
-                ('parts_opened', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), default=list, size=None)),
-                ('channel', models.CharField(default='web', max_length=20)),
-                ('considered', models.BooleanField()),
-                ('decided_at', models.DateTimeField()),
-                ('release_at', models.DateTimeField()),
-                ('released_at', models.DateTimeField(null=True)),
-                ('undone_at', models.DateTimeField(null=True)),
-                ('action', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='reviews.actionrequest')),
-                ('policy_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.policyversion')),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("reviewer_name", models.CharField(max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("approve", "Approve"), ("correct", "Correct"), ("reject", "Reject")],
+                        max_length=16,
+                    ),
+                ),
+                ("terminal", models.BooleanField()),
+                ("final_arguments_canonical", models.BinaryField(null=True)),
+                ("final_digest", models.CharField(blank=True, max_length=71)),
+                ("patch", models.JSONField(default=list)),
+                (
+                    "reasons",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60), default=list, size=None
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
+                ("shown_digest", models.CharField(max_length=71)),
+                ("item_version", models.PositiveIntegerField()),
+                ("blind", models.BooleanField()),
+                ("bulk", models.BooleanField(default=False)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("decision_ms", models.PositiveIntegerField(null=True)),
+                ("arguments_seen", models.BooleanField(default=False)),
+                (
+                    "parts_opened",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60), default=list, size=None
+                    ),
+                ),
+                ("channel", models.CharField(default="web", max_length=20)),
+                ("considered", models.BooleanField()),
+                ("decided_at", models.DateTimeField()),
+                ("release_at", models.DateTimeField()),
+                ("released_at", models.DateTimeField(null=True)),
+                ("undone_at", models.DateTimeField(null=True)),
+                (
+                    "action",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="reviews.actionrequest",
+                    ),
+                ),
+                (
+                    "policy_version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.policyversion",
+                    ),
+                ),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='IngestRow',
+            name="IngestRow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('batch_id', models.CharField(max_length=40)),
-                ('idempotency_key', models.CharField(max_length=255)),
-                ('body_digest', models.CharField(max_length=71)),
-                ('body', models.JSONField()),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('accepted', 'Accepted'), ('done', 'Done'), ('parked', 'Parked after repeated errors')], default='accepted', max_length=16)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('last_error', models.TextField(blank=True)),
-                ('accepted_at', models.DateTimeField()),
-                ('done_at', models.DateTimeField(null=True)),
-                ('action', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviews.actionrequest')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agent')),
-                ('agent_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agentkey')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("batch_id", models.CharField(max_length=40)),
+                ("idempotency_key", models.CharField(max_length=255)),
+                ("body_digest", models.CharField(max_length=71)),
+                ("body", models.JSONField()),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "Accepted"),
+                            ("done", "Done"),
+                            ("parked", "Parked after repeated errors"),
+                        ],
+                        default="accepted",
+                        max_length=16,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("last_error", models.TextField(blank=True)),
+                ("accepted_at", models.DateTimeField()),
+                ("done_at", models.DateTimeField(null=True)),
+                (
+                    "action",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviews.actionrequest",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agent"
+                    ),
+                ),
+                (
+                    "agent_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.agentkey",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Permit',
+            name="Permit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('basis', models.CharField(choices=[('allowed', 'Allowed by the gate'), ('approved', 'Approved by a person'), ('corrected', 'Corrected by a person')], max_length=16)),
-                ('digest', models.CharField(max_length=71)),
-                ('token', models.TextField(help_text='Compact JWS, api.md, The permit.')),
-                ('issued_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('consumed_at', models.DateTimeField(null=True)),
-                ('consume_key', models.CharField(blank=True, max_length=255)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('action', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='permits', to='reviews.actionrequest')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agent')),
-                ('decision', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='permits', to='reviews.decision')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                (
+                    "basis",
+                    models.CharField(
+                        choices=[
+                            ("allowed", "Allowed by the gate"),
+                            ("approved", "Approved by a person"),
+                            ("corrected", "Corrected by a person"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("digest", models.CharField(max_length=71)),
+                ("token", models.TextField(help_text="Compact JWS, api.md, The permit.")),
+                ("issued_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("consumed_at", models.DateTimeField(null=True)),
+                ("consume_key", models.CharField(blank=True, max_length=255)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "action",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="permits",
+                        to="reviews.actionrequest",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agent"
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="permits",
+                        to="reviews.decision",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Execution',
+            name="Execution",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('started_at', models.DateTimeField()),
-                ('lease_until', models.DateTimeField()),
-                ('heartbeat_at', models.DateTimeField(null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('succeeded', 'Succeeded'), ('failed', 'Failed'), ('partial', 'Partly done'), ('unknown', 'Outcome unknown')], max_length=16)),
-                ('reported', models.BooleanField(default=False)),
-                ('detail', models.JSONField(null=True)),
-                ('executed_digest', models.CharField(blank=True, max_length=71)),
-                ('outcome_at', models.DateTimeField(null=True)),
-                ('action', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='executions', to='reviews.actionrequest')),
-                ('permit', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='execution', to='reviews.permit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("started_at", models.DateTimeField()),
+                ("lease_until", models.DateTimeField()),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("partial", "Partly done"),
+                            ("unknown", "Outcome unknown"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("reported", models.BooleanField(default=False)),
+                ("detail", models.JSONField(null=True)),
+                ("executed_digest", models.CharField(blank=True, max_length=71)),
+                ("outcome_at", models.DateTimeField(null=True)),
+                (
+                    "action",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="executions",
+                        to="reviews.actionrequest",
+                    ),
+                ),
+                (
+                    "permit",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="execution",
+                        to="reviews.permit",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ReviewItem',
+            name="ReviewItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('kind', models.CharField(choices=[('gate', 'Held'), ('audit', 'Routine check'), ('second_opinion', 'Second opinion'), ('drill', 'Drill')], max_length=16)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('recorded', 'Decided, in its undo window'), ('decided', 'Decided'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=16)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('blind', models.BooleanField(default=False)),
-                ('approvals_required', models.PositiveSmallIntegerField(default=1)),
-                ('action_type_name', models.CharField(max_length=120)),
-                ('risk', models.CharField(choices=[('low', 'Low risk'), ('medium', 'Medium risk'), ('high', 'High risk'), ('critical', 'Critical risk')], max_length=16)),
-                ('risk_rank', models.PositiveSmallIntegerField(help_text='0 critical, 1 high, 2 medium, 3 low')),
-                ('trigger', models.CharField(choices=[('high_risk', 'High risk'), ('low_confidence', 'Low confidence'), ('policy_edge', 'Policy edge case'), ('audit', 'Routine check')], max_length=16)),
-                ('title', models.CharField(max_length=200)),
-                ('due_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('action', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='reviews.actionrequest')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agent')),
-                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('escalated_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('queue', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='reviews.queue')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("gate", "Held"),
+                            ("audit", "Routine check"),
+                            ("second_opinion", "Second opinion"),
+                            ("drill", "Drill"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("recorded", "Decided, in its undo window"),
+                            ("decided", "Decided"),
+                            ("expired", "Expired"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="open",
+                        max_length=16,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("blind", models.BooleanField(default=False)),
+                ("approvals_required", models.PositiveSmallIntegerField(default=1)),
+                ("action_type_name", models.CharField(max_length=120)),
+                (
+                    "risk",
+                    models.CharField(
+                        choices=[
+                            ("low", "Low risk"),
+                            ("medium", "Medium risk"),
+                            ("high", "High risk"),
+                            ("critical", "Critical risk"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "risk_rank",
+                    models.PositiveSmallIntegerField(help_text="0 critical, 1 high, 2 medium, 3 low"),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("high_risk", "High risk"),
+                            ("low_confidence", "Low confidence"),
+                            ("policy_edge", "Policy edge case"),
+                            ("audit", "Routine check"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("due_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "action",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="items",
+                        to="reviews.actionrequest",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agent"
+                    ),
+                ),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "escalated_to",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "queue",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="items", to="reviews.queue"
+                    ),
+                ),
             ],
             options={
-                'permissions': [('review_item', 'Can decide review items'), ('view_any_item', 'Can see every review item')],
+                "permissions": [
+                    ("review_item", "Can decide review items"),
+                    ("view_any_item", "Can see every review item"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ItemView',
+            name="ItemView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('opened_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('arguments_seen_at', models.DateTimeField(null=True)),
-                ('parts_opened', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), default=list, size=None)),
-                ('editing', models.BooleanField(default=False)),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='views', to='reviews.reviewitem')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("opened_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                ("arguments_seen_at", models.DateTimeField(null=True)),
+                (
+                    "parts_opened",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60), default=list, size=None
+                    ),
+                ),
+                ("editing", models.BooleanField(default=False)),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="views",
+                        to="reviews.reviewitem",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Escalation',
+            name="Escalation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reviewer_name', models.CharField(max_length=200)),
-                ('note', models.TextField()),
-                ('escalated_at', models.DateTimeField()),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('to_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('to_queue', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviews.queue')),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='escalations', to='reviews.reviewitem')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reviewer_name", models.CharField(max_length=200)),
+                ("note", models.TextField()),
+                ("escalated_at", models.DateTimeField()),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "to_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "to_queue",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviews.queue",
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="escalations",
+                        to="reviews.reviewitem",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Draft',
+            name="Draft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('form', models.JSONField(help_text='The posted fields, name to list of values.')),
-                ('updated_at', models.DateTimeField()),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='drafts', to='reviews.reviewitem')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("form", models.JSONField(help_text="The posted fields, name to list of values.")),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="drafts",
+                        to="reviews.reviewitem",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='decision',
-            name='item',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='reviews.reviewitem'),
+            model_name="decision",
+            name="item",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="reviews.reviewitem"
+            ),
         ),
         migrations.CreateModel(
-            name='Skip',
+            name="Skip",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('not_my_field', 'Not my field'), ('need_time', 'Need more time'), ('conflict', 'Conflict of interest')], max_length=16)),
-                ('skipped_at', models.DateTimeField()),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='skips', to='reviews.reviewitem')),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("not_my_field", "Not my field"),
+                            ("need_time", "Need more time"),
+                            ("conflict", "Conflict of interest"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("skipped_at", models.DateTimeField()),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="skips",
+                        to="reviews.reviewitem",
+                    ),
+                ),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='actionrequest',
-            index=models.Index(fields=['agent', '-id'], name='action_of_an_agent'),
+            model_name="actionrequest",
+            index=models.Index(fields=["agent", "-id"], name="action_of_an_agent"),
         ),
         migrations.AddIndex(
-            model_name='actionrequest',
-            index=models.Index(fields=['action_type', '-id'], name='action_of_a_type'),
+            model_name="actionrequest",
+            index=models.Index(fields=["action_type", "-id"], name="action_of_a_type"),
         ),
         migrations.AddIndex(
-            model_name='actionrequest',
-            index=models.Index(condition=models.Q(('state', 'pending_review')), fields=['expires_at'], name='action_pending_by_expiry'),
+            model_name="actionrequest",
+            index=models.Index(
+                condition=models.Q(("state", "pending_review")),
+                fields=["expires_at"],
+                name="action_pending_by_expiry",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='actionrequest',
-            constraint=models.UniqueConstraint(fields=('agent', 'idempotency_key'), name='action_one_per_agent_and_idempotency_key'),
+            model_name="actionrequest",
+            constraint=models.UniqueConstraint(
+                fields=("agent", "idempotency_key"), name="action_one_per_agent_and_idempotency_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='actionrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence', None), models.Q(('confidence__gte', 0), ('confidence__lte', 1)), _connector='OR'), name='action_confidence_within_0_and_1'),
+            model_name="actionrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("confidence", None),
+                    models.Q(("confidence__gte", 0), ("confidence__lte", 1)),
+                    _connector="OR",
+                ),
+                name="action_confidence_within_0_and_1",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='actionrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('judge_score', None), models.Q(('judge_score__gte', 0), ('judge_score__lte', 1)), _connector='OR'), name='action_judge_score_within_0_and_1'),
+            model_name="actionrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("judge_score", None),
+                    models.Q(("judge_score__gte", 0), ("judge_score__lte", 1)),
+                    _connector="OR",
+                ),
+                name="action_judge_score_within_0_and_1",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='actionrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('final_arguments_canonical', None), ('final_digest', '')), models.Q(('final_arguments_canonical__isnull', False), models.Q(('final_digest', ''), _negated=True)), _connector='OR'), name='action_final_arguments_with_their_digest'),
+            model_name="actionrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("final_arguments_canonical", None), ("final_digest", "")),
+                    models.Q(
+                        ("final_arguments_canonical__isnull", False),
+                        models.Q(("final_digest", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="action_final_arguments_with_their_digest",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='actionrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state', 'pending_review')), models.Q(models.Q(('state', 'pending_review'), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='action_closed_exactly_when_terminal'),
+            model_name="actionrequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closed_at", None), ("state", "pending_review")),
+                    models.Q(
+                        models.Q(("state", "pending_review"), _negated=True), ("closed_at__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="action_closed_exactly_when_terminal",
+            ),
         ),
         migrations.AddIndex(
-            model_name='ingestrow',
-            index=models.Index(condition=models.Q(('state', 'accepted')), fields=['id'], name='ingest_row_to_do'),
+            model_name="ingestrow",
+            index=models.Index(
+                condition=models.Q(("state", "accepted")), fields=["id"], name="ingest_row_to_do"
+            ),
         ),
         migrations.AddIndex(
-            model_name='ingestrow',
-            index=models.Index(condition=models.Q(('state', 'accepted')), fields=['batch_id', 'id'], name='ingest_row_to_do_of_batch'),
+            model_name="ingestrow",
+            index=models.Index(
+                condition=models.Q(("state", "accepted")),
+                fields=["batch_id", "id"],
+                name="ingest_row_to_do_of_batch",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ingestrow',
-            constraint=models.UniqueConstraint(fields=('agent', 'idempotency_key'), name='ingest_row_one_per_agent_and_key'),
+            model_name="ingestrow",
+            constraint=models.UniqueConstraint(
+                fields=("agent", "idempotency_key"), name="ingest_row_one_per_agent_and_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ingestrow',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), ('action__isnull', False), _connector='OR'), name='ingest_row_done_with_its_action'),
+            model_name="ingestrow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "done"), _negated=True), ("action__isnull", False), _connector="OR"
+                ),
+                name="ingest_row_done_with_its_action",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='permit',
-            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at', None)), fields=('action',), name='permit_one_live_per_action'),
+            model_name="permit",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("revoked_at", None)),
+                fields=("action",),
+                name="permit_one_live_per_action",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='permit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('basis', 'allowed'), ('decision', None)), models.Q(models.Q(('basis', 'allowed'), _negated=True), ('decision__isnull', False)), _connector='OR'), name='permit_rests_on_a_decision_unless_allowed'),
+            model_name="permit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("basis", "allowed"), ("decision", None)),
+                    models.Q(models.Q(("basis", "allowed"), _negated=True), ("decision__isnull", False)),
+                    _connector="OR",
+                ),
+                name="permit_rests_on_a_decision_unless_allowed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='permit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('consume_key', ''), ('consumed_at', None)), models.Q(('consumed_at__isnull', False), models.Q(('consume_key', ''), _negated=True)), _connector='OR'), name='permit_consumed_with_its_key'),
+            model_name="permit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("consume_key", ""), ("consumed_at", None)),
+                    models.Q(("consumed_at__isnull", False), models.Q(("consume_key", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="permit_consumed_with_its_key",
+            ),
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(condition=models.Q(('outcome', '')), fields=['lease_until'], name='execution_running'),
+            model_name="execution",
+            index=models.Index(
+                condition=models.Q(("outcome", "")), fields=["lease_until"], name="execution_running"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='execution',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome', ''), ('outcome_at', None)), models.Q(models.Q(('outcome', ''), _negated=True), ('outcome_at__isnull', False)), _connector='OR'), name='execution_outcome_with_its_time'),
+            model_name="execution",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("outcome", ""), ("outcome_at", None)),
+                    models.Q(models.Q(("outcome", ""), _negated=True), ("outcome_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="execution_outcome_with_its_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='reviewitem',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['queue', 'due_at', 'id'], name='item_inbox'),
+            model_name="reviewitem",
+            index=models.Index(
+                condition=models.Q(("status", "open")), fields=["queue", "due_at", "id"], name="item_inbox"
+            ),
         ),
         migrations.AddIndex(
-            model_name='reviewitem',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['due_at', 'id'], name='item_inbox_all'),
+            model_name="reviewitem",
+            index=models.Index(
+                condition=models.Q(("status", "open")), fields=["due_at", "id"], name="item_inbox_all"
+            ),
         ),
         migrations.AddIndex(
-            model_name='reviewitem',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['risk_rank', 'due_at', 'id'], name='item_inbox_by_risk'),
+            model_name="reviewitem",
+            index=models.Index(
+                condition=models.Q(("status", "open")),
+                fields=["risk_rank", "due_at", "id"],
+                name="item_inbox_by_risk",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewitem',
-            constraint=models.UniqueConstraint(fields=('action', 'kind'), name='item_one_of_each_kind_per_action'),
+            model_name="reviewitem",
+            constraint=models.UniqueConstraint(
+                fields=("action", "kind"), name="item_one_of_each_kind_per_action"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_by', None), ('lease_expires_at', None)), models.Q(('claimed_by__isnull', False), ('lease_expires_at__isnull', False)), _connector='OR'), name='item_claim_and_lease_together'),
+            model_name="reviewitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("claimed_by", None), ("lease_expires_at", None)),
+                    models.Q(("claimed_by__isnull", False), ("lease_expires_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="item_claim_and_lease_together",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('status__in', ['open', 'recorded'])), models.Q(('closed_at__isnull', False), ('status__in', ['decided', 'expired', 'cancelled'])), _connector='OR'), name='item_closed_exactly_when_terminal'),
+            model_name="reviewitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closed_at", None), ("status__in", ["open", "recorded"])),
+                    models.Q(
+                        ("closed_at__isnull", False), ("status__in", ["decided", "expired", "cancelled"])
+                    ),
+                    _connector="OR",
+                ),
+                name="item_closed_exactly_when_terminal",
+            ),
         ),
         migrations.AddIndex(
-            model_name='itemview',
-            index=models.Index(fields=['item', '-last_seen_at'], name='item_view_presence'),
+            model_name="itemview",
+            index=models.Index(fields=["item", "-last_seen_at"], name="item_view_presence"),
         ),
         migrations.AddConstraint(
-            model_name='draft',
-            constraint=models.UniqueConstraint(fields=('item', 'reviewer'), name='draft_one_per_person_and_item'),
+            model_name="draft",
+            constraint=models.UniqueConstraint(
+                fields=("item", "reviewer"), name="draft_one_per_person_and_item"
+            ),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(condition=models.Q(('released_at', None), ('terminal', True), ('undone_at', None)), fields=['release_at'], name='decision_to_release'),
+            model_name="decision",
+            index=models.Index(
+                condition=models.Q(("released_at", None), ("terminal", True), ("undone_at", None)),
+                fields=["release_at"],
+                name="decision_to_release",
+            ),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(fields=['reviewer', '-id'], name='decision_of_a_person'),
+            model_name="decision",
+            index=models.Index(fields=["reviewer", "-id"], name="decision_of_a_person"),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(condition=models.Q(('terminal', True), ('undone_at', None)), fields=('item',), name='decision_one_terminal_per_item'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("terminal", True), ("undone_at", None)),
+                fields=("item",),
+                name="decision_one_terminal_per_item",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(condition=models.Q(('undone_at', None)), fields=('item', 'reviewer'), name='decision_one_per_person'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("undone_at", None)),
+                fields=("item", "reviewer"),
+                name="decision_one_per_person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('final_arguments_canonical__isnull', False), ('kind', 'correct')), models.Q(models.Q(('kind', 'correct'), _negated=True), ('final_arguments_canonical', None)), _connector='OR'), name='decision_final_arguments_only_with_correct'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("final_arguments_canonical__isnull", False), ("kind", "correct")),
+                    models.Q(
+                        models.Q(("kind", "correct"), _negated=True), ("final_arguments_canonical", None)
+                    ),
+                    _connector="OR",
+                ),
+                name="decision_final_arguments_only_with_correct",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('final_digest', ''), ('kind', 'reject')), models.Q(models.Q(('kind', 'reject'), _negated=True), models.Q(('final_digest', ''), _negated=True)), _connector='OR'), name='decision_final_digest_unless_rejected'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("final_digest", ""), ("kind", "reject")),
+                    models.Q(
+                        models.Q(("kind", "reject"), _negated=True),
+                        models.Q(("final_digest", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="decision_final_digest_unless_rejected",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('undone_at', None), ('released_at', None), _connector='OR'), name='decision_undone_or_released_not_both'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("undone_at", None), ("released_at", None), _connector="OR"),
+                name="decision_undone_or_released_not_both",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='skip',
-            constraint=models.UniqueConstraint(fields=('item', 'reviewer'), name='skip_once_per_person'),
+            model_name="skip",
+            constraint=models.UniqueConstraint(fields=("item", "reviewer"), name="skip_once_per_person"),
         ),
     ]

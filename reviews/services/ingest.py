@@ -88,10 +88,11 @@ def submit(
 ) -> Submitted:
     """Take one action in: idempotency, digest, verdict, item or permit, ledger. All of it, or none.
 
-    The same agent and key with the same body answer the action that exists; with another body they are refused.
+    The same agent and key with the same body answer the action that exists; with another they are refused.
     """
     _check_environment(key, body)
-    _hold_key(key.agent_id, idempotency_key)
+    # One request with this key at a time: the second then finds what the first wrote.
+    _hold(f"submit:{key.agent_id}:{idempotency_key}")
     digest_of_body = body_digest(body.model_dump(mode="json", exclude={"idempotency_key"}))
     existing = _existing(key, idempotency_key, digest_of_body, own_row=action_id)
     if existing is not None:
@@ -116,7 +117,8 @@ def submit(
 
 def dry_proposal(*, key: AgentKey, body: wire.SubmissionBody) -> gate.Proposal:
     """Return the submission as the gate would see it. Nothing is stored, not even a version seen first."""
-    label = body.agent_version.strip() or agents.UNVERSIONED
+    _check_environment(key, body)
+    label = agents.version_label(body.agent_version)
     version = AgentVersion.objects.filter(agent=key.agent, label=label).first()
     return _proposal(
         key, body, version or AgentVersion(agent=key.agent, label=label), action_id=ids.new("act")
@@ -135,6 +137,9 @@ def accept_observed(
 
     They are durable when this returns to a committed transaction; ``work_off`` takes them through the gate.
     """
+    # One batch of an agent at a time: two that share keys in another order would wait for each other for
+    # ever, and each finds here what the one before it stored.
+    _hold(f"batch:{key.agent_id}")
     batch_id = ids.new("bat")
     answers: list[Accepted | UnableToSubmit] = []
     fresh: dict[str, IngestRow] = {}
@@ -169,15 +174,13 @@ def accept_observed(
                 agent_key=key,
                 idempotency_key=line.idempotency_key,
                 body_digest=digest,
-                # As canonical text inside JSON: jsonb would rewrite numbers, and the digest is over the exact ones.
+                # Canonical text inside JSON: jsonb would rewrite numbers, and the digest is over exact ones.
                 body={"canonical": canonicalize(line.model_dump(mode="json")).decode()},
                 request_id=request_id,
                 accepted_at=now,
             )
             fresh[line.idempotency_key] = row
             answers.append(Accepted(row=row, replayed=False))
-    # Two batches at once with the same key: the unique constraint lets one in, and the other one's transaction
-    # fails whole and is answered "try again"; the retry then finds the rows.
     IngestRow.objects.bulk_create(fresh.values())
     return answers
 
@@ -264,12 +267,10 @@ def _check_environment(key: AgentKey, body: wire.SubmissionBody) -> None:
         raise EnvironmentNotAllowed(f"This key is not good for the environment {body.environment}.")
 
 
-def _hold_key(agent_id: int, idempotency_key: str) -> None:
-    """Let one request with this key pass at a time; the second then finds what the first wrote."""
+def _hold(name: str) -> None:
+    """Hold an advisory lock of this name until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"submit:{agent_id}:{idempotency_key}"]
-        )
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 def _existing(
@@ -370,7 +371,7 @@ def _follow(*, action: ActionRequest, check: GateCheck, now: datetime) -> None:
         gatekeeping.open_item(action=action, check=check, kind=ItemKind.GATE, now=now)
     elif action.state == ActionState.ALLOWED:
         permits.issue(action=action, basis=PermitBasis.ALLOWED, decision=None, now=now)
-    # Nothing waits for these: allowed ones that the draw chose, and observed ones that a policy would have held.
+    # Nothing waits for these: allowed ones that the draw chose, observed ones that a policy would have held.
     held_too_late = action.state == ActionState.OBSERVED and check.verdict == Verdict.REVIEW
     if check.audit_selected or held_too_late:
         gatekeeping.open_item(action=action, check=check, kind=ItemKind.AUDIT, now=now)

@@ -129,9 +129,9 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
 def consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now: datetime) -> Consumed:
     """Use up a permit: at most one execution ever comes of it.
 
-    The one conditional UPDATE is the atomic point. Around it, in the same transaction: the kill switch is read
-    under a shared lock, so that engaging it waits for us or we see it; the agent must be running; a policy that
-    has changed since is asked again, and the stricter answer wins. The same ``consume_key`` replays the answer.
+    The one conditional UPDATE is the atomic point. Around it, in the same transaction: the kill switch is
+    read under a shared lock, so that engaging it waits for us or we see it; the agent must be running; the
+    policy in force is asked again, and the stricter answer wins. The same ``consume_key`` replays the answer.
     """
     permit = (
         Permit.objects.select_for_update(of=("self",))

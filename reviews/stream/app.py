@@ -94,7 +94,7 @@ class StreamApplication:
             with self._wakeups.of_action(action_id) as changed:
                 await self._until_final(action_id, changed, seconds, receive)
             scope = {**scope, "query_string": b""}
-        # Django checks the key and reads the row: a wait by a stranger ends in its 401 or 404, and learns nothing.
+        # Django checks the key and reads the row: a stranger's wait ends in its 401 or 404.
         await self._django(dict(scope), _no_body(), send)  # type: ignore[arg-type]  # Send takes any mapping
 
     async def _until_final(
@@ -205,7 +205,7 @@ async def _until_disconnected(receive: Receive) -> None:
 
 
 def _no_body() -> Receive:
-    """Return a receive channel that gives an empty body once and then stays silent until Django has answered."""
+    """Return a receive channel that gives an empty body once, and then stays silent."""
     messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> MutableMapping[str, Any]:
