@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
-from kombu.exceptions import OperationalError
 
 from datasets.selectors import exports
 from datasets.services import exporting, labelling
@@ -46,5 +45,6 @@ def wake(export_id: str) -> None:
     """Hint that an export waits. A hint that cannot be sent costs seconds: the sweep finds the row."""
     try:
         run_export.delay(export_id=export_id)
-    except (OperationalError, OSError):
-        logger.warning("The broker is away; export %s waits for the sweep", export_id)
+    except Exception as exc:
+        # Each transport has errors of its own for "nobody there", and none of them is the caller's.
+        logger.warning("The broker is away (%s); export %s waits for the sweep", exc, export_id)

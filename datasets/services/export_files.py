@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,24 @@ def publish_manifest(*, export_id: str, epoch: int, manifest: Mapping[str, JsonV
 def open_finished(name: str) -> BinaryIO:
     """Open a finished file or a manifest, or raise ``FileNotFoundError``."""
     return (folder() / name).open("rb")
+
+
+def copy_out(*, file_name: str, export_id: str, to: Path) -> Path:
+    """Copy a finished file to a place of the operator's, its manifest beside it; return the manifest's path.
+
+    As in our own folder: each is there as a whole or not at all, the manifest last.
+    """
+    manifest = to.with_name(f"{to.name}.manifest.json")
+    # What lies there from last time would vouch for another file.
+    manifest.unlink(missing_ok=True)
+    for source, target in ((file_name, to), (manifest_name(export_id), manifest)):
+        part = target.with_name(f"{target.name}.part")
+        with open_finished(source) as reader, part.open("wb") as writer:
+            shutil.copyfileobj(reader, writer, _CHUNK)
+            writer.flush()
+            os.fsync(writer.fileno())
+        part.replace(target)
+    return manifest
 
 
 def remove(export_id: str, extension: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from datasets.exporters import jsonl
+from datasets.exporters.jsonl import StoredCase
 from datasets.models import DatasetVersion, Export, LabelledCase
 from datasets.selectors import exports
 from datasets.services import export_files, exporting, freezing
@@ -202,10 +204,10 @@ def test_a_death_between_the_file_and_its_manifest_loses_neither(monkeypatch: py
 def test_a_worker_that_lost_its_lease_changes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     version = version_of(250)
     export = request(version)
-    row = exporting.jsonl.row
+    row = jsonl.row
     others: list[Ran] = []
 
-    def slow(case: Any) -> bytes:
+    def slow(case: StoredCase) -> bytes:
         # In the middle of the first worker's page the lease lapses, and a second one does it all.
         if not others:
             others.append(Ran.NOT_OURS)
@@ -213,7 +215,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing_any_more(monkeypatch: pyte
             others[0] = run(export)
         return row(case)
 
-    monkeypatch.setattr(exporting.jsonl, "row", slow)
+    monkeypatch.setattr(jsonl, "row", slow)
 
     assert run(export) == Ran.NOT_OURS
 
@@ -230,16 +232,16 @@ def test_a_cancelled_export_leaves_no_file_and_cannot_be_brought_back(
 ) -> None:
     version = version_of(250)
     export = request(version)
-    row, cancelled = exporting.jsonl.row, []
+    row, cancelled = jsonl.row, list[Export]()
 
-    def cancelling(case: Any) -> bytes:
+    def cancelling(case: StoredCase) -> bytes:
         if not cancelled:
             cancelled.append(
                 exporting.cancel(export_id=export.public_id, cancelled_by=None, now=database_now())
             )
         return row(case)
 
-    monkeypatch.setattr(exporting.jsonl, "row", cancelling)
+    monkeypatch.setattr(jsonl, "row", cancelling)
 
     assert run(export) == Ran.NOT_OURS
 
@@ -268,7 +270,7 @@ def test_an_error_is_tried_again_and_ends_in_a_failure_that_says_why(monkeypatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(exporting.jsonl, "row", full)
+        patched.setattr(jsonl, "row", full)
         ran = [run(export) for _ in range(exporting.MAX_ATTEMPTS)]
 
     export.refresh_from_db()

@@ -5,24 +5,27 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import jsonpatch
 import jsonschema_rs
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
 
 from datasets.exporters import jsonl
 from datasets.models import LabelledCase
 from datasets.services import case_content, labelling
-from datasets.tests.base import Learners, case_of, decide, label, release
+from datasets.tests.base import Document, Learners, case_of, decide, label, release
 from hitl_site.lib.canonical import canonicalize, sha256_hex
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.jsonb import from_jsonb
+from hitl_site.lib.strict_json import JsonValue
 from policies.models import GateCheck, LedgerCursor
 from policies.services import ledger
 from reviews.choices import DecisionKind, ItemKind
-from reviews.models import ReviewItem
+from reviews.models import Decision, ReviewItem
 from reviews.services import deadlines, decisions
 from reviews.services.cancellations import cancel
 from reviews.tests.cast import REFUND, decide_as, held, make_cast, propose
@@ -140,7 +143,7 @@ def test_an_approval_is_right_as_proposed_and_a_rejection_should_not_have_been_d
         SCHEMA.validate(case)
 
 
-HARD = {
+HARD: dict[str, JsonValue] = {
     "tiny": 5e-324,
     "third": 0.1 + 0.2,
     "huge": 1e300,
@@ -156,7 +159,7 @@ HARD = {
 
 
 def test_numbers_and_texts_stay_what_the_agent_sent(learners: Learners) -> None:
-    right = {**HARD, "huge": 2e300, "one": True}
+    right: dict[str, JsonValue] = {**HARD, "huge": 2e300, "one": True}
     decision = decide(
         learners.cast,
         DecisionKind.CORRECT,
@@ -169,16 +172,14 @@ def test_numbers_and_texts_stay_what_the_agent_sent(learners: Learners) -> None:
     assert label() == 1
 
     # What jsonb gave back is made exact again, down to the type of each number.
-    case = from_jsonb(case_of(decision))
-    assert isinstance(case, dict)
-    assert repr(case["proposal"]["arguments"]) == repr(
-        {name: HARD[name] for name in case["proposal"]["arguments"]}
-    )  # type: ignore[index, call-overload]  # documents
-    assert canonicalize(case["proposal"]["arguments"]) == canonicalize(HARD)  # type: ignore[index, call-overload, arg-type]  # documents
-    assert canonicalize(case["truth"]["arguments"]) == canonicalize(right)  # type: ignore[index, call-overload, arg-type]  # documents
-    assert canonicalize(case["input"]["context"]) == canonicalize({"h": HARD})  # type: ignore[index, call-overload, arg-type, dict-item]  # documents
-    assert sorted(case["changed_fields"]) == ["/huge", "/one"]  # type: ignore[arg-type]  # a list of texts
-    assert canonicalize(jsonpatch.apply_patch(HARD, case["patch"])) == canonicalize(right)  # type: ignore[arg-type]  # documents
+    case = cast(Document, from_jsonb(case_of(decision)))
+    proposed = case["proposal"]["arguments"]
+    assert repr(proposed) == repr({name: HARD[name] for name in proposed})
+    assert canonicalize(proposed) == canonicalize(HARD)
+    assert canonicalize(case["truth"]["arguments"]) == canonicalize(right)
+    assert canonicalize(case["input"]["context"]) == canonicalize({"h": HARD})
+    assert sorted(case["changed_fields"]) == ["/huge", "/one"]
+    assert canonicalize(jsonpatch.apply_patch(HARD, case["patch"])) == canonicalize(right)
     stored = LabelledCase.objects.get()
     row = jsonl.row(jsonl.StoredCase(stored.public_id, stored.content, stored.content_sha256))
     assert sha256_hex(row.removesuffix(b"\n")) == stored.content_sha256
@@ -198,9 +199,9 @@ def test_labelling_again_makes_no_second_case(learners: Learners) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_label_at_the_same_time_make_one_case_each_decision() -> None:
-    cast = make_cast()
+    people = make_cast()
     for _ in range(6):
-        decide(cast)
+        decide(people)
     release()
 
     _at_once(4, lambda: labelling.label_cases(now=database_now(), limit=20))
@@ -250,11 +251,11 @@ def test_what_cannot_be_written_stops_the_reader_and_is_not_skipped(
 
 
 def test_what_nobody_answered_for_becomes_no_case(learners: Learners) -> None:
-    cast = learners.cast
-    propose(cast, timeout="1s")
-    cancel(action_id=propose(cast).public_id, agent=cast.clerk, now=database_now())
-    undone = decide(cast)
-    decisions.undo(decision_id=undone.public_id, reviewer=cast.alice, now=database_now())
+    people = learners.cast
+    propose(people, timeout="1s")
+    cancel(action_id=propose(people).public_id, agent=people.clerk, now=database_now())
+    undone = decide(people)
+    decisions.undo(decision_id=undone.public_id, reviewer=people.alice, now=database_now())
     undone.item.action.refresh_from_db()
     deadlines.expire_due(now=database_now() + timedelta(days=30))
 
@@ -284,11 +285,11 @@ def test_an_approval_in_bulk_is_a_weak_label(learners: Learners) -> None:
 
 
 def test_only_what_the_draw_chose_is_an_audit_label(learners: Learners) -> None:
-    cast = learners.cast
-    drawn = _audit(cast.alice, _until_drawn(learners))
+    people = learners.cast
+    drawn = _audit(people.alice, _until_drawn(learners))
     # Observed, and held by the policy too late: looked at afterwards, but not at random.
-    late = propose(cast, mode="observed")
-    judged = _audit(cast.alice, ReviewItem.objects.get(action=late))
+    late = propose(people, mode="observed")
+    judged = _audit(people.alice, ReviewItem.objects.get(action=late))
 
     label()
 
@@ -299,10 +300,10 @@ def test_only_what_the_draw_chose_is_an_audit_label(learners: Learners) -> None:
 
 
 def test_the_group_is_the_coarsest_one_known(learners: Learners) -> None:
-    cast = learners.cast
-    by_talk = decide(cast, conversation_id="talk-1")
-    by_subject = decide(cast, conversation_id="talk-1", subject="customer-7")
-    long = decide(cast, subject="x" * 200)
+    people = learners.cast
+    by_talk = decide(people, conversation_id="talk-1")
+    by_subject = decide(people, conversation_id="talk-1", subject="customer-7")
+    long = decide(people, subject="x" * 200)
 
     label()
 
@@ -319,8 +320,8 @@ def _until_drawn(learners: Learners) -> ReviewItem:
     raise AssertionError("the draw chose none of 2,000 at 1%")
 
 
-def _audit(person: object, item: ReviewItem) -> object:
-    return decide_as(person, item).decision  # type: ignore[arg-type]  # a user
+def _audit(person: User, item: ReviewItem) -> Decision:
+    return decide_as(person, item).decision
 
 
 def _at_once(count: int, act: Callable[[], object]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.contrib import messages
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpResponse
@@ -31,7 +29,7 @@ def export(request: AuthenticatedRequest, version_id: str) -> HttpResponse:
     version = get_object_or_404(DatasetVersion.objects.select_related("dataset"), public_id=version_id)
     wanted = exporting.request(version_id=version_id, requested_by=request.user, now=database_now())
     # After the commit, or the worker would look for a row that is not there yet.
-    transaction.on_commit(partial(tasks.wake, wanted.public_id), robust=True)
+    transaction.on_commit(lambda: tasks.wake(wanted.public_id), robust=True)
     return redirect("datasets:detail", version.dataset.public_id)
 
 

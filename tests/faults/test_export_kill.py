@@ -23,6 +23,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from datasets import tasks
+from datasets.exporters import jsonl
 from datasets.models import DatasetVersion, Export
 from datasets.selectors import exports
 from datasets.services import exporting, freezing
@@ -158,10 +159,7 @@ def _version() -> DatasetVersion:
 def _whole(version: DatasetVersion) -> bytes:
     members = version.members.order_by("position").select_related("case")
     return b"".join(
-        exporting.jsonl.row(
-            exporting.jsonl.StoredCase(m.case.public_id, m.case.content, m.case.content_sha256)
-        )
-        for m in members
+        jsonl.row(jsonl.StoredCase(m.case.public_id, m.case.content, m.case.content_sha256)) for m in members
     )
 
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from datasets.models import Dataset, DatasetVersion, Export
+from datasets.tests.base import Learners, decide, label, make_dataset, many_cases
+from reviews.choices import DecisionKind
+
+pytestmark = pytest.mark.django_db
+
+
+def export(*arguments: str) -> tuple[str, str]:
+    stdout, stderr = StringIO(), StringIO()
+    call_command("export_dataset", *arguments, stdout=stdout, stderr=stderr)
+    return stdout.getvalue(), stderr.getvalue()
+
+
+def test_one_command_makes_freezes_and_exports_a_dataset(learners: Learners, tmp_path: Path) -> None:
+    decide(learners.cast)
+    decide(learners.cast, DecisionKind.REJECT)
+    label()
+    out = tmp_path / "here" / "refunds.jsonl"
+    out.parent.mkdir()
+
+    said, drawn = export(
+        "Refunds",
+        "--create",
+        "--action-type",
+        "refund.issue",
+        "--label",
+        "rejected",
+        "--freeze",
+        "--out",
+        str(out),
+    )
+
+    manifest = Path(f"{out}.manifest.json")
+    sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
+    assert said == f"{manifest}\n{sha256}\n"
+    assert json.loads(manifest.read_text())["sha256"] == sha256
+    assert [json.loads(line)["label"] for line in out.read_text().splitlines()] == ["rejected"]
+    assert "1 of 1" in drawn
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "refunds.jsonl",
+        "refunds.jsonl.manifest.json",
+    ]
+
+
+def test_the_last_version_is_exported_again_in_the_same_bytes(tmp_path: Path) -> None:
+    many_cases(5)
+    export("All", "--create", "--freeze", "--out", str(tmp_path / "one"))
+
+    export("All", "--out", str(tmp_path / "two"))
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert DatasetVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Nope"], "There is no dataset 'Nope'. There are: Refunds. Add --create to make it."),
+        (["Refunds"], "Nothing of 'Refunds' is frozen yet: add --freeze."),
+        (["Refunds", "--freeze"], "No labelled case fits the selection of 'Refunds' yet."),
+        (["Refunds", "--label", "approved"], "'Refunds' exists and keeps its selection"),
+        (["New", "--create", "--action-type", "no.such"], "There is no action type 'no.such'."),
+        (["New", "--create", "--since", "2026-03-01"], "give a time with its zone"),
+        (["New", "--create", "--since", "yesterday"], "give a time with its zone"),
+        (["New", "--format", "parquet"], "invalid choice: 'parquet'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_plainly(tmp_path: Path, arguments: list[str], message: str) -> None:
+    make_dataset("Refunds")
+
+    with pytest.raises(CommandError, match=re.escape(message)):
+        export(*arguments, "--out", str(tmp_path / "out.jsonl"))
+
+    assert Dataset.objects.count() == 1
+    assert not Export.objects.exists()
+    # The folder of the exports themselves may have been made; the file was not.
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("place", [".", "no/such/folder/file"])
+def test_a_place_that_cannot_take_a_file_is_refused_first(tmp_path: Path, place: str) -> None:
+    with pytest.raises(CommandError, match="folder"):
+        export("New", "--create", "--out", str(tmp_path / place))
+
+    assert not Dataset.objects.exists()
