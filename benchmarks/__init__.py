@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one run, with the machine beside them. `make bench` runs them all."""
