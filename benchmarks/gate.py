@@ -99,7 +99,12 @@ def _prepare() -> str:
         now=now,
     )
     rules = [
-        {"code": f"over_{limit}", "title": f"Over {limit}", "when": f"args.amount > {limit}.0"}
+        {
+            "code": f"over_{limit}",
+            "title": f"Over {limit}",
+            "when": f"args.amount > {limit}.0",
+            "then": "review",
+        }
         for limit in (1000, 5000)
     ]
     policies.put_in_force(
