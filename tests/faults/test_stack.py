@@ -36,6 +36,7 @@ class Stack:
         self.port, self.stream_port = free_port(), free_port()
         self.log = home.parent / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.failed = False
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
@@ -67,10 +68,13 @@ class Stack:
         # Ready is said after the web answers; what it says is part of what these tests look at.
         wait_until(lambda: b"is ready at" in self.log.read_bytes(), seconds=5)
         if self.status("/readyz") != 200:
+            self.failed = True
             self.stop()
             pytest.fail(f"The stack does not get ready:\n{self.log.read_text(errors='replace')[-4000:]}")
 
     def ensure_started(self) -> None:
+        if self.failed:
+            pytest.fail("The stack did not get ready in an earlier test.")
         if self.process is None or self.process.poll() is not None:
             self.start()
         wait_until(lambda: set(self.children()) == set(CHILDREN), seconds=15)

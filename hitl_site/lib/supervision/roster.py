@@ -138,7 +138,19 @@ def _anything_left(child: Child) -> bool:
         return now == child.started
     if child.started.partition(" ")[0] != _boot():
         return False
-    return signal_group(child.pid, 0)
+    return signal_group(child.pid, 0) and _has_running_member(child.pid)
+
+
+def _has_running_member(group: int) -> bool:
+    """Return whether the group has more than zombies, which hold nothing and wait for init."""
+    if not Path("/proc/self/stat").exists():
+        return True
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, member_of = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if member_of == str(group) and state != "Z":
+                return True
+    return False
 
 
 def _boot() -> str:

@@ -114,7 +114,7 @@ class Supervisor:
             if child.failures >= PATIENCE:
                 raise KeepsFailing(f"{name} does not start; its own words are above.")
             if time.monotonic() > deadline:
-                raise KeepsFailing(f"{name} did not get ready within {seconds:.0f} seconds.")
+                raise KeepsFailing(f"{name} did not get ready in {seconds:.0f} seconds; its words are above.")
             self.pump(0.03)
 
     def run_until_stopped(self) -> None:
