@@ -1,0 +1,131 @@
+"""After a replay: freeze its cases, export them by the worker, and compare the file with the recording."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from datasets import tasks
+from datasets.choices import ExportState
+from datasets.models import DatasetVersion, Export
+from datasets.replay.agent_side import Played, facts_of
+from datasets.replay.ground_truth import judge, same
+from datasets.replay.recording import Document
+from datasets.selectors import exports
+from datasets.selectors.selection import Selection
+from datasets.services import datasets, export_files, exporting, freezing
+from reviews.choices import DecisionKind
+
+WAITING_SECONDS: Final = 300.0
+_LABELS: Final = {
+    DecisionKind.APPROVE: "approved",
+    DecisionKind.CORRECT: "corrected",
+    DecisionKind.REJECT: "rejected",
+}
+
+
+class NotExported(Exception):
+    """The worker did not finish the export."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was compared, and what differs."""
+
+    path: Path
+    rows: int
+    corrected: int
+    problems: list[str]
+
+
+def export_and_check(played: Sequence[Played], *, name: str, folder: Path, now: datetime) -> Checked:
+    """Export all cases of the replayed action types into ``folder`` and check each that is the replay's."""
+    version = _freeze(played, name=name, now=now)
+    export = _export(version, now=now)
+    path = folder / f"{export.file_name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    export_files.copy_out(file_name=export.file_name, export_id=export.public_id, to=path)
+    return _check(played, path, export)
+
+
+def _freeze(played: Sequence[Played], *, name: str, now: datetime) -> DatasetVersion:
+    action_types = sorted({one.record.action_type for one in played})
+    dataset = datasets.create_dataset(
+        name=name,
+        description="All cases of a replay's action types",
+        selection=Selection(action_types=tuple(action_types)),
+        created_by=None,
+        now=now,
+    )
+    return freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=now).version
+
+
+def _export(version: DatasetVersion, *, now: datetime) -> Export:
+    export = exporting.request(version_id=version.public_id, requested_by=None, now=now)
+    tasks.wake(export.public_id)
+    deadline = time.monotonic() + WAITING_SECONDS
+    while export.state in exports.UNDER_WAY:
+        if time.monotonic() > deadline:
+            raise NotExported(f"{export.public_id} is {export.state} after {WAITING_SECONDS:.0f} s.")
+        time.sleep(0.2)
+        export.refresh_from_db()
+    if export.state != ExportState.DONE:
+        raise NotExported(f"{export.public_id} is {export.state}: {export.error}")
+    return export
+
+
+def _check(played: Sequence[Played], path: Path, export: Export) -> Checked:
+    wanted = {one.action_id: one for one in played if one.action_id}
+    seen: set[str] = set()
+    problems: list[str] = []
+    rows = corrected = 0
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != export.sha256:
+        problems.append(f"{path.name} does not have the SHA-256 of its manifest")
+    for text in content.splitlines():
+        rows += 1
+        case: dict[str, Any] = json.loads(text)
+        one = wanted.get(case["action"]["id"])
+        if one is None:
+            continue
+        if one.action_id in seen:
+            problems.append(f"{one.record.event_id}: it has two cases")
+        seen.add(one.action_id)
+        corrected += case["label"] == "corrected"
+        problems += [f"{one.record.event_id}: {problem}" for problem in _differences(one, case)]
+    if rows != export.version.case_count:
+        problems.append(f"{path.name} has {rows} rows, its version {export.version.case_count} cases")
+    for one in played:
+        decided = one.verdict == "review" and not one.problem
+        if decided and one.action_id not in seen:
+            problems.append(f"{one.record.event_id}: its case is not in the export")
+    return Checked(path, rows, corrected, problems)
+
+
+def _differences(one: Played, case: dict[str, Any]) -> Iterator[str]:
+    """Say where a case differs from its record: the input, what the agent did, what it should have done."""
+    record, should = one.record, judge(one.record)
+    if case["label"] != _LABELS[should.kind]:
+        yield f"its case is {case['label']}, and the ground truth says {should.kind}"
+    given: Document = {"messages": record.context, "facts": facts_of(record)}
+    if not same(case["input"]["context"], given):
+        yield "its case has another input than the recording"
+    if not same(case["proposal"]["arguments"], record.arguments):
+        yield "its case has other proposed arguments than the recording"
+    if (
+        case["proposal"]["confidence"] != record.own_score
+        or case["proposal"]["judge_score"] != record.judge_score
+    ):
+        yield "its case has other scores than the recording"
+    if (case["agent"]["name"], case["agent"]["version"]) != (record.agent, record.model):
+        yield "its case names another agent"
+    if case["truth"]["should_act"] is not (should.runs is not None):
+        yield "its case says otherwise whether to act at all"
+    if not same(case["truth"]["arguments"], should.runs):
+        yield "its case says otherwise what should have been done"
