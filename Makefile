@@ -63,7 +63,7 @@ lock: ## pin every package anew, with hashes (needs uv, https://docs.astral.sh/u
 		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.txt requirements-dev.in
 
 replay: $(VENV)/.dev ## recorded agent behaviour through a fresh stack, then export and verify; EVENTS=file
-	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" --verify'
+	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" --export "$$HANDRAIL_HOME/replay"'
 
 screenshots: $(VENV)/.dev ## the pictures of the README, from a fresh stack with demo data
 	@$(PY) -m tests.chromium
