@@ -39,7 +39,7 @@ class Progress:
     @property
     def note(self) -> str:
         """Return pace and time left in words, as far as they are known."""
-        if self.seconds_left is None or self.rows_a_second is None:
+        if self.seconds_left is None or not self.rows_a_second:
             return ""
         left = wording.duration(self.seconds_left)
         return f"{wording.number(self.rows_a_second)} rows a second, about {left} left"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,9 +16,28 @@ from datasets.choices import Label, LabelSource, LabelStrength
 from datasets.forms import CaseFilterForm
 from datasets.models import LabelledCase
 from datasets.selectors import case_page, cases
+from datasets.selectors.cases import CaseFilter
 from datasets.views.access import SEE, needs_one_of
 from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor
+
+
+@dataclass(frozen=True, slots=True)
+class MenuOption:
+    """One choice of a filter, as a link."""
+
+    label: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """One filter: what it is called, what is chosen ("" for nothing), what else there is."""
+
+    title: str
+    chosen: str
+    options: tuple[MenuOption, ...]
 
 
 @require_GET
@@ -29,21 +52,41 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         page = cases.page(where=where, cursor=request.GET.get("after") or request.GET.get("before"))
     except InvalidCursor:
         # An old bookmark: the first page is what it asks for now.
-        query = request.GET.copy()
-        query.pop("after", None)
-        query.pop("before", None)
-        return redirect(f"{reverse('datasets:cases')}?{query.urlencode()}")
+        return redirect(_address(where.conditions()))
     context = {
         "page": page,
         "where": where,
         "filtered": bool(where.conditions()),
-        "action_types": cases.action_type_names(),
-        "agents": cases.agent_names(),
-        "labels": Label.choices,
-        "sources": LabelSource.choices,
-        "strengths": LabelStrength.choices,
+        "menus": _menus(where),
     }
     return render(request, "datasets/cases/page.html", context)
+
+
+def _menus(where: CaseFilter) -> list[Menu]:
+    """Return a menu a filter; each link keeps the other filters and begins on the first page."""
+    named: list[tuple[str, str, Iterable[tuple[str, str]]]] = [
+        ("action_type", "Action type", ((name, name) for name in cases.action_type_names())),
+        ("agent", "Agent", ((name, name) for name in cases.agent_names())),
+        ("label", "Label", Label.choices),
+        ("source", "Source", LabelSource.choices),
+        ("strength", "Strength", LabelStrength.choices),
+    ]
+    conditions = where.conditions()
+    menus = []
+    for field, title, choices in named:
+        chosen = conditions.get(field, "")
+        options = tuple(
+            MenuOption(label=label, url=_address({**conditions, field: value}), current=value == chosen)
+            for value, label in [("", "Any"), *choices]
+        )
+        now = next((option.label for option in options if option.current), chosen)
+        menus.append(Menu(title=title, chosen=now if chosen else "", options=options))
+    return menus
+
+
+def _address(conditions: dict[str, str]) -> str:
+    query = urlencode({name: value for name, value in conditions.items() if value})
+    return f"{reverse('datasets:cases')}?{query}" if query else reverse("datasets:cases")
 
 
 @require_GET
