@@ -67,7 +67,7 @@ replay: $(VENV)/.dev ## recorded agent behaviour through a fresh stack, then exp
 
 screenshots: $(VENV)/.dev ## the pictures of the README, from a fresh stack with demo data
 	@$(PY) -m tests.chromium
-	@HANDRAIL_DEMO=1 $(WITH_STACK) $(PY) -m docs.screenshots
+	@HANDRAIL_DEMO=1 $(WITH_STACK) $(PY) -m tests.screenshots
 
 bench: $(VENV)/.dev ## the benchmarks, against a fresh stack
 	@$(WITH_STACK) $(PY) -m benchmarks

@@ -1,0 +1,94 @@
+"""The pictures of the README and the documents, taken from a running stack with demo data (`make screenshots`).
+
+Every page in both themes at both sizes goes to ``docs/images``; ``--to`` writes elsewhere, to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.chromium import LAUNCH_ARGUMENTS, find_chromium
+
+SIZES = {"": (1440, 900), "-phone": (390, 844)}
+THEMES = ("light", "dark")
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+
+
+def first_item(page: Page) -> None:
+    """Open the first item of the inbox."""
+    page.goto("/inbox/")
+    page.locator("tr.row a").first.click()
+    page.wait_for_url(re.compile(r"/review/itm_"))
+
+
+def dataset(page: Page) -> None:
+    """Open the first dataset."""
+    page.goto("/datasets/")
+    page.locator("main a[href^='/datasets/dst_']").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def at(path: str) -> Callable[[Page], None]:
+    def go(page: Page) -> None:
+        page.goto(path)
+
+    return go
+
+
+SHOTS: dict[str, Callable[[Page], None]] = {
+    "inbox": at("/inbox/"),
+    "review": first_item,
+    "datasets": dataset,
+    "trust": at("/trust/"),
+    "policies": at("/policies/"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", type=Path, default=IMAGES)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    options.to.mkdir(parents=True, exist_ok=True)
+    executable = find_chromium()
+    if executable is None:
+        raise SystemExit("No Chromium: see tests/chromium.py.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(executable), args=LAUNCH_ARGUMENTS)
+        for theme in THEMES:
+            for suffix, (width, height) in SIZES.items():
+                take(browser, theme, suffix, width, height, to=options.to, only=options.only)
+        browser.close()
+
+
+def take(browser: Browser, theme: str, suffix: str, width: int, height: int, *, to: Path, only: str) -> None:
+    """Sign in with one theme and size, and take every picture."""
+    url = os.environ["HANDRAIL_URL"]
+    context = browser.new_context(
+        base_url=url,
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+    )
+    context.add_cookies([{"name": "handrail-theme", "value": theme, "url": url}])
+    page = context.new_page()
+    page.goto("/login/")
+    page.fill("input[name=username]", "admin")
+    page.fill("input[name=password]", os.environ["HANDRAIL_ADMIN_PASSWORD"])
+    page.locator("form button[type=submit]").first.click()
+    page.wait_for_url(re.compile(r"/inbox/"))
+    for name, go in SHOTS.items():
+        if only in name:
+            go(page)
+            page.wait_for_timeout(400)
+            page.screenshot(path=to / f"{name}-{theme}{suffix}.png")
+    context.close()
+
+
+if __name__ == "__main__":
+    main()
