@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,118 +14,261 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('description', models.TextField(blank=True)),
-                ('selection', models.JSONField(default=dict)),
-                ('created_by_name', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("description", models.TextField(blank=True)),
+                ("selection", models.JSONField(default=dict)),
+                ("created_by_name", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'permissions': [('export_dataset', 'Can freeze, export and download datasets')],
+                "permissions": [("export_dataset", "Can freeze, export and download datasets")],
             },
         ),
         migrations.CreateModel(
-            name='DatasetVersion',
+            name="DatasetVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('number', models.PositiveIntegerField()),
-                ('selection', models.JSONField()),
-                ('case_count', models.PositiveIntegerField()),
-                ('label_counts', models.JSONField()),
-                ('content_sha256', models.CharField(max_length=64)),
-                ('ledger_seq', models.BigIntegerField(help_text='The cases made from the ledger up to here were looked at.')),
-                ('frozen_by_name', models.CharField(max_length=200)),
-                ('frozen_at', models.DateTimeField()),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='datasets.dataset')),
-                ('frozen_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("number", models.PositiveIntegerField()),
+                ("selection", models.JSONField()),
+                ("case_count", models.PositiveIntegerField()),
+                ("label_counts", models.JSONField()),
+                ("content_sha256", models.CharField(max_length=64)),
+                (
+                    "ledger_seq",
+                    models.BigIntegerField(
+                        help_text="The cases made from the ledger up to here were looked at."
+                    ),
+                ),
+                ("frozen_by_name", models.CharField(max_length=200)),
+                ("frozen_at", models.DateTimeField()),
+                (
+                    "dataset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="datasets.dataset",
+                    ),
+                ),
+                (
+                    "frozen_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Export',
+            name="Export",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('format', models.CharField(choices=[('jsonl', 'JSON Lines, the canonical case')], max_length=16)),
-                ('state', models.CharField(choices=[('requested', 'Waiting to start'), ('running', 'Writing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='requested', max_length=16)),
-                ('rows_total', models.PositiveIntegerField()),
-                ('rows_done', models.PositiveIntegerField(default=0)),
-                ('bytes_done', models.BigIntegerField(default=0)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('epoch', models.PositiveIntegerField(default=0)),
-                ('lease_expires_at', models.DateTimeField(null=True)),
-                ('file_name', models.CharField(blank=True, max_length=200)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('manifest', models.JSONField(null=True)),
-                ('error', models.TextField(blank=True)),
-                ('requested_by_name', models.CharField(max_length=200)),
-                ('requested_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exports', to='datasets.datasetversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                (
+                    "format",
+                    models.CharField(choices=[("jsonl", "JSON Lines, the canonical case")], max_length=16),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Waiting to start"),
+                            ("running", "Writing"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="requested",
+                        max_length=16,
+                    ),
+                ),
+                ("rows_total", models.PositiveIntegerField()),
+                ("rows_done", models.PositiveIntegerField(default=0)),
+                ("bytes_done", models.BigIntegerField(default=0)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("epoch", models.PositiveIntegerField(default=0)),
+                ("lease_expires_at", models.DateTimeField(null=True)),
+                ("file_name", models.CharField(blank=True, max_length=200)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("manifest", models.JSONField(null=True)),
+                ("error", models.TextField(blank=True)),
+                ("requested_by_name", models.CharField(max_length=200)),
+                ("requested_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="exports",
+                        to="datasets.datasetversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LabelledCase',
+            name="LabelledCase",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('decision_id', models.CharField(max_length=40, unique=True)),
-                ('action_id', models.CharField(max_length=40)),
-                ('ledger_seq', models.BigIntegerField(unique=True)),
-                ('action_type', models.CharField(max_length=120)),
-                ('agent', models.CharField(max_length=120)),
-                ('agent_version', models.CharField(max_length=120)),
-                ('label', models.CharField(choices=[('approved', 'Right as proposed'), ('corrected', 'Right after correction'), ('rejected', 'Should not have been done')], max_length=16)),
-                ('source', models.CharField(choices=[('review', 'Held and decided'), ('audit', 'Drawn at random, judged afterwards')], max_length=16)),
-                ('strength', models.CharField(choices=[('strong', 'Considered'), ('weak', 'Low attention or bulk')], max_length=16)),
-                ('group_key', models.CharField(help_text='No split may cut this group.', max_length=200)),
-                ('decided_at', models.DateTimeField()),
-                ('content', models.JSONField()),
-                ('content_sha256', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("decision_id", models.CharField(max_length=40, unique=True)),
+                ("action_id", models.CharField(max_length=40)),
+                ("ledger_seq", models.BigIntegerField(unique=True)),
+                ("action_type", models.CharField(max_length=120)),
+                ("agent", models.CharField(max_length=120)),
+                ("agent_version", models.CharField(max_length=120)),
+                (
+                    "label",
+                    models.CharField(
+                        choices=[
+                            ("approved", "Right as proposed"),
+                            ("corrected", "Right after correction"),
+                            ("rejected", "Should not have been done"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("review", "Held and decided"),
+                            ("audit", "Drawn at random, judged afterwards"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "strength",
+                    models.CharField(
+                        choices=[("strong", "Considered"), ("weak", "Low attention or bulk")], max_length=16
+                    ),
+                ),
+                ("group_key", models.CharField(help_text="No split may cut this group.", max_length=200)),
+                ("decided_at", models.DateTimeField()),
+                ("content", models.JSONField()),
+                ("content_sha256", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['action_type', 'label', 'id'], name='case_by_type_and_label'), models.Index(fields=['action_id'], name='case_of_an_action')],
+                "indexes": [
+                    models.Index(fields=["action_type", "label", "id"], name="case_by_type_and_label"),
+                    models.Index(fields=["action_id"], name="case_of_an_action"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DatasetMember',
+            name="DatasetMember",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='datasets.datasetversion')),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='datasets.labelledcase')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="members",
+                        to="datasets.datasetversion",
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="memberships",
+                        to="datasets.labelledcase",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='datasetversion',
-            constraint=models.UniqueConstraint(fields=('dataset', 'number'), name='dataset_version_number_once'),
+            model_name="datasetversion",
+            constraint=models.UniqueConstraint(
+                fields=("dataset", "number"), name="dataset_version_number_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='export',
-            index=models.Index(condition=models.Q(('state__in', ['requested', 'running'])), fields=['id'], name='export_to_do'),
+            model_name="export",
+            index=models.Index(
+                condition=models.Q(("state__in", ["requested", "running"])),
+                fields=["id"],
+                name="export_to_do",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), models.Q(models.Q(('sha256', ''), _negated=True), ('manifest__isnull', False)), _connector='OR'), name='export_done_with_its_manifest'),
+            model_name="export",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "done"), _negated=True),
+                    models.Q(models.Q(("sha256", ""), _negated=True), ("manifest__isnull", False)),
+                    _connector="OR",
+                ),
+                name="export_done_with_its_manifest",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='export',
-            constraint=models.CheckConstraint(condition=models.Q(('rows_done__lte', models.F('rows_total'))), name='export_rows_done_within_total'),
+            model_name="export",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("rows_done__lte", models.F("rows_total"))),
+                name="export_rows_done_within_total",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetmember',
-            constraint=models.UniqueConstraint(fields=('version', 'position'), name='dataset_member_position_once'),
+            model_name="datasetmember",
+            constraint=models.UniqueConstraint(
+                fields=("version", "position"), name="dataset_member_position_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasetmember',
-            constraint=models.UniqueConstraint(fields=('version', 'case'), name='dataset_member_case_once'),
+            model_name="datasetmember",
+            constraint=models.UniqueConstraint(fields=("version", "case"), name="dataset_member_case_once"),
         ),
     ]

@@ -9,9 +9,9 @@ from hitl_site.lib import ids
 
 
 class LabelledCase(models.Model):
-    """One considered decision as data. ``content`` is the canonical case (docs/cases.md); it never changes.
+    """One decision as data. ``content`` is the canonical case (docs/cases.md); it never changes.
 
-    Made from the ledger, exactly once per decision: ``decision_id`` is unique, ``ledger_seq`` says where from.
+    Made from the ledger, once per decision: ``decision_id`` is unique, ``ledger_seq`` says where from.
     """
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)

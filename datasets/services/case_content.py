@@ -7,12 +7,10 @@ Arguments are read from their canonical bytes, never from jsonb, so numbers stay
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from datetime import UTC, datetime
 from typing import Final
 
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 
 from datasets.choices import Label, LabelSource, LabelStrength
@@ -22,6 +20,7 @@ from hitl_site.lib.textdiff import json_changes
 from policies.models import GateCheck
 from reviews.choices import DecisionKind, ItemKind
 from reviews.models import ActionContext, ActionRequest, Decision
+from reviews.selectors.decisions import pseudonym
 
 FORMAT: Final = "handrail.case/1"
 MAX_GROUP_LENGTH: Final = 200
@@ -126,12 +125,6 @@ def group(action: ActionRequest) -> str:
                 return name
             return f"{kind}:sha256:{hashlib.sha256(value.encode()).hexdigest()}"
     return f"action:{action.public_id}"
-
-
-def pseudonym(user_id: int) -> str:
-    """Return the name under which a reviewer appears in cases: stable here, meaningless elsewhere."""
-    digest = hmac.new(settings.PSEUDONYM_SECRET, str(user_id).encode(), hashlib.sha256)
-    return f"rev_{digest.hexdigest()[:12]}"
 
 
 def instant(moment: datetime) -> str:

@@ -26,6 +26,7 @@ from policies.models import GateCheck, LedgerCursor
 from policies.services import ledger
 from reviews.choices import DecisionKind, ItemKind
 from reviews.models import Decision, ReviewItem
+from reviews.selectors.decisions import pseudonym
 from reviews.services import deadlines, decisions
 from reviews.services.cancellations import cancel
 from reviews.tests.cast import REFUND, decide_as, held, make_cast, propose
@@ -89,7 +90,7 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "decided_at": case_content.instant(decision.decided_at),
             "considered": True,
             "blind": False,
-            "reviewer": case_content.pseudonym(learners.cast.alice.pk),
+            "reviewer": pseudonym(learners.cast.alice.pk),
         },
         "truth": {"should_act": True, "arguments": right},
         "patch": [{"op": "replace", "path": "/amount", "value": 12.5}],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -11,6 +12,9 @@ from django.db.models import QuerySet
 
 from reviews.choices import ItemKind
 from reviews.models import ActionRequest, Decision
+
+# How long a page says that an answer has gone out.
+JUST_GONE = timedelta(seconds=20)
 
 
 def released_decision(action: ActionRequest) -> Decision | None:
@@ -22,15 +26,15 @@ def released_decision(action: ActionRequest) -> Decision | None:
     )
 
 
-def pseudonym(person: User) -> str:
+def pseudonym(user_id: int) -> str:
     """Return a steady name that tells an outsider nothing: 48 bits of HMAC-SHA256 of the person's key."""
-    digest = hmac.new(settings.PSEUDONYM_SECRET, f"user:{person.pk}".encode(), hashlib.sha256).hexdigest()
+    digest = hmac.new(settings.PSEUDONYM_SECRET, f"user:{user_id}".encode(), hashlib.sha256).hexdigest()
     return f"rev_{digest[:12]}"
 
 
 def reviewer_shown(decision: Decision, *, reveal: bool) -> str:
     """Return who decided, as it may be shown to an agent."""
-    return decision.reviewer_name if reveal else pseudonym(decision.reviewer)
+    return decision.reviewer_name if reveal else pseudonym(decision.reviewer_id)
 
 
 def of_person(person: User) -> QuerySet[Decision]:
@@ -42,11 +46,22 @@ def of_person(person: User) -> QuerySet[Decision]:
     )
 
 
-def to_undo(person: User, *, now: object) -> Decision | None:
+def to_undo(person: User, *, now: datetime) -> Decision | None:
     """Return the person's latest decision that can still be taken back."""
     return (
         Decision.objects.filter(reviewer=person, undone_at=None, released_at=None, release_at__gt=now)
         .select_related("item", "action")
+        .order_by("-id")
+        .first()
+    )
+
+
+def latest(person: User, *, now: datetime) -> Decision | None:
+    """Return the person's last answer while there is something to say of it: it can be taken back, or it
+    has gone out this very moment."""
+    return (
+        Decision.objects.filter(reviewer=person, undone_at=None, release_at__gt=now - JUST_GONE)
+        .select_related("item")
         .order_by("-id")
         .first()
     )

@@ -10,7 +10,7 @@ from django.db import OperationalError, transaction
 
 from policies.services import ledger, trust
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, Outcome, PermitBasis
-from reviews.models import ActionRequest, Decision, Execution, ReviewItem
+from reviews.models import ActionRequest, Decision, Draft, Execution, ReviewItem
 from reviews.services import permits, wakeups
 from reviews.services.decisions import close_state
 
@@ -88,14 +88,17 @@ def _release(decision_pk: int, now: datetime) -> bool:
     item.closed_at = now
     item.version += 1
     item.save(update_fields=["status", "closed_at", "version"])
-    # The approvals that led up to this one are as final as it is.
-    item.decisions.filter(undone_at=None, released_at=None).update(released_at=now)
+    # The approvals that led up to this one are as final as it is; what their people had typed has gone out.
+    answered = item.decisions.filter(undone_at=None)
+    Draft.objects.filter(item=item, reviewer__in=answered.values("reviewer")).delete()
+    answered.filter(released_at=None).update(released_at=now)
     if item.kind == ItemKind.GATE and action.state == ActionState.PENDING_REVIEW:
         _close(action, decision, now=now)
     trust.observe(
         gate_check=action.gate_check,
         decision_id=decision.public_id,
-        audited=item.kind == ItemKind.AUDIT,
+        # An observed action that a policy would have held is looked at too, but nobody drew it.
+        audited=item.kind == ItemKind.AUDIT and action.gate_check.audit_selected,
         error=decision.kind in OVERRIDES,
         considered=decision.considered,
         blind=decision.blind,
