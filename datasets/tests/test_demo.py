@@ -1,0 +1,92 @@
+"""The demo data: complete, possible, and made once however often they are asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from datasets.demo import history, seeding
+from datasets.demo.inbox import DUE_IN_MINUTES
+from datasets.models import DatasetVersion, LabelledCase
+from hitl_site.groups import make_groups
+from hitl_site.lib.clock import database_now
+from policies.models import LedgerEntry, Observation
+from policies.services import ledger
+from reviews.choices import ActionState, ItemKind, ItemStatus
+from reviews.models import ActionRequest, Decision, Execution, ReviewItem
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def short_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four days instead of thirty, with the same days in them: the first, the change, the freeze, today."""
+    make_groups()
+    monkeypatch.setattr(history, "DAYS", 3)
+    monkeypatch.setattr(history, "POLICIES_CHANGED", 2)
+
+
+def quiet(text: str) -> None:
+    """Say nothing."""
+
+
+def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: None) -> None:
+    now = database_now()
+    admin = User.objects.create_superuser("admin", password="a long enough password")
+
+    assert seeding.seed(now=now, say=quiet) is True
+
+    waiting = ReviewItem.objects.filter(status=ItemStatus.OPEN, kind=ItemKind.GATE)
+    assert waiting.count() == len(DUE_IN_MINUTES) == 40
+    assert waiting.filter(due_at__lte=now + timedelta(hours=1)).count() == 6
+    assert waiting.filter(due_at__gt=now + timedelta(hours=24)).count() >= 20
+    assert set(waiting.values_list("trigger", flat=True)) == {"high_risk", "low_confidence", "policy_edge"}
+    assert waiting.get(escalated_to=admin).escalations.get().reviewer.username == "sam"
+    assert waiting.exclude(claimed_by=None).count() == 2
+    states = Counter(ActionRequest.objects.values_list("state", flat=True))
+    assert states[ActionState.ALLOWED] > 0
+    assert states[ActionState.APPROVED] > 0
+    assert not Decision.objects.filter(terminal=True, released_at=None).exists()
+    released = Decision.objects.filter(terminal=True).count()
+    assert LabelledCase.objects.count() == released == Observation.objects.count()
+    assert Execution.objects.exclude(outcome="").count() == Execution.objects.count() > 0
+    assert DatasetVersion.objects.get().case_count > 0
+    assert ledger.verify().is_intact
+    entries = LedgerEntry.objects.count()
+
+    assert seeding.seed(now=database_now(), say=quiet) is False
+    assert LedgerEntry.objects.count() == entries
+
+
+def test_nobody_of_the_demo_can_sign_in(short_month: None) -> None:
+    seeding.seed(now=database_now(), say=quiet)
+
+    assert User.objects.count() == 6
+    assert not any(user.has_usable_password() for user in User.objects.all())
+
+
+def test_an_interrupted_start_goes_on_where_it_stopped(
+    short_month: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(Exception):
+        pass
+
+    fill = seeding.inbox.fill
+
+    def interrupt(*args: object, **options: object) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(seeding.inbox, "fill", interrupt)
+    with pytest.raises(Interrupted):
+        seeding.seed(now=database_now(), say=quiet)
+    made = ActionRequest.objects.count()
+    monkeypatch.setattr(seeding.inbox, "fill", fill)
+
+    assert seeding.seed(now=database_now(), say=quiet) is True
+    assert ActionRequest.objects.count() == made + len(DUE_IN_MINUTES)
+    assert LedgerEntry.objects.filter(verb="demo.started").count() == 1
+    assert LedgerEntry.objects.filter(verb="demo.completed").count() == 1
+    assert LedgerEntry.objects.filter(verb="agent.created").count() == 3
