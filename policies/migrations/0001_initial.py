@@ -2,9 +2,11 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import policies.models.ledger
 from django.conf import settings
 from django.db import migrations, models
+
+import hitl_site.lib.fields
+import policies.models.ledger
 
 
 class Migration(migrations.Migration):
@@ -95,7 +97,7 @@ class Migration(migrations.Migration):
                 ('risk', models.CharField(choices=[('low', 'Low risk'), ('medium', 'Medium risk'), ('high', 'High risk'), ('critical', 'Critical risk')], default='medium', max_length=16)),
                 ('irreversible', models.BooleanField(default=False)),
                 ('widens_rights', models.BooleanField(default=False)),
-                ('argument_schema', models.JSONField(blank=True, null=True)),
+                ('argument_schema', hitl_site.lib.fields.OrderedJSONField(blank=True, null=True)),
                 ('reason_codes', models.JSONField(blank=True, default=list)),
                 ('checklist', models.JSONField(blank=True, default=list)),
                 ('cluster_pointer', models.CharField(blank=True, max_length=200)),

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from hitl_site.lib import ids
+from hitl_site.lib.fields import OrderedJSONField
 from policies.choices import AutonomyLevel, Risk
 
 
@@ -25,7 +26,7 @@ class ActionType(models.Model):
     risk = models.CharField(max_length=16, choices=Risk, default=Risk.MEDIUM)
     irreversible = models.BooleanField(default=False)
     widens_rights = models.BooleanField(default=False)
-    argument_schema = models.JSONField(null=True, blank=True)
+    argument_schema = OrderedJSONField(null=True, blank=True)
     reason_codes = models.JSONField(default=list, blank=True)
     checklist = models.JSONField(default=list, blank=True)
     # RFC 6901 pointer into the arguments whose value groups actions that are one event, "" for none.
