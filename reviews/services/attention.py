@@ -99,7 +99,12 @@ def note(
 def save_draft(*, item_id: str, reviewer: User, form: Mapping[str, Sequence[str]], now: datetime) -> bool:
     """Keep what a person has typed. Return False once the item is closed: nothing is left to type for."""
     reviewer = current_reviewer(reviewer)
-    kept = {name: list(values) for name, values in form.items() if name != "csrfmiddlewaretoken"}
+    # U+0000 cannot be stored; the replacement character shows where it was.
+    kept = {
+        name.replace("\0", "\ufffd"): [value.replace("\0", "\ufffd") for value in values]
+        for name, values in form.items()
+        if name != "csrfmiddlewaretoken"
+    }
     if sum(len(name) + sum(map(len, values)) for name, values in kept.items()) > _DRAFT_LIMIT:
         raise DraftTooLarge("This is more than a draft can keep.")
     item = ReviewItem.objects.get(public_id=item_id)

@@ -13,7 +13,7 @@ from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
 from reviews.selectors import inbox
 from reviews.services import wakeups
-from reviews.services.rights import current_reviewer
+from reviews.services.rights import NotAllowed, current_reviewer
 
 
 class UnableToClaim(Exception):
@@ -40,7 +40,15 @@ class ClaimedByOther(UnableToClaim):
 def claim(*, item_id: str, reviewer: User, now: datetime, take_over: bool = False) -> ReviewItem:
     """Hold one item. The same person again prolongs the lease; ``take_over`` takes it from another."""
     reviewer = current_reviewer(reviewer)
-    item = inbox.visible_to(reviewer).select_for_update(of=("self",)).get(public_id=item_id)
+    item = (
+        inbox.visible_to(reviewer)
+        .select_related("agent")
+        .select_for_update(of=("self",))
+        .get(public_id=item_id)
+    )
+    if item.agent.owner_id == reviewer.pk:
+        # They cannot decide it, and holding it would only keep it from those who can.
+        raise NotAllowed("You own this agent; somebody else decides for it.")
     if item.status != ItemStatus.OPEN:
         raise ItemClosed("This item is no longer open.")
     held = item.lease_expires_at is not None and item.lease_expires_at > now
@@ -61,7 +69,8 @@ def claim_next(
     )
     if after is not None:
         free = free.exclude(pk=after.pk)
-    item = free.select_for_update(skip_locked=True, of=("self",)).order_by("due_at", "id").first()
+    order = view.order if view is not None else inbox.DUE_FIRST
+    item = free.select_for_update(skip_locked=True, of=("self",)).order_by(*order).first()
     if item is None:
         raise NothingToClaim("Nothing is waiting for you.")
     return _hold(item, reviewer=reviewer, now=now)

@@ -20,7 +20,7 @@ from policies.selectors.policies import live_version
 from policies.services import gate, ledger
 from reviews.adapters.submission import ARGUMENTS_LIMIT
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, SkipReason
-from reviews.models import ActionRequest, Decision, Draft, Escalation, Queue, ReviewItem, Skip
+from reviews.models import ActionRequest, Decision, Escalation, Queue, ReviewItem, Skip
 from reviews.schema_form import FieldError, validate
 from reviews.selectors.actions import Arguments, proposed_arguments
 from reviews.selectors.reasons import reason_codes
@@ -74,7 +74,7 @@ class TooLateToUndo(UnableToDecide):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person answers. ``arguments`` come with ``correct`` alone; reasons are the action type's codes."""
+    """What a person answers. ``arguments`` come with ``correct`` alone; reasons are codes of the type."""
 
     kind: DecisionKind
     arguments: JsonValue = None
@@ -167,7 +167,7 @@ def decide(
     if terminal:
         item.status = ItemStatus.RECORDED
     item.save(update_fields=["version", "approvals_required", "claimed_by", "lease_expires_at", "status"])
-    Draft.objects.filter(item=item, reviewer=reviewer).delete()
+    # What was typed stays a draft until the release: taking the answer back brings it back.
     _record(decision, "decision.recorded", now=now, payload={"terminal": terminal})
     wakeups.inbox_changed(item.public_id)
     return Decided(decision=decision, item=item, replayed=False)
@@ -185,8 +185,13 @@ def undo(*, decision_id: str, reviewer: User, now: datetime) -> ReviewItem:
         return item
     if decision.released_at is not None or decision.release_at <= now:
         raise TooLateToUndo("The undo window is over; this answer has gone out.")
-    decision.undone_at = now
-    decision.save(update_fields=["undone_at"])
+    _take_back(decision, by=reviewer, now=now)
+    # An approval that closed the item counted this one: without it, too few people have approved.
+    resting = item.decisions.select_for_update().filter(
+        terminal=True, undone_at=None, released_at=None, final_digest=decision.final_digest
+    )
+    for other in resting if decision.final_digest else resting.none():
+        _take_back(other, by=reviewer, because_of=decision, now=now)
     item.version += 1
     if (
         item.status == ItemStatus.RECORDED
@@ -194,7 +199,6 @@ def undo(*, decision_id: str, reviewer: User, now: datetime) -> ReviewItem:
     ):
         item.status = ItemStatus.OPEN
     item.save(update_fields=["version", "status"])
-    _record(decision, "decision.undone", now=now)
     wakeups.inbox_changed(item.public_id)
     return item
 
@@ -274,6 +278,7 @@ def skip(*, item_id: str, reviewer: User, reason: SkipReason, now: datetime) -> 
         item.claimed_by = None
         item.lease_expires_at = None
         item.save(update_fields=["claimed_by", "lease_expires_at"])
+        wakeups.inbox_changed(item.public_id)
     if fresh:
         ledger.record(
             actor=ledger.Actor.person(reviewer),
@@ -285,6 +290,13 @@ def skip(*, item_id: str, reviewer: User, reason: SkipReason, now: datetime) -> 
             now=now,
         )
     return item
+
+
+def _take_back(decision: Decision, *, by: User, now: datetime, because_of: Decision | None = None) -> None:
+    decision.undone_at = now
+    decision.save(update_fields=["undone_at"])
+    cause: dict[str, JsonValue] = {"because_of": because_of.public_id} if because_of is not None else {}
+    _record(decision, "decision.undone", now=now, payload=cause, actor=by)
 
 
 def _lock_item(item_id: str) -> ReviewItem:
@@ -307,14 +319,21 @@ def _lock_item(item_id: str) -> ReviewItem:
 def _check_open(item: ReviewItem, own: Decision | None, *, now: datetime) -> None:
     if item.status in {ItemStatus.RECORDED, ItemStatus.DECIDED}:
         first = item.decisions.filter(terminal=True, undone_at=None).first()
-        who = "You have" if first is not None and own is not None and first.pk == own.pk else "Somebody has"
-        raise AlreadyDecided(f"{who} decided this item already.", first)
+        raise AlreadyDecided(_who_decided(first, own), first)
     if item.status == ItemStatus.CANCELLED:
         raise Cancelled("The agent took this action back.")
     if item.status == ItemStatus.EXPIRED or (item.kind == ItemKind.GATE and item.due_at <= now):
         raise TimeRanOut("Time ran out; nothing will run.")
     if own is not None:
         raise AlreadyDecided("You have given your answer; it waits for another person.", own)
+
+
+def _who_decided(first: Decision | None, own: Decision | None) -> str:
+    if first is None:
+        return "This item has been decided already."
+    if own is not None and first.pk == own.pk:
+        return "You have decided this item already."
+    return f"{first.reviewer_name} has decided this item already."
 
 
 def _is_same(decision: Decision, answer: Answer, item: ReviewItem) -> bool:
@@ -425,10 +444,15 @@ def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
 
 
 def _record(
-    decision: Decision, verb: str, *, now: datetime, payload: dict[str, JsonValue] | None = None
+    decision: Decision,
+    verb: str,
+    *,
+    now: datetime,
+    payload: dict[str, JsonValue] | None = None,
+    actor: User | None = None,
 ) -> None:
     ledger.record(
-        actor=ledger.Actor.person(decision.reviewer),
+        actor=ledger.Actor.person(actor or decision.reviewer),
         verb=verb,
         object_kind="decision",
         object_id=decision.public_id,

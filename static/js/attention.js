@@ -6,6 +6,12 @@
 //   details[data-track="NAME"]    opened once: NAME joins input[name=opened] (comma-separated)
 //   a[data-track="NAME"]          followed: likewise
 //   input[name=visible_ms]        milliseconds that the page was in view, written when the form is sent
+//   form[data-attention-url]      twice a minute, while the page is in view, a POST there says all this and
+//                                 whether something is changed: so others see who is looking
+import { csrfToken } from "./csrf.js";
+
+const BEACON_MS = 30_000;
+
 let since = document.hidden ? null : performance.now();
 let visible = 0;
 
@@ -32,6 +38,7 @@ function begin() {
   const id = form()?.dataset.review ?? null;
   if (id === watchedForm) return;
   watchedForm = id;
+  if (id !== null) queueMicrotask(tell);
   visible = 0;
   since = document.hidden ? null : performance.now();
 }
@@ -61,5 +68,17 @@ document.addEventListener("visibilitychange", () => {
     since = performance.now();
   }
 });
+async function tell() {
+  const url = form()?.dataset.attentionUrl;
+  if (!url || document.hidden) return;
+  const body = new FormData();
+  for (const name of ["token", "seen_end", "opened"]) body.append(name, form().elements.namedItem(name)?.value ?? "");
+  body.append("editing", form().querySelector(".cmp-r.chg") ? "1" : "");
+  const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
+  // Nobody is held up by a beacon that is lost.
+  await fetch(url, { method: "POST", headers, body }).catch(() => {});
+}
+
 document.addEventListener("htmx:after:swap", begin);
 begin();
+setInterval(tell, BEACON_MS);

@@ -1,6 +1,8 @@
 // Keeps the claim on the item that is being reviewed, for as long as somebody works on it.
 //
 //   [data-lease]             the item's claim
+//     data-lease-claim       nobody holds it yet: asked for as soon as the page is there
+//     data-release-url       POST here when the page is left
 //     data-lease-url         POST here is the heartbeat: 200 {"lease_until": ISO}; 409 or 410
 //                            {"detail": "Sam took this over at 10:12."}
 //   [data-lease-chip]        its chip: amber in the last minute; holds <time data-due data-format="clock">
@@ -56,7 +58,10 @@ async function beat() {
   if (element !== holder()) return; // The next item is here already.
   if (response.ok && answer.lease_until) {
     const time = deadline();
-    if (time) time.dateTime = answer.lease_until;
+    if (time) {
+      time.dateTime = answer.lease_until;
+      time.closest("[data-lease-chip]").hidden = false;
+    }
     element.dispatchEvent(new CustomEvent("lease-kept", { bubbles: true }));
   } else if ([404, 409, 410].includes(response.status)) {
     lose(element, answer.detail);
@@ -65,12 +70,30 @@ async function beat() {
 
 function watch() {
   const time = deadline();
-  if (!time) return;
+  if (!time?.dateTime) return;
   const left = Date.parse(time.dateTime) - serverNow();
   time.closest("[data-lease-chip]").classList.toggle("chip-warn", left < LAST_MINUTE_MS);
   const element = holder();
   if (element && left <= 0) lose(element, "Your time on this item is over. Open it again to go on.");
 }
 
+function begin() {
+  const element = holder();
+  if (!element || element.dataset.leaseClaim === undefined || element.dataset.asked) return;
+  element.dataset.asked = "yes";
+  workedAt = Date.now();
+  beat();
+}
+
+function release() {
+  const url = holder()?.dataset.releaseUrl;
+  if (!url) return;
+  const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
+  fetch(url, { method: "POST", headers, keepalive: true }).catch(() => {});
+}
+
+window.addEventListener("pagehide", release);
+document.addEventListener("htmx:after:swap", begin);
+begin();
 setInterval(beat, HEARTBEAT_MS);
 setInterval(watch, 1000);

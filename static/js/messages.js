@@ -35,10 +35,14 @@ document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest("[data-toast]")?.remove();
 });
 
-// 409, 410 and 422 bring their own words, which htmx swaps in.
+// In debug mode django-htmx keeps errors out of the page, and with them the words of a refusal.
+if (window.htmx) window.htmx.config.noSwap = [204, 304];
+
+// 409, 410 and 422 bring their own words, which htmx swaps in; so does what names its own place.
 document.addEventListener("htmx:response:error", (event) => {
-  const status = event.detail.ctx.response.status;
-  if (![409, 410, 422].includes(status)) say(problemText(status));
+  const { response, hx } = event.detail.ctx;
+  const { status } = response;
+  if (!hx?.retarget && ![409, 410, 422].includes(status)) say(problemText(status));
 });
 
 document.addEventListener("htmx:error", (event) => {

@@ -1,0 +1,84 @@
+"""Why an action is held, in plain words; nothing of it for a blind item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hitl_site.lib import wording
+from policies.models import GateCheck
+from reviews.models import ActionRequest
+
+_ICONS = {
+    "kill_switch": "octagon-pause",
+    "agent_inactive": "pause",
+    "unknown_action_type": "circle-help",
+    "no_policy": "circle-help",
+    "arguments_out_of_scope": "fence",
+    "widens_rights": "key-round",
+    "rule_matched": "sliders-horizontal",
+    "high_risk": "lock",
+    "no_score": "gauge",
+    "below_threshold": "scale",
+    "no_threshold": "gauge",
+    "unknown_agent_version": "zap",
+    "autonomy_shadow": "eye",
+    "autonomy_review_all": "trending-up",
+}
+_ICON_OF_TRIGGER = {"high_risk": "lock", "low_confidence": "scale", "policy_edge": "sliders-horizontal"}
+
+
+@dataclass(frozen=True)
+class HoldReason:
+    icon: str
+    tone: str  # "no" for high risk, else ""
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Why:
+    """The calibrated chance against the threshold, and each reason. ``policy`` names the text in force."""
+
+    score: float | None
+    threshold: float | None
+    note: str
+    reasons: tuple[HoldReason, ...]
+    policy: str
+
+    @property
+    def titles(self) -> str:
+        """Return the reasons in one line, for a small screen."""
+        return ", ".join(reason.title for reason in self.reasons)
+
+
+def why_held(check: GateCheck, action: ActionRequest) -> Why:
+    """Return why this action came to a person. Not to be called for an item that is blind."""
+    policy = check.policy_version
+    return Why(
+        score=check.score,
+        threshold=check.threshold,
+        note=_footnote(check, action),
+        reasons=tuple(hold_reason(document) for document in check.reasons),
+        policy=f"Policy {check.action_type_name}, version {policy.number}"
+        if policy
+        else "No policy in force",
+    )
+
+
+def _footnote(check: GateCheck, action: ActionRequest) -> str:
+    """Return the agent's own figure where another one counted: a footnote, never the number to go by."""
+    if check.score is None or action.confidence is None or action.confidence == check.score:
+        return ""
+    return f"The agent itself said {wording.percent(action.confidence)}"
+
+
+def hold_reason(document: Mapping[str, object]) -> HoldReason:
+    """Return one stored reason in the words and with the picture that the pages show."""
+    code, trigger = str(document.get("code", "")), str(document.get("trigger", ""))
+    return HoldReason(
+        icon=_ICONS.get(code) or _ICON_OF_TRIGGER.get(trigger, "circle-alert"),
+        tone="no" if trigger == "high_risk" else "",
+        title=str(document.get("title", code)),
+        detail=str(document.get("detail", "")),
+    )

@@ -1,0 +1,319 @@
+"""The review page's read model: one item as one person may see it now, in a fixed number of queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from django.contrib.auth.models import User
+
+from hitl_site.lib import visible_text
+from hitl_site.lib.strict_json import JsonValue
+from reviews import schema_form
+from reviews.choices import DecisionKind, ItemKind, ItemStatus
+from reviews.models import Decision, Draft, Escalation, ReviewItem
+from reviews.schema_form import FieldError, FormView
+from reviews.selectors import edits, inbox, timeline
+from reviews.selectors.actions import proposed_arguments
+from reviews.selectors.difference import Difference, difference
+from reviews.selectors.edits import Edit, Posted
+from reviews.selectors.reasons import reason_codes
+from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
+from reviews.selectors.why import Why, why_held
+
+VERBS = {
+    DecisionKind.APPROVE: "approved",
+    DecisionKind.CORRECT: "corrected",
+    DecisionKind.REJECT: "rejected",
+}
+
+
+_JOINS = (
+    "action__agent",
+    "action__agent_version",
+    "action__action_type",
+    "action__context",
+    "action__gate_check__policy_version",
+    "queue",
+    "claimed_by",
+    "escalated_to",
+)
+
+
+class Standing(StrEnum):
+    """What the person may do with the item."""
+
+    DECIDES = "decides"
+    LOOKS = "looks"  # may see it, has no right to decide
+    OWNS = "owns"  # owns the agent: somebody else decides
+    ANSWERED = "answered"  # has answered; another person is awaited
+    CLOSED = "closed"  # nobody decides it any more
+
+
+@dataclass(frozen=True)
+class ReasonChoice:
+    code: str
+    label: str
+    digit: str
+    checked: bool
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the action type's check list."""
+
+    number: int
+    text: str
+    checked: bool
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who holds the item until when. ``mine`` is the viewer's own."""
+
+    name: str
+    mine: bool
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Given:
+    """One approval of several that are needed. Of a blind item nobody learns by whom, or what it says."""
+
+    name: str
+    verb: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Approvals:
+    required: int
+    given: tuple[Given, ...]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an item ended, or stands in its undo window. ``decision`` is None when nobody decided."""
+
+    status: str
+    at: datetime
+    decision: Decision | None
+    who: str
+    verb: str
+    mine: bool
+    final: JsonValue
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All that the review page shows. Texts of the agent in it are hostile."""
+
+    item: ReviewItem
+    standing: Standing
+    title: str
+    proposed: JsonValue
+    schema: JsonValue
+    hidden: bool
+    why: Why | None
+    edit: Edit
+    form: FormView
+    difference: Difference
+    changed: bool
+    reasons: tuple[ReasonChoice, ...]
+    checks: tuple[Check, ...]
+    timeline: timeline.Timeline
+    agent_says: str
+    judge_says: str
+    approvals: Approvals | None
+    lease: Lease | None
+    ending: Ending | None
+    escalation: Escalation | None
+    turn: Turn
+    present: tuple[Presence, ...]
+    # What the person had typed into an item that is now closed; None while it is open.
+    typed: Edit | None
+    typed_form: FormView | None
+
+    @property
+    def may_decide(self) -> bool:
+        """Say whether the page offers the person a verdict."""
+        return self.standing == Standing.DECIDES
+
+    @property
+    def held_by_other(self) -> bool:
+        """Say whether somebody else is on it; the person can take it over."""
+        return self.lease is not None and not self.lease.mine
+
+    @property
+    def is_gate(self) -> bool:
+        """Say whether an agent waits for this answer."""
+        return self.item.kind == ItemKind.GATE
+
+    @property
+    def own(self) -> Edit:
+        """Return the person's own version, also where the page shows what was decided."""
+        return self.typed if self.typed is not None else self.edit
+
+    @property
+    def original_json(self) -> str:
+        """Return the proposal as the JSON tab holds it."""
+        return schema_form.pretty(self.proposed)
+
+    @property
+    def json_rows(self) -> int:
+        """Return the height of a text area that holds the person's version."""
+        return min(max(self.own.json_text.count("\n") + 2, 6), 28)
+
+    @property
+    def json_error(self) -> str:
+        """Return what is wrong in the JSON tab, with line and column; "" when it is not what is shown."""
+        return self.edit.errors[0].message if self.edit.editor == "json" and self.edit.errors else ""
+
+
+def workspace(*, item_id: str, viewer: User, now: datetime, posted: Posted | None = None) -> Workspace:
+    """Return the page of one item. ``posted`` is what a form just said; else the person's draft is shown.
+
+    Raises ``ReviewItem.DoesNotExist`` for what is not there or not to be seen.
+    """
+    item = inbox.visible_to(viewer).select_related(*_JOINS).get(public_id=item_id)
+    action = item.action
+    schema: JsonValue = action.action_type.argument_schema if action.action_type else None
+    proposed: JsonValue = dict(proposed_arguments(action))
+    decisions = list(item.decisions.filter(undone_at=None).select_related("reviewer").order_by("id"))
+    standing = _standing(item, viewer, decisions, now=now)
+    ending = _ending(item, viewer, decisions, proposed) if standing == Standing.CLOSED else None
+    draft = Draft.objects.filter(item=item, reviewer=viewer).first()
+    fields = posted if posted is not None else (draft.form if draft is not None else None)
+    edit = edits.read(schema, proposed, fields) if fields is not None else edits.untouched(proposed)
+    typed: Edit | None = None
+    if ending is not None:
+        # One's own answer is what was typed; only what did not come through is shown beside it.
+        typed = edit if fields is not None and (posted is not None or not ending.mine) else None
+        edit = edits.untouched(ending.final)
+    hidden = item.blind and item.status not in {
+        ItemStatus.DECIDED,
+        ItemStatus.EXPIRED,
+        ItemStatus.CANCELLED,
+    }
+    return Workspace(
+        item=item,
+        standing=standing,
+        title=plainly(item.title),
+        proposed=proposed,
+        schema=schema,
+        hidden=hidden,
+        why=None if hidden else why_held(action.gate_check, action),
+        edit=edit,
+        form=edits.form_of(edit, schema=schema, proposed=proposed),
+        difference=difference(proposed, edit.value),
+        changed=edits.is_changed(typed or edit, proposed),
+        reasons=_reasons(item, edit),
+        checks=_checks(item, edit),
+        timeline=timeline.timeline(action.context.context, end=_end_of(item, hidden=hidden)),
+        agent_says=action.context.reason,
+        judge_says="" if hidden else _rationale(action.context.judge),
+        approvals=_approvals(item, decisions, hidden=hidden),
+        lease=_lease(item, viewer, now=now),
+        ending=ending,
+        escalation=item.escalations.order_by("-id").first(),
+        turn=turn_of(item, viewer),
+        present=others_at(item, viewer, now=now),
+        typed=typed,
+        typed_form=edits.form_of(typed, schema=schema, proposed=proposed) if typed is not None else None,
+    )
+
+
+def with_errors(shown: Workspace, errors: Sequence[FieldError]) -> Workspace:
+    """Return the page with errors that came up after the form was read (the schema's, the policy's)."""
+    form = edits.form_of(shown.edit, schema=shown.schema, proposed=shown.proposed, errors=tuple(errors))
+    return replace(shown, form=form)
+
+
+def plainly(text: str) -> str:
+    """Return a text for a place that holds no markup (a page's title): hidden characters are named."""
+    pieces = visible_text.segments(text)
+    return "".join(f"[{piece.label}]" if piece.hidden else piece.text for piece in pieces)
+
+
+def _standing(item: ReviewItem, viewer: User, decisions: list[Decision], *, now: datetime) -> Standing:
+    late = item.kind == ItemKind.GATE and item.due_at <= now
+    if item.status != ItemStatus.OPEN or late:
+        return Standing.CLOSED
+    if not viewer.has_perm("reviews.review_item"):
+        return Standing.LOOKS
+    if item.action.agent.owner_id == viewer.pk:
+        return Standing.OWNS
+    if any(decision.reviewer_id == viewer.pk for decision in decisions):
+        return Standing.ANSWERED
+    return Standing.DECIDES
+
+
+def _ending(item: ReviewItem, viewer: User, decisions: list[Decision], proposed: JsonValue) -> Ending:
+    last = next((decision for decision in decisions if decision.terminal), None)
+    if last is None:
+        status = item.status if item.status != ItemStatus.OPEN else ItemStatus.EXPIRED
+        at = item.due_at if status == ItemStatus.EXPIRED else item.closed_at or item.due_at
+        return Ending(status, at, None, "", "", mine=False, final=proposed)
+    final: JsonValue = (
+        json.loads(bytes(last.final_arguments_canonical)) if last.final_arguments_canonical else proposed
+    )
+    return Ending(
+        status=item.status,
+        at=last.decided_at,
+        decision=last,
+        who=last.reviewer_name,
+        verb=VERBS[DecisionKind(last.kind)],
+        mine=last.reviewer_id == viewer.pk,
+        final=final,
+    )
+
+
+def _approvals(item: ReviewItem, decisions: list[Decision], *, hidden: bool) -> Approvals | None:
+    if item.approvals_required < 2:
+        return None
+    given = tuple(
+        Given(
+            name="" if hidden else decision.reviewer_name,
+            verb="" if hidden else VERBS[DecisionKind(decision.kind)],
+            at=decision.decided_at,
+        )
+        for decision in decisions
+        if decision.kind != DecisionKind.REJECT
+    )
+    return Approvals(required=item.approvals_required, given=given)
+
+
+def _lease(item: ReviewItem, viewer: User, *, now: datetime) -> Lease | None:
+    if item.claimed_by is None or item.lease_expires_at is None or item.lease_expires_at <= now:
+        return None
+    return Lease(
+        name=name_of(item.claimed_by), mine=item.claimed_by_id == viewer.pk, until=item.lease_expires_at
+    )
+
+
+def _reasons(item: ReviewItem, edit: Edit) -> tuple[ReasonChoice, ...]:
+    return tuple(
+        ReasonChoice(reason.code, reason.label, str(place) if place < 10 else "", reason.code in edit.reasons)
+        for place, reason in enumerate(reason_codes(item.action.action_type), start=1)
+    )
+
+
+def _checks(item: ReviewItem, edit: Edit) -> tuple[Check, ...]:
+    texts = item.action.action_type.checklist if item.action.action_type else []
+    return tuple(Check(number, str(text), number in edit.checks) for number, text in enumerate(texts))
+
+
+def _end_of(item: ReviewItem, *, hidden: bool) -> timeline.Step:
+    if item.kind != ItemKind.GATE:
+        words = "Did this"
+    else:
+        words = "Proposed this" if hidden else "Proposed this and was held"
+    return timeline.Step("hand", words, at=item.action.created_at, stop=True, kind="stop")
+
+
+def _rationale(judge: JsonValue) -> str:
+    said = judge.get("rationale") if isinstance(judge, dict) else None
+    return said if isinstance(said, str) else ""

@@ -1,0 +1,84 @@
+"""Who may open the reviewer's pages, and who may act there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render, resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+
+from hitl_site.lib.http import AuthenticatedRequest, is_fragment
+from reviews.models import Decision, ReviewItem
+from reviews.selectors import inbox
+from reviews.services import rights
+
+View = Callable[..., HttpResponseBase]
+
+TO_LOOK = (
+    "You need the right to see review items. An administrator can add you to the reviewers, who decide them, "
+    "or to the managers, who may look."
+)
+TO_DECIDE = (
+    "You need the right to decide review items (reviews.review_item). An administrator grants it by adding "
+    "you to the group of reviewers."
+)
+
+
+def for_those_who_look(view: View) -> View:
+    """Let in who may see review items: 403 for others, the sign-in page for strangers."""
+    return _guarded(view, inbox.may_look, TO_LOOK)
+
+
+def for_reviewers(view: View) -> View:
+    """Let in who may decide review items, as their rights stand now; the services look again."""
+    return _guarded(view, lambda user: user.has_perm(rights.REVIEW), TO_DECIDE)
+
+
+def refused(request: HttpRequest, text: str, *, status: int = 403) -> HttpResponse:
+    """Answer that this person may not, in words that say who can help. What is on the page stays there."""
+    if wants_json(request):
+        return JsonResponse({"detail": text}, status=status)
+    if is_fragment(request):
+        answer = render(request, "components/_toast.html", {"text": text, "level": "error"}, status=status)
+        answer["HX-Retarget"] = "#messages"
+        answer["HX-Reswap"] = "beforeend"
+        return answer
+    return render(request, "reviews/review/refused.html", {"text": text, "status": status}, status=status)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Say whether a script asks (static/js/lease.js, attention.js), not a page."""
+    return "application/json" in request.headers.get("Accept", "")
+
+
+def _guarded(view: View, allows: Callable[..., bool], text: str) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return _to_sign_in(request)
+        if not allows(request.user):
+            return refused(request, text)
+        try:
+            return view(cast(AuthenticatedRequest, request), *args, **kwargs)
+        except (ReviewItem.DoesNotExist, Decision.DoesNotExist):
+            raise Http404("There is no such item.") from None
+        except rights.NotAllowed as problem:
+            return refused(request, str(problem))
+
+    return guarded
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Send a stranger to sign in. What they typed is a draft on the server already."""
+    if wants_json(request):
+        return JsonResponse({"detail": "Your session is over. Sign in again."}, status=401)
+    if is_fragment(request):
+        return HttpResponseClientRedirect(resolve_url("login"))
+    # Signing in leads back by a GET, which an address that only takes a POST would refuse.
+    safe = request.method in {"GET", "HEAD"}
+    return redirect_to_login(request.get_full_path() if safe else resolve_url("reviews:inbox"))

@@ -1,0 +1,206 @@
+"""How the review page is answered: whole, or the part of it that htmx asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+
+from hitl_site.lib.http import AuthenticatedRequest, is_fragment
+from reviews.models import Decision
+from reviews.schema_form import FieldError
+from reviews.selectors import decisions as answers
+from reviews.selectors import inbox
+from reviews.selectors.difference import Difference
+from reviews.selectors.edits import Posted
+from reviews.selectors.workspace import VERBS, Workspace, workspace
+from reviews.services import attention, claims
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is to be said first: that somebody was first, that time ran out, that the item has changed."""
+
+    tone: str  # ok, warn or no
+    icon: str
+    title: str
+    text: str
+    lines: tuple[str, ...] = ()
+    compare: Difference | None = None
+    offers_next: bool = True
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One line of the error summary: where it leads, and what is wrong."""
+
+    anchor: str
+    label: str
+    message: str
+
+
+@dataclass(frozen=True)
+class UndoStrip:
+    """The last answer: "Approved “Refund”. Goes out in 4 s", and whether it can be taken back."""
+
+    decision: Decision
+    verb: str
+    undoable: bool
+    waits: bool  # for another person
+
+
+def posted_fields(request: AuthenticatedRequest) -> Posted:
+    """Return what the form sent, every field with all its values."""
+    return {name: [str(value) for value in values] for name, values in request.POST.lists()}
+
+
+def load(
+    request: AuthenticatedRequest, item_id: str, *, now: datetime, posted: Posted | None = None
+) -> Workspace:
+    """Return the item's page as it stands for this person."""
+    return workspace(item_id=item_id, viewer=request.user, now=now, posted=posted)
+
+
+def undo_strip(request: AuthenticatedRequest, *, now: datetime) -> UndoStrip | None:
+    """Return what the page says of the person's last answer, if it says anything."""
+    decision = answers.latest(request.user, now=now)
+    if decision is None:
+        return None
+    return UndoStrip(
+        decision=decision,
+        verb=VERBS[decision.kind].capitalize(),  # type: ignore[index]  # kind holds a DecisionKind's value
+        undoable=decision.released_at is None and decision.release_at > now,
+        waits=not decision.terminal,
+    )
+
+
+def answer(
+    request: AuthenticatedRequest,
+    shown: Workspace,
+    *,
+    now: datetime,
+    notice: Notice | None = None,
+    errors: tuple[Complaint, ...] = (),
+    status: int = 200,
+    moved: bool = False,
+    new_opening: bool = False,
+) -> HttpResponse:
+    """Answer with the item's page; ``moved`` tells the browser that this is another address now.
+
+    ``new_opening`` begins a new reading of the same item.
+    """
+    context = {
+        **_context(request, shown, now=now, same_opening=not (moved or new_opening)),
+        "notice": notice,
+        "errors": errors,
+        "fresh": moved,
+    }
+    template = "_workspace.html" if is_fragment(request) else "page.html"
+    response = render(request, f"reviews/review/{template}", context, status=status)
+    if is_fragment(request):
+        response["HX-Retarget"] = "#workspace"
+        response["HX-Reswap"] = "outerHTML"
+        if moved:
+            response["HX-Push-Url"] = address_of(shown)
+    return _unkept(response)
+
+
+def part(request: AuthenticatedRequest, name: str, shown: Workspace, *, now: datetime) -> HttpResponse:
+    """Answer with one fragment of the page."""
+    return _unkept(render(request, f"reviews/review/_{name}.html", _context(request, shown, now=now)))
+
+
+def editor(
+    request: AuthenticatedRequest,
+    shown: Workspace,
+    *,
+    now: datetime,
+    errors: tuple[Complaint, ...] = (),
+    said: str = "",
+) -> HttpResponse:
+    """Answer with the two editors alone: what surrounds them stays as it is, scrolled where it was."""
+    context = {**_context(request, shown, now=now), "errors": errors, "said": said}
+    response = render(request, "reviews/review/_editor.html", context, status=422 if errors else 200)
+    response["HX-Retarget"] = "#editor"
+    response["HX-Reswap"] = "outerHTML"
+    return _unkept(response)
+
+
+def next_item(request: AuthenticatedRequest, *, after: Workspace | None, now: datetime) -> HttpResponse:
+    """Claim the next free item and show it, or say that nothing waits."""
+    try:
+        item = claims.claim_next(
+            reviewer=request.user, now=now, after=after.item if after is not None else None
+        )
+    except claims.NothingToClaim:
+        return done(request, now=now) if is_fragment(request) else redirect("reviews:done")
+    if not is_fragment(request):
+        return redirect("reviews:review", item_id=item.public_id)
+    return answer(request, load(request, item.public_id, now=now), now=now, moved=True)
+
+
+def done(request: AuthenticatedRequest, *, now: datetime) -> HttpResponse:
+    """Say that nothing waits for this person."""
+    context = {
+        "side": "rail",
+        "waiting": inbox.my_turn(request.user).count(),
+        "undo": undo_strip(request, now=now),
+        "undo_url": f"{resolve_url('reviews:done')}?part=undo",
+        "now": now,
+    }
+    template = "_done.html" if is_fragment(request) else "done.html"
+    if is_fragment(request) and request.GET.get("part") == "undo":
+        template = "_undo.html"
+    response = render(request, f"reviews/review/{template}", context)
+    if template == "_done.html":
+        response["HX-Retarget"] = "#workspace"
+        response["HX-Reswap"] = "outerHTML"
+        response["HX-Push-Url"] = resolve_url("reviews:done")
+    return _unkept(response)
+
+
+def address_of(shown: Workspace) -> str:
+    """Return the address of an item's page."""
+    return resolve_url("reviews:review", item_id=shown.item.public_id)
+
+
+def complaints_of(shown: Workspace, errors: tuple[FieldError, ...]) -> tuple[Complaint, ...]:
+    """Return errors at places of the document as lines that lead to their fields."""
+    ids = {row.pointer: (row.element_id, row.label) for row in (*shown.form.rows, *shown.form.unknown)}
+    found = []
+    for error in errors:
+        pointer = error.pointer
+        while pointer and pointer not in ids:
+            pointer = pointer.rpartition("/")[0]
+        anchor, label = ids.get(pointer, ("", ""))
+        if shown.edit.editor == "json":
+            anchor = "json"
+        found.append(Complaint(quote(anchor), label or error.pointer or "Arguments", error.message))
+    return tuple(found)
+
+
+def _context(
+    request: AuthenticatedRequest, shown: Workspace, *, now: datetime, same_opening: bool = True
+) -> dict[str, object]:
+    """Return what every part of the page needs. A form that comes back goes on with its opening."""
+    token = request.POST.get("token", "") if same_opening else ""
+    if not token and shown.may_decide:
+        token = attention.view_token(item=shown.item, reviewer=request.user, now=now)
+    return {
+        "side": "rail",
+        "shown": shown,
+        "item": shown.item,
+        "now": now,
+        "undo": undo_strip(request, now=now),
+        "undo_url": f"{address_of(shown)}?part=undo",
+        "token": token,
+    }
+
+
+def _unkept(response: HttpResponse) -> HttpResponse:
+    # A page from the cache would show an old version of the item, and of the rights.
+    response["Cache-Control"] = "no-store"
+    return response
