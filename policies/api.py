@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 from django.http import HttpRequest
 from ninja import Router, Schema
+from ninja.security import HttpBearer
 
 from hitl_site.lib import problems
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.openapi import may_answer
 from policies.choices import Scope
 from policies.models import AgentKey
 from policies.services import agents
@@ -43,17 +44,31 @@ def agent_key(request: HttpRequest) -> AgentKey:
         raise problems.error("unauthenticated", "This key is unknown, ran out or was revoked.") from None
 
 
-def needs(*scopes: Scope) -> Callable[[HttpRequest], AgentKey]:
-    """Return the authentication that asks for a live key with all of ``scopes``."""
+class AgentKeyAuth(HttpBearer):
+    """Asks for a live key with all of ``scopes``. Its name is that of the scheme in the OpenAPI document."""
 
-    def authenticate(request: HttpRequest) -> AgentKey:
+    openapi_description = "An agent's key: hr_live_…, shown once when it is made."
+
+    def __init__(self, *scopes: Scope) -> None:
+        super().__init__()
+        self.scopes = scopes
+
+    def __call__(self, request: HttpRequest) -> AgentKey:
+        """Return the key; raises the 401 or the 403 problem, which says more than ninja's own would."""
         key = agent_key(request)
-        missing = sorted(scope.value for scope in scopes if scope not in key.scopes)
+        missing = sorted(scope.value for scope in self.scopes if scope not in key.scopes)
         if missing:
             raise problems.error("scope", f"This key lacks the scope {', '.join(missing)}.")
         return key
 
-    return authenticate
+    def authenticate(self, request: HttpRequest, token: str) -> AgentKey:
+        """Required by the base class; ``__call__`` reads the header itself."""
+        return self(request)
+
+
+def needs(*scopes: Scope) -> AgentKeyAuth:
+    """Return the authentication that asks for a live key with all of ``scopes``."""
+    return AgentKeyAuth(*scopes)
 
 
 def key_of(request: HttpRequest) -> AgentKey:
@@ -61,7 +76,7 @@ def key_of(request: HttpRequest) -> AgentKey:
     return cast(AgentRequest, request).auth
 
 
-@router.get("/agent", auth=needs(), response=AgentAnswer, summary="Who am I?")
+@router.get("/agent", auth=needs(), response=AgentAnswer, summary="Who am I?", openapi_extra=may_answer())
 def show_agent(request: HttpRequest) -> AgentAnswer:
     """What the server knows of the caller: a client computes digests with this name."""
     key = key_of(request)

@@ -95,6 +95,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _answer(request, "not-found")
 
 
+def method_not_allowed(request: HttpRequest, *, allow: str) -> HttpResponse:
+    """Answer 405 to a program; RFC 9110 wants the methods that would do."""
+    methods = ", ".join(sorted(part.strip() for part in allow.split(",") if part.strip()))
+    return problems.response(problems.named("method-not-allowed", headers={"Allow": methods}), request)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500 (``handler500``), or 503 where the database is what failed."""
     exception = sys.exception()

@@ -11,10 +11,12 @@ import zoneinfo
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_htmx.middleware import HtmxDetails
@@ -104,6 +106,33 @@ class DatabaseUnavailableMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer for the exceptions we know; leave the others to Django."""
         return failures.known_failure(request, exception)
+
+
+class NulMiddleware:
+    """Refuse U+0000 in an address: no name here has one, and PostgreSQL's text cannot hold it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "\x00" in request.path_info:
+            return failures.page_not_found(request, Http404())
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return failures.bad_request(request, SuspiciousOperation("U+0000 in the query"))
+        return self.get_response(request)
+
+
+class ApiMethodMiddleware:
+    """Answer a wrong method under the API's addresses as a problem document, with the Allow header kept."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not failures.wants_problem_json(request):
+            return response
+        return failures.method_not_allowed(request, allow=response.headers.get("Allow", ""))
 
 
 class TimeZoneMiddleware:

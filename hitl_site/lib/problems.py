@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -73,6 +74,8 @@ def named(
     kind = KINDS[slug]
     seconds = kind.retry_after if retry_after is None else retry_after
     extra = {} if seconds is None else {"Retry-After": str(seconds)}
+    if kind.status == HTTPStatus.UNAUTHORIZED:
+        extra["WWW-Authenticate"] = 'Bearer realm="Handrail"'  # RFC 9110 asks for one with every 401
     return Problem(
         status=kind.status,
         slug=slug,

@@ -82,14 +82,20 @@ def create_agent(
     return agent
 
 
+def version_label(text: str) -> str:
+    """Return the label under which a version is kept. Raises ``InvalidVersion``."""
+    label = text.strip() or UNVERSIONED
+    if len(label) > MAX_LABEL or not label.isprintable():
+        raise InvalidVersion(f"A version's label has at most {MAX_LABEL} printable characters.")
+    return label
+
+
 def see_version(*, agent: Agent, label: str, now: datetime) -> AgentVersion:
     """Return the agent's version of this label, noting it when it is seen for the first time.
 
     An agent that names no version is ``unversioned``. Two first sights at once make one version.
     """
-    label = label.strip() or UNVERSIONED
-    if len(label) > MAX_LABEL or not label.isprintable():
-        raise InvalidVersion(f"A version's label has at most {MAX_LABEL} printable characters.")
+    label = version_label(label)
     known = AgentVersion.objects.filter(agent=agent, label=label).first()
     if known is not None:
         return known

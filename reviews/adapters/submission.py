@@ -32,8 +32,18 @@ class Judge(Strict):
     rationale: Annotated[str, StringConstraints(max_length=20_000)] | None = None
 
 
+# What `_read` checks beyond the types, for the OpenAPI document.
+_MODES: dict[str, Any] = {
+    "if": {"properties": {"mode": {"const": "observed"}}, "required": ["mode"]},
+    "then": {"properties": {"dry_run": {"const": False}}},
+    "else": {"properties": {"outcome": {"type": "null"}}},
+}
+
+
 class SubmissionBody(Strict):
     """One action that an agent asks leave for, or reports."""
+
+    model_config = ConfigDict(json_schema_extra=_MODES)
 
     action_type: Name
     arguments: dict[str, JsonValue]
@@ -43,7 +53,9 @@ class SubmissionBody(Strict):
     judge: Judge | None = None
     samples: Annotated[list[JsonValue], Field(max_length=50)] | None = None
     reason: Annotated[str, StringConstraints(max_length=20_000)] = ""
-    agent_version: Annotated[str, StringConstraints(max_length=120)] = ""
+    agent_version: Annotated[
+        str, StringConstraints(max_length=120), Field(description="Printable characters alone.")
+    ] = ""
     conversation_id: Short = ""
     parent_action_id: Annotated[str, StringConstraints(max_length=40)] = ""
     environment: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)] = (
@@ -108,6 +120,8 @@ def _read(form: type[B], value: object) -> B:
     complaints = [
         *_too_large("/arguments", body.arguments, ARGUMENTS_LIMIT),
         *_too_large("/context", body.context, CONTEXT_LIMIT),
+        *_too_large("/samples", body.samples, CONTEXT_LIMIT),
+        *_too_large("/outcome", body.outcome, ARGUMENTS_LIMIT),
     ]
     if body.outcome is not None and body.mode != "observed":
         complaints.append(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from hitl_site.lib import problems
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.openapi import DOOR, header, may_answer, schema_of, takes
 from hitl_site.lib.pagination import InvalidCursor, page
 from policies.api import key_of, needs
 from policies.choices import Scope
@@ -21,7 +23,7 @@ from policies.models import AgentKey
 from policies.services import agents, gate
 from reviews.adapters import submission as wire
 from reviews.api import answers, batches, bodies
-from reviews.choices import ActionState
+from reviews.choices import ActionState, IngestState
 from reviews.models import ActionRequest
 from reviews.selectors import actions as actions_selector
 from reviews.selectors.decisions import released_decision
@@ -36,42 +38,32 @@ _POLL = 0.2
 _slots = threading.BoundedSemaphore(max(1, settings.WAIT_SLOTS)) if settings.WAIT_SLOTS else None
 
 
+T = TypeVar("T")
+
+
 class ActionFilter(Schema):
-    status: str | None = None
+    status: ActionState | None = None
     action_type: str | None = None
     cursor: str | None = None
-    limit: int = 50
+    limit: int = Field(50, ge=1, le=200)
 
 
 class BatchAnswer(Schema):
+    """One result a line, in the order of the lines: ``status`` is what the line alone would have got."""
+
     results: list[dict[str, JsonValue]]
 
 
-_PROPOSE: dict[str, Any] = {
-    "parameters": [
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-        }
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": wire.SubmissionBody.model_json_schema()}},
-    },
-}
-_BATCH: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "array", "maxItems": 1000, "items": wire.BatchLine.model_json_schema()}
-            },
-            "application/x-ndjson": {"schema": {"type": "string"}},
-        },
-    },
-}
+_KEY = header(
+    "Idempotency-Key",
+    "Names this request: the same key with the same body answers the action that exists. Not needed for a"
+    " dry run. Bare or quoted.",
+    required=True,
+    minLength=1,
+    maxLength=255,
+    pattern=r"^[!#-~]+$",
+)
+_BATCH = {"type": "array", "minItems": 1, "maxItems": batches.MAX_LINES, "items": schema_of(wire.BatchLine)}
 
 
 @router.post(
@@ -79,7 +71,15 @@ _BATCH: dict[str, Any] = {
     auth=needs(Scope.ACTIONS_CREATE),
     response={201: answers.GateAnswer, 200: answers.GateAnswer},
     summary="Ask leave for an action",
-    openapi_extra=_PROPOSE,
+    openapi_extra=may_answer(
+        *DOOR,
+        "missing-idempotency-key",
+        "bad-request",
+        "idempotency-key-reused",
+        "idempotency-in-progress",
+        parameters=[_KEY],
+        requestBody=takes(json=wire.SubmissionBody),
+    ),
 )
 def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.GateAnswer]:
     """The gate answers at once: allow, review or deny. 201 the first time, 200 when replayed."""
@@ -89,9 +89,17 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
     except wire.InvalidSubmission as error:
         raise bodies.invalid(error) from None
     if body.dry_run:
-        return Status(200, _dry_run(key, body))
+        return Status(200, _refusing(lambda: _dry_run(key, body)))
     idempotency_key = bodies.idempotency_key(request)
-    submitted = _submit(key, body, idempotency_key, request)
+    submitted = _refusing(
+        lambda: ingest.submit(
+            key=key,
+            body=body,
+            idempotency_key=idempotency_key,
+            request_id=getattr(request, "request_id", ""),
+            now=database_now(),
+        )
+    )
     answer = answers.gate_answer(submitted.action, request)
     response["ETag"] = f'"{submitted.action.version}"'
     if submitted.replayed:
@@ -107,7 +115,9 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
     auth=needs(Scope.ACTIONS_CREATE),
     response={200: BatchAnswer},
     summary="Ask leave for up to 1,000 actions, or report them",
-    openapi_extra=_BATCH,
+    openapi_extra=may_answer(
+        *DOOR, requestBody=takes(json=_BATCH, ndjson={"type": "string", "description": "One object a line."})
+    ),
 )
 def propose_batch(request: HttpRequest) -> BatchAnswer:
     """Per-line results in the order of the lines; one bad line spoils no other."""
@@ -126,23 +136,20 @@ def propose_batch(request: HttpRequest) -> BatchAnswer:
     auth=needs(Scope.ACTIONS_READ),
     response=answers.ActionPage,
     summary="List own actions, newest first",
+    openapi_extra=may_answer("validation", "invalid-cursor"),
 )
 def list_actions(request: HttpRequest, filters: Query[ActionFilter]) -> answers.ActionPage:
     """An agent that restarted finds here what it waits for: ``?status=pending_review``."""
-    found = actions_selector.of_agent(key_of(request).agent)
+    key = key_of(request)
+    found = actions_selector.of_agent(key.agent)
     if filters.status is not None:
-        if filters.status not in ActionState.values:
-            known = ", ".join(ActionState.values)
-            raise problems.error("validation", f"status must be one of {known}.")
         found = found.filter(state=filters.status)
     if filters.action_type is not None:
-        if "\x00" in filters.action_type:
-            raise problems.error("validation", "action_type holds a NUL character.")
         found = found.filter(action_type_name=filters.action_type)
-    if not 1 <= filters.limit <= 200:
-        raise problems.error("validation", "limit must be from 1 to 200.")
+    # A cursor is good for the list it was made for: this agent's, with these filters.
+    scope = f"api-actions?{key.agent_id}&{filters.status or ''}&{filters.action_type or ''}"
     try:
-        rows = page(found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor, scope="api-actions")
+        rows = page(found, order_by=("-id",), limit=filters.limit, cursor=filters.cursor, scope=scope)
     except InvalidCursor as error:
         raise problems.error("invalid-cursor", str(error)) from None
     return answers.ActionPage(
@@ -153,22 +160,25 @@ def list_actions(request: HttpRequest, filters: Query[ActionFilter]) -> answers.
 @router.get(
     "/{action_id}",
     auth=needs(Scope.ACTIONS_READ),
-    response={200: answers.ActionAnswer},
+    response={200: answers.ActionAnswer | answers.AcceptedAnswer},
     summary="One action; with wait=, as soon as it is decided",
+    openapi_extra=may_answer("not-found", "validation"),
 )
 def show(
-    request: HttpRequest, response: HttpResponse, action_id: str, wait: int = 0
-) -> HttpResponse | answers.ActionAnswer:
+    request: HttpRequest,
+    response: HttpResponse,
+    action_id: str,
+    wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for a decision.")] = 0,
+) -> answers.ActionAnswer | answers.AcceptedAnswer:
     """Answers at once when the state is final, else holds up to ``wait`` seconds (30 at most)."""
-    if not 0 <= wait <= LONGEST_WAIT:
-        raise problems.error("validation", f"wait must be from 0 to {LONGEST_WAIT} seconds.")
     key = key_of(request)
     action = _own(key, action_id)
     if action is None:
         row = actions_selector.accepted_row(agent=key.agent, action_id=action_id)
         if row is None:
             raise problems.error("not-found", "There is no such action.")
-        return JsonResponse({"id": row.public_id, "state": row.state, "verdict": None})
+        response["Retry-After"] = "2"
+        return answers.AcceptedAnswer(id=row.public_id, state=IngestState(row.state))
     if wait and action.state == ActionState.PENDING_REVIEW:
         action = _wait(key, action, wait)
     if action.state == ActionState.PENDING_REVIEW:
@@ -182,6 +192,7 @@ def show(
     auth=needs(Scope.ACTIONS_CREATE),
     response=answers.ActionAnswer,
     summary="Take a pending action back",
+    openapi_extra=may_answer("not-found", "already-decided"),
 )
 def cancel(request: HttpRequest, action_id: str) -> answers.ActionAnswer:
     """Idempotent. What was decided cannot be taken back by the agent it was decided for."""
@@ -200,6 +211,7 @@ def cancel(request: HttpRequest, action_id: str) -> answers.ActionAnswer:
     auth=needs(Scope.ACTIONS_READ),
     response=answers.DecisionAnswer,
     summary="What people decided",
+    openapi_extra=may_answer("not-found"),
 )
 def show_decision(request: HttpRequest, action_id: str) -> answers.DecisionAnswer:
     """404 while nothing is decided, and for what the gate answered alone."""
@@ -214,17 +226,10 @@ def _own(key: AgentKey, action_id: str) -> ActionRequest | None:
     return actions_selector.of_agent(key.agent).filter(public_id=action_id).first()
 
 
-def _submit(
-    key: AgentKey, body: wire.SubmissionBody, idempotency_key: str, request: HttpRequest
-) -> ingest.Submitted:
+def _refusing(act: Callable[[], T]) -> T:
+    """Act, and raise the problem that says why it could not be done."""
     try:
-        return ingest.submit(
-            key=key,
-            body=body,
-            idempotency_key=idempotency_key,
-            request_id=getattr(request, "request_id", ""),
-            now=database_now(),
-        )
+        return act()
     except ingest.IdempotencyKeyReused as error:
         raise problems.error("idempotency-key-reused", str(error)) from None
     except ingest.EnvironmentNotAllowed as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,8 +11,9 @@ from ninja import Schema
 from pydantic import JsonValue
 
 from hitl_site.lib.stream import stream_url
+from policies.engine.facts import Verdict
 from policies.models import GateCheck, PolicyVersion
-from reviews.choices import RUNNABLE_STATES, ActionState, DecisionKind
+from reviews.choices import RUNNABLE_STATES, ActionState, DecisionKind, IngestState
 from reviews.models import ActionRequest, Decision, Permit
 from reviews.selectors.actions import final_arguments, proposed_arguments
 from reviews.selectors.decisions import released_decision, reviewer_shown
@@ -52,8 +53,8 @@ class GateAnswer(Schema):
     """What the gate says of one action. Only a permit, by its verdict or after review, lets anything run."""
 
     id: str | None
-    verdict: str
-    state: str
+    verdict: Verdict
+    state: ActionState | Literal["dry_run"]
     digest: str
     policy: PolicyRef | None
     reasons: list[ReasonAnswer]
@@ -86,12 +87,20 @@ class ActionAnswer(GateAnswer):
     decision: DecisionRef | None
 
 
+class AcceptedAnswer(Schema):
+    """A line of a batch that is stored and has not been through the gate yet. It has no verdict."""
+
+    id: str
+    state: IngestState
+    verdict: None = None
+
+
 class DecisionAnswer(Schema):
     """What people decided, in a form that an agent can learn from."""
 
     id: str
     action_id: str
-    kind: str
+    kind: DecisionKind
     final_arguments: dict[str, JsonValue] | None
     final_digest: str | None
     patch: list[JsonValue]
@@ -142,7 +151,7 @@ def decision_answer(decision: Decision) -> DecisionAnswer:
     return DecisionAnswer(
         id=decision.public_id,
         action_id=decision.action.public_id,
-        kind=decision.kind,
+        kind=DecisionKind(decision.kind),
         final_arguments=None if rejected else final_arguments(decision.action),
         final_digest=decision.final_digest or None,
         patch=decision.patch,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError
 
 from hitl_site.lib import problems, strict_json
 from hitl_site.lib.jobs import hint
@@ -85,11 +85,7 @@ def _observed(
     if not lines:
         return {}
     bodies = [body for _, body in lines]
-    try:
-        accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
-    except IntegrityError:
-        # Another batch with one of these keys was first by a hair; its rows are there to be found now.
-        accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
+    accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
     fresh = {a.row.batch_id for a in accepted if isinstance(a, ingest.Accepted) and not a.replayed}
     for batch_id in fresh:
         hint("reviews.ingest_batch", batch_id=batch_id)

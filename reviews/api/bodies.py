@@ -11,7 +11,7 @@ from pydantic import ConfigDict, JsonValue, ValidationError
 
 from hitl_site.lib import problems, strict_json
 from hitl_site.lib.problems import FieldError
-from reviews.adapters.submission import InvalidSubmission, complaint
+from reviews.adapters.submission import Complaint, InvalidSubmission, complaint
 
 S = TypeVar("S", bound=Schema)
 # RFC 8941 string (quoted) or bare; visible ASCII either way.
@@ -41,7 +41,7 @@ def parse(body: bytes) -> strict_json.JsonValue:
 def shape(form: type[S], value: JsonValue) -> S:
     """Return ``value`` in the shape of ``form``; raises the validation problem with every pointer."""
     if not isinstance(value, dict):
-        raise problems.error("validation", "The body must be a JSON object.")
+        raise invalid(InvalidSubmission([Complaint("", "object", "The body must be a JSON object.")]))
     try:
         return form.model_validate(value)
     except ValidationError as error:

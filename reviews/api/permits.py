@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from hitl_site.lib import problems
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.openapi import DOOR, header, may_answer, takes
 from policies.api import key_of, needs
 from policies.choices import Scope
 from reviews.api import answers, bodies
@@ -49,13 +50,14 @@ class ExecutionAnswer(Schema):
     outcome_at: str | None
 
 
-def _described(form: type[Schema]) -> dict[str, Any]:
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": form.model_json_schema()}},
-        }
-    }
+_KEY = header(
+    "Idempotency-Key",
+    "Names this run where the body has no execution_key: the same key replays the answer.",
+    required=False,
+    minLength=1,
+    maxLength=255,
+    pattern=r"^[!#-~]+$",
+)
 
 
 @router.post(
@@ -63,7 +65,14 @@ def _described(form: type[Schema]) -> dict[str, Any]:
     auth=needs(Scope.PERMITS_CONSUME),
     response=ConsumeAnswer,
     summary="Use a permit up: the atomic point",
-    openapi_extra=_described(ConsumeBody),
+    openapi_extra=may_answer(
+        *DOOR,
+        *(error.slug for error in permits.UnableToConsume.__subclasses__()),
+        "missing-idempotency-key",
+        "bad-request",
+        parameters=[_KEY],
+        requestBody=takes(json=ConsumeBody),
+    ),
 )
 def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> ConsumeAnswer:
     """Send the digest of what is about to run. The same key replays the answer; another one gets 409."""
@@ -96,7 +105,7 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
     auth=needs(Scope.OUTCOMES_WRITE),
     response=ExecutionAnswer,
     summary="Say what came of a run",
-    openapi_extra=_described(OutcomeBody),
+    openapi_extra=may_answer(*DOOR, "not-found", "outcome-conflict", requestBody=takes(json=OutcomeBody)),
 )
 def report_outcome(request: HttpRequest, execution_id: str) -> ExecutionAnswer:
     """The same again answers 200; another outcome 409."""
@@ -122,6 +131,7 @@ def report_outcome(request: HttpRequest, execution_id: str) -> ExecutionAnswer:
     auth=needs(Scope.OUTCOMES_WRITE),
     response={200: ExecutionAnswer},
     summary="Still running",
+    openapi_extra=may_answer("not-found"),
 )
 def heartbeat(request: HttpRequest, execution_id: str) -> Status[ExecutionAnswer]:
     """Prolongs the lease; without one, or an outcome, in time the run counts as outcome unknown."""

@@ -15,6 +15,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk
 from policies.models import ActionType, Agent, AgentKey
 from policies.services import action_types, agents, autonomy, policies
@@ -34,7 +35,7 @@ REFUND_SCHEMA: dict[str, Any] = {
     "required": ["order", "amount"],
     "additionalProperties": False,
 }
-REFUND = {"order": "SO-48213", "amount": 184, "message": "Sorry!"}
+REFUND: dict[str, JsonValue] = {"order": "SO-48213", "amount": 184, "message": "Sorry!"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,229 @@
+"""The OpenAPI document is true: what it says, the API takes and answers, and nothing ends in a 5xx."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from django.test import Client
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from hitl_site.api import api
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.problem_kinds import KINDS
+from reviews.choices import DecisionKind
+from reviews.services import deadlines, permits
+from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast, propose
+
+pytestmark = pytest.mark.django_db
+
+DOCUMENT = "/api/v1/openapi.json"
+CONFORMANCE = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+COUNTER = itertools.count()
+METHODS = {"get", "put", "post", "delete", "patch"}
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "generation": {
+            "deterministic": True,
+            # Text that no JSON text of ours may hold has tests of its own (the corpus of the strict door).
+            "allow-x00": False,
+        },
+        "checks": {
+            "positive_data_acceptance": {
+                # 400: a cursor is a text, but only those that we gave are good.
+                "expected-statuses": ["2xx", "400", "401", "403", "404", "409"]
+            },
+        },
+    }
+)
+
+
+@pytest.fixture
+def cast(db: None) -> Iterator[Cast]:
+    """The cast, in the one transaction of the test, which the end of a request must not close."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield make_cast()
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def operations() -> list[Any]:
+    found = schemathesis.openapi.from_dict(
+        json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"))), config=CONFIG
+    )
+    found.app = get_wsgi_application()
+    return [operation.ok() for operation in found.get_all_operations() if isinstance(operation, Ok)]
+
+
+OPERATIONS = operations()
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+few = settings(
+    max_examples=20,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def not_for(operation: Any, case: Any) -> list[Any]:
+    """Return the checks that ask more of a document than a JSON Schema can say."""
+    # One bad line of a batch spoils no other: its refusal is in the 200. In a query everything is some text.
+    if operation.path.endswith("/batch") or operation.method == "get":
+        return [negative_data_rejection]
+    version = case.body.get("agent_version", "") if isinstance(case.body, dict) else ""
+    return [] if str(version).isprintable() else [positive_data_acceptance]
+
+
+def fresh_key(case: Any) -> None:
+    """Give the example a key of its own where it has a sound one: one key for two bodies is no accident."""
+    if re.fullmatch("[!#-~]{1,255}", (case.headers or {}).get("Idempotency-Key", "")):
+        case.headers["Idempotency-Key"] = f"key-{next(COUNTER)}"
+
+
+@each_operation
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_whatever_is_sent_the_answer_is_one_that_the_document_names(
+    cast: Cast, operation: Any, mode: GenerationMode
+) -> None:
+    @few
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        fresh_key(case)
+        case.call_and_validate(
+            headers={"Authorization": f"Bearer {cast.token}"}, excluded_checks=not_for(operation, case)
+        )
+
+    ask()
+
+
+@pytest.fixture
+def things(cast: Cast) -> dict[str, list[str]]:
+    """Give what exists for each path parameter: an action of every kind, a permit, a run."""
+    now = database_now()
+    decided = held(cast, idempotency_key="decided")
+    decide_as(cast.alice, decided, DecisionKind.CORRECT, arguments={**REFUND, "amount": 1}, now=now)
+    deadlines.release_due(now=now + timedelta(seconds=6))
+    rejected = held(cast, idempotency_key="rejected")
+    decide_as(cast.alice, rejected, DecisionKind.REJECT, now=now)
+    deadlines.release_due(now=now + timedelta(seconds=6))
+    used, free = (propose(cast, confidence=1).permits.get() for _ in range(2))
+    execution = permits.consume(
+        permit_id=used.public_id, agent=cast.clerk, digest=used.digest, consume_key="k", now=now
+    ).execution
+    pending, observed = propose(cast), propose(cast, mode="observed")
+    actions = [decided.action, rejected.action, used.action, pending, observed]
+    return {
+        "action_id": [action.public_id for action in actions],
+        "permit_id": [free.public_id, used.public_id],
+        "execution_id": [execution.public_id],
+    }
+
+
+@each_operation
+def test_what_exists_is_answered_as_the_document_says(
+    cast: Cast, things: dict[str, list[str]], operation: Any
+) -> None:
+    seen: set[int] = set()
+
+    @few
+    @given(case=operation.as_strategy(), chosen=st.integers(0, 99))
+    def ask(case: Any, chosen: int) -> None:
+        for name in case.path_parameters:
+            case.path_parameters[name] = things[name][chosen % len(things[name])]
+        case.query.pop("wait", None)
+        fresh_key(case)
+        response = case.call(headers={"Authorization": f"Bearer {cast.token}"})
+        case.validate_response(response, checks=CONFORMANCE)
+        seen.add(response.status_code)
+
+    ask()
+    assert seen & {200, 201, 409}
+
+
+def test_it_is_openapi_3_1_and_names_a_problem_for_every_error(cast: Cast) -> None:
+    response = Client().get(DOCUMENT)
+    assert response["Content-Type"].startswith("application/json")
+    document = json.loads(response.content)
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        "/api/v1/actions",
+        "/api/v1/actions/batch",
+        "/api/v1/actions/{action_id}",
+        "/api/v1/actions/{action_id}/cancel",
+        "/api/v1/actions/{action_id}/decision",
+        "/api/v1/permits/{permit_id}/consume",
+        "/api/v1/executions/{execution_id}/outcome",
+        "/api/v1/executions/{execution_id}/heartbeat",
+        "/api/v1/agent",
+    }
+    assert document["components"]["securitySchemes"] == {
+        "AgentKeyAuth": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An agent's key: hr_live_…, shown once when it is made.",
+        }
+    }
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            assert method in METHODS
+            assert operation["security"] == [{"AgentKeyAuth": []}]
+            assert {"401", "403", "503"} <= set(operation["responses"])
+            for status, answer in operation["responses"].items():
+                media = "application/problem+json" if status >= "400" else "application/json"
+                assert set(answer["content"]) == {media}
+    assert [ref for ref in references(document) if resolve(document, ref) is None] == []
+
+
+def test_every_kind_of_problem_in_the_document_is_one_of_the_register() -> None:
+    text = json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"))
+    named = set(re.findall(r"\(`([a-z0-9-]+)`\)", text))
+    assert named
+    assert named <= set(KINDS)
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for member in node.values():
+            yield from references(member)
+    elif isinstance(node, list):
+        for member in node:
+            yield from references(member)
+
+
+def resolve(document: Any, reference: str) -> Any:
+    node = document
+    for part in reference.removeprefix("#/").split("/"):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
