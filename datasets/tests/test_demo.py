@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from datasets.demo import history, seeding
+from datasets.demo import history, inbox, seeding
 from datasets.demo.inbox import DUE_IN_MINUTES
 from datasets.models import DatasetVersion, LabelledCase
 from hitl_site.groups import make_groups
@@ -74,16 +74,16 @@ def test_an_interrupted_start_goes_on_where_it_stopped(
     class Interrupted(Exception):
         pass
 
-    fill = seeding.inbox.fill
+    fill = inbox.fill
 
     def interrupt(*args: object, **options: object) -> None:
         raise Interrupted
 
-    monkeypatch.setattr(seeding.inbox, "fill", interrupt)
+    monkeypatch.setattr(inbox, "fill", interrupt)
     with pytest.raises(Interrupted):
         seeding.seed(now=database_now(), say=quiet)
     made = ActionRequest.objects.count()
-    monkeypatch.setattr(seeding.inbox, "fill", fill)
+    monkeypatch.setattr(inbox, "fill", fill)
 
     assert seeding.seed(now=database_now(), say=quiet) is True
     assert ActionRequest.objects.count() == made + len(DUE_IN_MINUTES)

@@ -1,0 +1,132 @@
+"""The whole loop on recorded behaviour: a real stack, agents by the client, people on the pages, an export.
+
+``make replay`` does the same with a whole recording. Recordings are found at ``../shared/data`` where there
+are any; the one made here, with acts and texts that nobody has seen before, is always replayed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hitl_site import servers
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+HOSTILE = '</textarea></form><script>alert("1")</script><img src=x onerror=alert(1)>{{ 7*7 }}\u202e\u200b'
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[dict[str, str]]:
+    """A stack of its own: the servers of the test run, which the environment names, are not for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("HANDRAIL_") or name in ("DATABASE_URL", "REDIS_URL"):
+                patch.delenv(name)
+        with servers.stack() as environment:
+            yield environment
+
+
+def replay(
+    stack: dict[str, str], path: Path, folder: Path, *options: str
+) -> tuple[str, list[dict[str, Any]]]:
+    """Replay a recording; return what it printed and the exported cases."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "manage.py", "replay", str(path), "--url", stack["HANDRAIL_URL"]),
+            *("--export", str(folder), *options),
+        ],
+        cwd=ROOT,
+        env=stack,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (exported,) = folder.glob("*.jsonl")
+    return done.stdout, [json.loads(line) for line in exported.read_text(encoding="utf-8").splitlines()]
+
+
+def total(printed: str) -> list[str]:
+    """Return the numbers of the table's last row."""
+    (row,) = [line for line in printed.splitlines() if line.startswith("all ")]
+    return row.split()[1:]
+
+
+@pytest.mark.parametrize(
+    ("file", "records"), [("events_support.jsonl.gz", 40), ("events_injection.jsonl.gz", 20)]
+)
+def test_recorded_behaviour_goes_through_and_comes_out_as_cases(
+    stack: dict[str, str], tmp_path: Path, file: str, records: int
+) -> None:
+    if not (DATA / file).exists():
+        pytest.skip(f"no recording at {DATA / file}")
+
+    options = ("--limit", str(records), "--seed", "11", "--threshold", "0.7", "--audit-rate", "0.5")
+    printed, cases = replay(stack, DATA / file, tmp_path, *options)
+
+    assert total(printed)[0] == str(records)
+    assert {case["label"] for case in cases} == {"approved", "corrected", "rejected"}
+    assert "nothing decided twice, and what ran is what was decided" in printed
+
+
+def made_up(event: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "event_id": event,
+        "agent": "aviary/keeper",
+        "model": "keeper-1",
+        "domain": "aviary",
+        "action_type": "feed_bird",
+        "arguments": {"bird": "Ñandú", "grams": 12.5, "notes": "line\nbreak", "extra": [{"a": None}]},
+        "context": [{"role": "user", "content": HOSTILE}, {"role": "tool", "content": "{broken json"}],
+        "customer": None,
+        "confidence": 0.99,
+        "confidence_model": None,
+        "correct": True,
+        "error_class": None,
+        "expected": None,
+        "acceptable": [],
+        "policy_violations": [],
+        **changes,
+    }
+
+
+def test_a_recording_of_acts_and_texts_never_seen_before_is_replayed_and_replayed_again(
+    stack: dict[str, str], tmp_path: Path
+) -> None:
+    wrong = {"correct": False, "confidence": None, "error_class": "wrong_arguments"}
+    better = {"bird": HOSTILE, "grams": 13, "notes": "two\r\nlines", "extra": []}
+    records = [
+        made_up("right"),
+        made_up("ungraded", action_type="call_keeper", kind="handoff", correct=None, arguments={}),
+        made_up("hostile", arguments={"bird": HOSTILE, "grams": 1}, policy_violations=["too many seeds"]),
+        made_up("corrected", **wrong, expected=better),
+        made_up("rejected", **{**wrong, "error_class": "duplicate"}),
+        made_up("another-agent", agent="aviary/émile", model="m/2", **wrong),
+    ]
+    path = tmp_path / "made_up.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+
+    printed, cases = replay(stack, path, tmp_path / "first", "--audit-rate", "1")
+
+    # proposed, allowed, held by risk, score and policy, approved, corrected, rejected, wrong ones, cases
+    assert total(printed) == ["6", "2", "0", "3", "1", "1", "1", "2", "0", "0", "3", "6"]
+    by_event = {case["truth"]["arguments"] and case["label"]: case for case in cases}
+    assert by_event["corrected"]["truth"]["arguments"] == better
+    assert by_event["corrected"]["proposal"]["arguments"]["notes"] == "line\nbreak"
+    assert by_event["corrected"]["input"]["context"]["messages"][0]["content"] == HOSTILE
+
+    again, same_cases = replay(stack, path, tmp_path / "second", "--audit-rate", "1")
+
+    assert total(again) == total(printed)
+    assert same_cases == cases
