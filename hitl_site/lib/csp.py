@@ -1,6 +1,7 @@
 """The Content Security Policy of every answer, and the browser features that no page may use.
 
-The policy allows nothing but our own files: no inline script, no inline style, no eval, no other host.
+The policy allows nothing but our own files: no inline script, no inline style, no eval, no other host. Pages
+may listen to our stream process, which is another origin where it answers on a port of its own.
 Trusted Types (``require-trusted-types-for``) forbid turning text into markup except through the one named
 policy ``htmx``. htmx 4 does not make that policy itself: it passes answers through ``ttPolicy``, which is
 the identity until an extension's ``init`` calls ``api.initSecurity(policy)``;
@@ -14,9 +15,14 @@ Django's own middleware stays small.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from urllib.parse import urlsplit
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from hitl_site.lib.stream import stream_url
 
 Policy = Mapping[str, Sequence[str]]
 
@@ -65,8 +71,25 @@ def build(policy: Policy) -> str:
     return "; ".join(" ".join([directive, *sources]) for directive, sources in policy.items())
 
 
-_SITE_VALUE = build(SITE_POLICY)
 _ADMIN_VALUE = build(ADMIN_POLICY)
+
+
+@lru_cache(maxsize=64)
+def _site_value(stream_origin: str) -> str:
+    sources = [*SITE_POLICY["connect-src"], *([stream_origin] if stream_origin else [])]
+    return build({**SITE_POLICY, "connect-src": sources})
+
+
+def _stream_origin(request: HttpRequest) -> str:
+    """Return where the stream answers when that is another origin than the page's, else ""."""
+    try:
+        parts = urlsplit(stream_url(request))
+        own = f"{request.scheme}://{request.get_host()}"
+    except (DisallowedHost, ValueError):
+        # Answered with 400 by others; this must not make it a 500.
+        return ""
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return "" if origin == own or not parts.netloc else origin
 
 
 class ContentSecurityPolicyMiddleware:
@@ -77,7 +100,8 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        value = _ADMIN_VALUE if request.path_info.startswith(ADMIN_PREFIX) else _SITE_VALUE
-        response.headers.setdefault(HEADER, value)
+        if HEADER not in response.headers:
+            admin = request.path_info.startswith(ADMIN_PREFIX)
+            response.headers[HEADER] = _ADMIN_VALUE if admin else _site_value(_stream_origin(request))
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         return response

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NavEntry:
-    """One link. ``mobile`` puts it in the tab bar of a small screen; ``icon`` is a Lucide name."""
+    """One link; ``icon`` is a Lucide name.
+
+    ``mobile`` puts it in the tab bar of a small screen, ``rail`` in the narrow rail (with its section).
+    """
 
     label: str
     url: str
@@ -20,6 +23,7 @@ class NavEntry:
     count: int | None = None
     current: bool = False
     mobile: bool = False
+    rail: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from reviews.choices import ItemStatus
 from reviews.models import Decision, ReviewItem, Skip
 
+# The two orders of the inbox; both end in the key, so that no two items share a place.
+DUE_FIRST = ("due_at", "id")
+RISK_FIRST = ("risk_rank", "due_at", "id")
+
 
 @dataclass(frozen=True)
 class View:
@@ -23,7 +27,14 @@ class View:
     trigger: str = ""
     risk: str = ""
     mine: bool = False
+    escalated: bool = False
     due_before: datetime | None = None
+    risk_first: bool = False
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Return the columns by which this reading is ordered."""
+        return RISK_FIRST if self.risk_first else DUE_FIRST
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet
         items = items.filter(risk=view.risk)
     if view.mine:
         items = items.filter(claimed_by=person)
+    if view.escalated:
+        items = items.filter(escalated_to=person)
     if view.due_before is not None:
         items = items.filter(due_at__lte=view.due_before)
     for word in view.search.split()[:8]:

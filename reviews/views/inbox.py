@@ -1,5 +1,88 @@
+"""The inbox: what waits for a person, and the way to the next item. Reading it writes nothing."""
+
 from __future__ import annotations
-from django.http import HttpRequest, HttpResponse
-def __getattr__(name: str):
-    def view(request, **k): return HttpResponse(status=501)
-    return view
+
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_POST, require_safe
+
+from hitl_site.lib.access import needs_sign_in
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import AuthenticatedRequest, is_fragment
+from hitl_site.lib.pagination import InvalidCursor
+from reviews.selectors import inbox_page, navigation
+from reviews.selectors.inbox_page import InboxPage
+from reviews.services import claims
+from reviews.services.rights import REVIEW
+from reviews.views import inbox_filters
+from reviews.views.access import for_reviewers, for_those_who_look
+from reviews.views.inbox_query import InboxQuery
+
+
+@needs_sign_in
+@require_safe
+def home(request: AuthenticatedRequest) -> HttpResponse:
+    """Lead to where this person works: the inbox, for most."""
+    return redirect(navigation.home(request.user))
+
+
+@for_those_who_look
+@require_safe
+def index(request: AuthenticatedRequest) -> HttpResponse:
+    """Show a page of the inbox; to htmx only what changes of it."""
+    now = database_now()
+    query = InboxQuery.read(request.GET, person=request.user, now=now)
+    try:
+        page = inbox_page.page(query.reading(now=now), person=request.user, now=now)
+    except InvalidCursor:
+        return redirect(query.url() if query.fields else "reviews:inbox")
+    if query.cursor and not page.shown:
+        # Everything on that page has been decided meanwhile.
+        return redirect(query.url() if query.fields else "reviews:inbox")
+    template = "_refresh.html" if is_fragment(request) else "page.html"
+    response = render(request, f"reviews/inbox/{template}", _context(request, query, page, now=now))
+    response["Cache-Control"] = "no-store"
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@for_reviewers
+@require_POST
+def start(request: AuthenticatedRequest) -> HttpResponseBase:
+    """Hold the next free item of the view that the form names, and go to it."""
+    now = database_now()
+    query = InboxQuery.read(request.POST, person=request.user, now=now)
+    try:
+        item = claims.claim_next(reviewer=request.user, now=now, view=query.reading(now=now).view)
+    except claims.NothingToClaim:
+        messages.info(request, "Nothing here is free for you now: it is decided, or others are on it.")
+        return redirect(resolve_url("reviews:inbox") + (query.url() if query.fields else ""))
+    address = resolve_url("reviews:review", item_id=item.public_id)
+    return redirect(address + (query.url() if query.fields else ""))
+
+
+def _context(
+    request: AuthenticatedRequest, query: InboxQuery, page: InboxPage, *, now: datetime
+) -> dict[str, object]:
+    reading = query.reading(now=now)
+    person = request.user
+    return {
+        "query": query,
+        "page": page,
+        "heading": inbox_filters.heading(query),
+        "menus": inbox_filters.menus(query, reading, person=person),
+        "today": inbox_page.decided_today(person, now=now),
+        "may_review": person.has_perm(REVIEW),
+        "live_query": query.live_url(seen=page.seen),
+        "fresh_query": query.url(),
+        "after_query": query.page_url(page.after),
+        "before_query": query.page_url(page.before),
+        "empty": None if page.shown else inbox_filters.empty_state(query, reading, person=person),
+        "now": now,
+        "search_id": "q",
+    }

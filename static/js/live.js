@@ -24,7 +24,8 @@ function fire(name, detail) {
 function open() {
   const url = document.body.dataset.liveUrl;
   if (!url || source || document.hidden) return;
-  source = new EventSource(url);
+  // The stream answers on a port of its own: without this the browser would not send the session along.
+  source = new EventSource(url, { withCredentials: true });
   source.onopen = () => {
     // What happened while the stream was away is not in it.
     if (attempt > 0) pollOnce();

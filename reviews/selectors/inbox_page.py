@@ -1,0 +1,254 @@
+"""One page of the inbox: its rows in their groups, its counts, and what its filters offer.
+
+A fixed number of queries, however many rows. What a blind item must not show is not in its row at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import groupby
+from typing import cast
+
+from django.contrib.auth.models import User
+from django.db.models import Aggregate, Count, FloatField, Prefetch, QuerySet
+from django.utils import timezone
+
+from hitl_site.lib import pagination
+from policies.choices import Risk
+from policies.models import Agent
+from reviews.choices import ItemStatus
+from reviews.models import Decision, Escalation, ReviewItem
+from reviews.selectors import inbox
+from reviews.selectors.turn import name_of
+from reviews.selectors.why import hold_reason
+
+PAGE_ROWS = 50
+_MOST_OPTIONS = 50
+_SOON = timedelta(minutes=30)
+# What a row shows: arguments and schemas, which may be large, stay where they are.
+_COLUMNS = (
+    *("public_id", "blind", "action_type_name", "risk", "risk_rank", "trigger", "title", "due_at"),
+    *("created_at", "lease_expires_at", "claimed_by", "escalated_to", "agent__name"),
+    *("action__gate_check", "action__gate_check__reasons"),
+    *("action__gate_check__score", "action__gate_check__threshold"),
+    *("action__action_type", "action__action_type__icon"),
+    *("claimed_by__first_name", "claimed_by__last_name", "claimed_by__username"),
+)
+# Titles that are sentences on the review page, in the one or two words that a row has room for.
+_SHORT = {"high_risk": "Always reviewed", "below_threshold": "Below threshold"}
+_TONES = {"high_risk": "no", "low_confidence": "warn", "audit": "acc"}
+_NEW = frozenset({"unknown_action_type", "unknown_agent_version", "no_policy"})
+
+
+class _Median(Aggregate):
+    """The middle value of a column (PostgreSQL's ``percentile_cont``), None without any."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Which page: the filters, whether of everything open or of the person's turn, and where it begins.
+
+    ``seen`` is the moment up to which arrivals are listed; later ones are counted, not shown.
+    """
+
+    view: inbox.View
+    everything: bool = False
+    scope: str
+    cursor: str = ""
+    seen: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Why an item is here, for a chip."""
+
+    label: str
+    icon: str
+    tone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One item in the list. ``score`` and ``threshold`` are None for a blind one."""
+
+    item: ReviewItem
+    icon: str
+    held: Held
+    score: float | None
+    threshold: float | None
+    holder: str
+    held_by_me: bool
+    remark: str
+
+    @property
+    def is_risky(self) -> bool:
+        return self.item.risk in {Risk.HIGH, Risk.CRITICAL}
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Today:
+    """What a person decided since midnight where they are."""
+
+    decided: int
+    median_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxPage:
+    """All that the list shows. ``arrived`` counts what came after ``seen``."""
+
+    groups: Sequence[Group]
+    shown: int
+    counts: inbox.Counts
+    oldest_seconds: float | None
+    arrived: int
+    seen: datetime
+    after: str | None
+    before: str | None
+
+
+def page(reading: Reading, *, person: User, now: datetime) -> InboxPage:
+    """Return one page. Raises ``pagination.InvalidCursor`` for a cursor of another list."""
+    items = narrowed(reading, person=person)
+    seen = reading.seen or now
+    found = pagination.page(
+        _with_facts(items.filter(created_at__lte=seen)),
+        order_by=reading.view.order,
+        limit=PAGE_ROWS,
+        scope=reading.scope,
+        cursor=reading.cursor or None,
+    )
+    rows = [_row(item, person=person, now=now) for item in found.items]
+    counts = inbox.count(items, now=now)
+    return InboxPage(
+        groups=_by_risk(rows) if reading.view.risk_first else _by_due(rows, now=now),
+        shown=len(rows),
+        counts=counts,
+        oldest_seconds=(now - counts.oldest).total_seconds() if counts.oldest is not None else None,
+        arrived=items.filter(created_at__gt=seen).count() if reading.seen else 0,
+        seen=seen,
+        after=found.next_cursor,
+        before=found.previous_cursor,
+    )
+
+
+def everything(reading: Reading, *, person: User) -> QuerySet[ReviewItem]:
+    """Return what the reading chooses from: the person's turn, or all that is open."""
+    if reading.everything:
+        return inbox.visible_to(person).filter(status=ItemStatus.OPEN)
+    return inbox.my_turn(person)
+
+
+def narrowed(reading: Reading, *, person: User) -> QuerySet[ReviewItem]:
+    """Return what the filters leave."""
+    return inbox.narrow(everything(reading, person=person), reading.view, person=person)
+
+
+def action_types(reading: Reading, *, person: User) -> list[str]:
+    """Return the names of action types that wait, for the filter."""
+    names = everything(reading, person=person).order_by("action_type_name")
+    return list(names.values_list("action_type_name", flat=True).distinct()[:_MOST_OPTIONS])
+
+
+def agents(reading: Reading, *, person: User) -> list[str]:
+    """Return the names of agents whose actions wait, for the filter."""
+    names = everything(reading, person=person).order_by("agent__name")
+    return list(names.values_list("agent__name", flat=True).distinct()[:_MOST_OPTIONS])
+
+
+def decided_today(person: User, *, now: datetime) -> Today:
+    """Return how many decisions of the person since midnight stand, and the median of their times."""
+    row = Decision.objects.filter(
+        reviewer=person, undone_at=None, decided_at__gte=_midnight(now, days=0)
+    ).aggregate(n=Count("pk"), median=_Median("decision_ms"))
+    median = cast("float | None", row["median"])
+    return Today(decided=row["n"], median_seconds=None if median is None else median / 1000)
+
+
+def has_agents() -> bool:
+    """Say whether anybody has registered an agent yet."""
+    return Agent.objects.exists()
+
+
+def _with_facts(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
+    passed_on = Escalation.objects.order_by("-id")
+    return (
+        items.select_related("action__gate_check", "action__action_type", "agent", "claimed_by")
+        .only(*_COLUMNS)
+        .prefetch_related(Prefetch("escalations", queryset=passed_on))
+    )
+
+
+def _row(item: ReviewItem, *, person: User, now: datetime) -> Row:
+    check = item.action.gate_check
+    declared = item.action.action_type
+    lease = item.lease_expires_at
+    holder = item.claimed_by if lease is not None and lease > now else None
+    return Row(
+        item=item,
+        icon=declared.icon if declared is not None else "circle-help",
+        held=_held(item, person=person),
+        score=None if item.blind else check.score,
+        threshold=None if item.blind else check.threshold,
+        holder=name_of(holder) if holder is not None else "",
+        held_by_me=holder == person,
+        remark=_remark(item),
+    )
+
+
+def _held(item: ReviewItem, *, person: User) -> Held:
+    if item.escalated_to_id == person.pk:
+        return Held("Escalated to you", "arrow-up-right", "up")
+    if item.blind:
+        return Held("Routine check", "eye", "acc")
+    first: dict[str, object] = next(iter(item.action.gate_check.reasons), {})
+    reason = hold_reason(first)
+    code = str(first.get("code", ""))
+    tone = "acc" if code in _NEW else _TONES.get(item.trigger, "")
+    return Held(_SHORT.get(code, reason.title) or item.get_trigger_display(), reason.icon, tone)
+
+
+def _remark(item: ReviewItem) -> str:
+    """Return who passed the item on and what they said of it, or nothing."""
+    latest = next(iter(item.escalations.all()), None)
+    return f"escalated by {latest.reviewer_name}: “{latest.note}”" if latest is not None else ""
+
+
+def _by_due(rows: Sequence[Row], *, now: datetime) -> list[Group]:
+    tomorrow = _midnight(now, days=1)
+
+    def title(row: Row) -> str:
+        due = row.item.due_at
+        if due <= now:
+            return "Overdue"
+        if due <= now + _SOON:
+            return "Due within 30 minutes"
+        return "Today" if due < tomorrow else "Later"
+
+    return _grouped(rows, title)
+
+
+def _by_risk(rows: Sequence[Row]) -> list[Group]:
+    return _grouped(rows, lambda row: str(row.item.get_risk_display()))
+
+
+def _grouped(rows: Sequence[Row], title: Callable[[Row], str]) -> list[Group]:
+    return [Group(name, list(members)) for name, members in groupby(rows, key=title)]
+
+
+def _midnight(now: datetime, *, days: int) -> datetime:
+    """Return when the viewer's day begins, some days on: by the calendar, since a day may have 23 hours."""
+    day = timezone.localtime(now).date() + timedelta(days=days)
+    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())

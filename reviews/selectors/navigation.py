@@ -1,0 +1,225 @@
+"""What the side bar shows a person: the places they may go to, what waits there, and how many agents run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.urls import NoReverseMatch, reverse
+
+from hitl_site.lib.navigation import FleetState, NavEntry, NavSection
+from policies.choices import AgentState, KillSwitchScope
+from policies.models import Agent, KillSwitch
+from reviews.choices import ItemStatus
+from reviews.models import ReviewItem
+from reviews.selectors import inbox
+
+_REVIEW, _VIEW_ANY = "reviews.review_item", "reviews.view_any_item"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A page of "Manage": shown where its address exists, to those who have one of the rights."""
+
+    label: str
+    names: tuple[str, ...]
+    icon: str
+    rights: tuple[str, ...]
+    mobile: bool = False
+
+
+_AGENT_RIGHTS = (
+    "policies.view_agent",
+    "policies.manage_policies",
+    "policies.use_kill_switch",
+    "policies.grant_autonomy",
+)
+_PLACES = (
+    _Place(
+        "Policies",
+        ("policies:index",),
+        "sliders-horizontal",
+        ("policies.view_actiontype", "policies.manage_policies"),
+    ),
+    _Place(
+        "Trust",
+        ("reviews:trust", "policies:trust"),
+        "trending-up",
+        ("policies.view_observation",),
+        mobile=True,
+    ),
+    _Place("Agents", ("policies:agents",), "bot", _AGENT_RIGHTS, mobile=True),
+    _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
+    _Place("Datasets", ("datasets:index",), "database", ("datasets.view_dataset", "datasets.export_dataset")),
+)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where the person is: the path, and the view, queue and due of an inbox's address."""
+
+    path: str
+    query: Mapping[str, str]
+
+    def within(self, url: str) -> bool:
+        return self.path.startswith(url)
+
+
+def sections(person: User, *, here: Here, now: datetime) -> list[NavSection]:
+    """Return the side bar: one query for what waits, one more for those who may see everything as well."""
+    found = [
+        NavSection("Queues", _queues(person, here=here, now=now)) if inbox.may_look(person) else None,
+        NavSection("Manage", _manage(person, here=here)),
+    ]
+    return [section for section in found if section is not None and section.entries]
+
+
+def home(person: User) -> str:
+    """Return where a person starts: the inbox, or else the first place that they may see."""
+    if inbox.may_look(person):
+        return reverse("reviews:inbox")
+    places = _manage(person, here=Here("", {}))
+    return places[0].url if places else reverse("reviews:inbox")
+
+
+def fleet(person: User) -> FleetState | None:
+    """Return how many agents may act, for those who may see the agents: one query."""
+    if not _has_one_of(person, _AGENT_RIGHTS):
+        return None
+    stops = KillSwitch.objects.filter(lifted_at=None).filter(
+        Q(scope=KillSwitchScope.EVERYTHING) | Q(scope=KillSwitchScope.AGENT, agent=OuterRef("pk"))
+    )
+    agents = Agent.objects.exclude(state=AgentState.RETIRED).annotate(stopped=Exists(stops))
+    counted = agents.aggregate(
+        total=Count("pk"), running=Count("pk", filter=Q(state=AgentState.ACTIVE, stopped=False))
+    )
+    if not counted["total"]:
+        return None
+    return FleetState(running=counted["running"], total=counted["total"], url=reverse("policies:agents"))
+
+
+def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
+    reviews = person.has_perm(_REVIEW)
+    everything = ReviewItem.objects.filter(status=ItemStatus.OPEN)
+    waiting = inbox.my_turn(person) if reviews else everything
+    rows = _by_queue(waiting, person=person, now=now)
+    url = reverse("reviews:inbox")
+    current = _current_inbox_entry(here, url)
+    total = sum(row.waiting for row in rows)
+    entries = [
+        NavEntry(
+            "My turn" if reviews else "Everything open",
+            url,
+            "inbox",
+            total,
+            current=current == "" or (reviews and here.within(reverse("reviews:home") + "review/")),
+            mobile=True,
+        ),
+        NavEntry(
+            "Due within the hour",
+            f"{url}?due=hour",
+            "clock",
+            sum(row.due for row in rows),
+            current=current == "due",
+            rail=False,
+        ),
+    ]
+    entries += [
+        NavEntry(
+            row.name,
+            f"{url}?{urlencode({'queue': row.slug})}",
+            row.icon,
+            row.waiting,
+            current=current == f"queue:{row.slug}",
+            rail=False,
+        )
+        for row in rows
+    ]
+    if reviews:
+        escalated = sum(row.escalated for row in rows)
+        entries.append(
+            NavEntry(
+                "Escalated to me",
+                f"{url}?view=escalated",
+                "arrow-up-right",
+                escalated,
+                current=current == "escalated",
+                rail=False,
+            )
+        )
+        if person.has_perm(_VIEW_ANY):
+            entries.append(
+                NavEntry(
+                    "Everything open",
+                    f"{url}?view=all",
+                    "list",
+                    everything.count(),
+                    current=current == "all",
+                    rail=False,
+                )
+            )
+        history = reverse("reviews:history")
+        entries.append(NavEntry("My decisions", history, "history", current=here.within(history), rail=False))
+    return entries
+
+
+@dataclass(frozen=True)
+class _QueueRow:
+    slug: str
+    name: str
+    icon: str
+    waiting: int
+    due: int
+    escalated: int
+
+
+def _by_queue(items: QuerySet[ReviewItem], *, person: User, now: datetime) -> list[_QueueRow]:
+    rows = (
+        items.order_by("queue__name", "queue__slug")
+        .values_list("queue__slug", "queue__name", "queue__icon")
+        .annotate(
+            waiting=Count("pk"),
+            due=Count("pk", filter=Q(due_at__lte=now + timedelta(hours=1))),
+            escalated=Count("pk", filter=Q(escalated_to=person)),
+        )
+    )
+    return [_QueueRow(*row) for row in rows]
+
+
+def _current_inbox_entry(here: Here, url: str) -> str | None:
+    if here.path != url:
+        return None
+    view = here.query.get("view", "")
+    if view in {"escalated", "all"}:
+        return view
+    if here.query.get("queue"):
+        return f"queue:{here.query['queue']}"
+    return "due" if here.query.get("due") == "hour" else ""
+
+
+def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
+    entries = []
+    for place in _PLACES:
+        url = _first_address(place.names) if _has_one_of(person, place.rights) else None
+        if url is not None:
+            entries.append(
+                NavEntry(place.label, url, place.icon, current=here.within(url), mobile=place.mobile)
+            )
+    return entries
+
+
+def _first_address(names: tuple[str, ...]) -> str | None:
+    for name in names:
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return None
+
+
+def _has_one_of(person: User, rights: tuple[str, ...]) -> bool:
+    return any(person.has_perm(right) for right in rights)
