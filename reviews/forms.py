@@ -51,15 +51,16 @@ class DecisionForm(forms.Form):
         """Refuse what cannot be meant: an approval of a changed form, a verdict past an unread check list."""
         cleaned = super().clean() or {}
         kind, shown = cleaned.get("kind"), self.workspace
-        if kind == DecisionKind.CORRECT and shown.json_error:
-            self.add_error(None, shown.json_error)
         if kind == DecisionKind.APPROVE and shown.changed:
             count = shown.form.changed_count or 1
             fields = "1 field" if count == 1 else f"{count} fields"
             self.add_error(None, f"You changed {fields}. Choose Correct to run your version, or reset it.")
         unticked = [check for check in shown.checks if not check.checked]
         if unticked and kind != DecisionKind.REJECT and shown.item.risk in _CHECKED_RISKS:
-            self.add_error(None, "Go through the check list before you let this run.")
+            self.add_error(
+                None,
+                forms.ValidationError("Go through the check list before you let this run.", code="checks"),
+            )
         return cleaned
 
     def answer(self) -> Answer:

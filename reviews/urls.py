@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 
-from reviews.views import actions, appearance, history, inbox, permit_keys, review
+from reviews.views import (
+    actions,
+    appearance,
+    decision,
+    editing,
+    history,
+    holding,
+    inbox,
+    passing_on,
+    permit_keys,
+    review,
+    trust,
+)
 
 app_name = "reviews"
 
@@ -18,20 +30,28 @@ inbox_urls: list[URLPattern | URLResolver] = [
 
 # /review/<item>/
 review_urls: list[URLPattern | URLResolver] = [
+    path("review/done/", review.done, name="done"),
     path("review/<str:item_id>/", review.show, name="review"),
-    path("review/<str:item_id>/decide/", review.decide, name="decide"),
-    path("review/<str:item_id>/escalate/", review.escalate, name="escalate"),
-    path("review/<str:item_id>/skip/", review.skip, name="skip"),
-    path("review/<str:item_id>/claim/", review.claim, name="claim"),
-    path("review/<str:item_id>/release/", review.release, name="release"),
-    path("review/<str:item_id>/diff/", review.diff, name="diff"),
-    path("review/<str:item_id>/attention/", review.attention, name="attention"),
-    path("decisions/<str:decision_id>/undo/", review.undo, name="undo"),
+    path("review/<str:item_id>/decide/", decision.decide, name="decide"),
+    path("review/<str:item_id>/diff/", editing.diff, name="diff"),
+    path("review/<str:item_id>/escalate/", passing_on.escalate, name="escalate"),
+    path("review/<str:item_id>/skip/", passing_on.skip, name="skip"),
+    path("review/<str:item_id>/claim/", holding.claim, name="claim"),
+    path("review/<str:item_id>/release/", holding.release, name="release"),
+    path("review/<str:item_id>/attention/", holding.attend, name="attention"),
+    path("decisions/<str:decision_id>/undo/", decision.undo, name="undo"),
+]
+
+# /trust/
+trust_urls: list[URLPattern | URLResolver] = [
+    path("trust/", trust.index, name="trust"),
+    path("trust/items/", trust.items, name="trust_items"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *inbox_urls,
     *review_urls,
+    *trust_urls,
     path("history/", history.index, name="history"),
     path("actions/<str:action_id>/", actions.show, name="action"),
     path("settings/appearance/", appearance.change, name="appearance"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -65,3 +66,26 @@ def latest(person: User, *, now: datetime) -> Decision | None:
         .order_by("-id")
         .first()
     )
+
+
+@dataclass(frozen=True)
+class Told:
+    """A decision in a list: what became of it, and whether it can still be taken back."""
+
+    decision: Decision
+    standing: str
+    undoable: bool
+
+
+def told(decision: Decision, *, now: datetime) -> Told:
+    """Return what to say of a decision at a moment."""
+    undoable = decision.undone_at is None and decision.released_at is None and decision.release_at > now
+    if decision.undone_at is not None:
+        standing = "Taken back"
+    elif decision.released_at is not None:
+        standing = "Gone out"
+    elif undoable:
+        standing = "Not gone out yet"
+    else:
+        standing = "Going out" if decision.terminal else "Waits for another person"
+    return Told(decision=decision, standing=standing, undoable=undoable)

@@ -31,9 +31,9 @@ class Presence:
     editing: bool
 
 
-def turn_of(item: ReviewItem, person: User) -> Turn:
-    """Return the item's place in the order of the inbox: due first."""
-    waiting = inbox.my_turn(person)
+def turn_of(item: ReviewItem, person: User, *, view: inbox.View | None = None) -> Turn:
+    """Return the item's place among what waits for the person (in one view of the inbox): due first."""
+    waiting = inbox.my_turn(person, view=view)
     before = Q(due_at__lt=item.due_at) | Q(due_at=item.due_at, pk__lt=item.pk)
     after = Q(due_at__gt=item.due_at) | Q(due_at=item.due_at, pk__gt=item.pk)
     counted = waiting.aggregate(

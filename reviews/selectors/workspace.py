@@ -153,6 +153,13 @@ class Workspace:
         return self.item.kind == ItemKind.GATE
 
     @property
+    def runs_nothing(self) -> bool:
+        """Say whether the item ended without anything that may run."""
+        if self.ending is None:
+            return False
+        return self.ending.decision is None or self.ending.decision.kind == DecisionKind.REJECT
+
+    @property
     def own(self) -> Edit:
         """Return the person's own version, also where the page shows what was decided."""
         return self.typed if self.typed is not None else self.edit
@@ -173,8 +180,17 @@ class Workspace:
         return self.edit.errors[0].message if self.edit.editor == "json" and self.edit.errors else ""
 
 
-def workspace(*, item_id: str, viewer: User, now: datetime, posted: Posted | None = None) -> Workspace:
+def workspace(
+    *,
+    item_id: str,
+    viewer: User,
+    now: datetime,
+    posted: Posted | None = None,
+    view: inbox.View | None = None,
+) -> Workspace:
     """Return the page of one item. ``posted`` is what a form just said; else the person's draft is shown.
+
+    ``view`` is the reading of the inbox that the person works through.
 
     Raises ``ReviewItem.DoesNotExist`` for what is not there or not to be seen.
     """
@@ -219,7 +235,7 @@ def workspace(*, item_id: str, viewer: User, now: datetime, posted: Posted | Non
         lease=_lease(item, viewer, now=now),
         ending=ending,
         escalation=item.escalations.order_by("-id").first(),
-        turn=turn_of(item, viewer),
+        turn=turn_of(item, viewer, view=view),
         present=others_at(item, viewer, now=now),
         typed=typed,
         typed_form=edits.form_of(typed, schema=schema, proposed=proposed) if typed is not None else None,

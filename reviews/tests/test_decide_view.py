@@ -627,3 +627,17 @@ def test_who_may_not_look_is_refused_and_strangers_sign_in_first(cast: Cast) -> 
     assert (
         browser_of(None).post(url("claim", item), headers={"Accept": "application/json"}).status_code == 401
     )
+
+
+def test_the_next_item_is_of_the_view_that_one_works_through(cast: Cast) -> None:
+    item = held(cast, arguments={**REFUND, "order": "first lamp"})
+    held(cast, arguments={**REFUND, "order": "chair"})
+    wanted = held(cast, arguments={**REFUND, "order": "second lamp"})
+    client = browser_of(cast.alice)
+    page = text_of(client.get(url("review", item), {"q": "lamp"}))
+    assert re.search(r'<b class="b num">1</b> of <span class="num">2</span>', page)
+    assert url("decide", item) + "?q=lamp" in page
+
+    fields = open_form(client, item)
+    answer = client.post(url("decide", item) + "?q=lamp", {**fields, "kind": "approve"}, headers=HTMX)
+    assert answer["HX-Push-Url"] == url("review", wanted) + "?q=lamp"

@@ -1,5 +1,23 @@
+"""The story of one action, for people."""
+
 from __future__ import annotations
-from django.http import HttpRequest, HttpResponse
-def __getattr__(name: str):
-    def view(request, **k): return HttpResponse(status=501)
-    return view
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from hitl_site.lib.http import AuthenticatedRequest
+from reviews.models import ActionRequest
+from reviews.selectors.story import story
+from reviews.views.access import for_those_who_look
+
+
+@for_those_who_look
+@require_safe
+def show(request: AuthenticatedRequest, action_id: str) -> HttpResponse:
+    """Show what was proposed, what the gate said, who decided and what came of it."""
+    try:
+        told = story(action_id=action_id, viewer=request.user)
+    except ActionRequest.DoesNotExist:
+        raise Http404("There is no such action.") from None
+    return render(request, "reviews/actions/page.html", {"story": told, "bar_title": "Action"})

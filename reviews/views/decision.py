@@ -82,10 +82,11 @@ def _complaints(form: DecisionForm, shown: Workspace) -> tuple[Complaint, ...]:
     found = [*pages.complaints_of(shown, unread)]
     if valid:
         return tuple(found)
-    for name, messages in form.errors.items():
-        anchor = {"note": "note", "kind": ""}.get(name, "")
+    for name, problems in form.errors.as_data().items():
         label = "Note" if name == "note" else "Your answer"
-        found.extend(Complaint(anchor, label, str(message)) for message in messages)
+        for problem in problems:
+            anchor = "note" if name == "note" else {"checks": "checks"}.get(str(problem.code), "")
+            found.extend(Complaint(anchor, label, message) for message in problem.messages)
     return tuple(found)
 
 

@@ -39,7 +39,7 @@ def diff(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     shown = pages.load(request, item_id, now=now, posted=pages.posted_fields(request))
     keep(request, shown, now=now)
     if not is_fragment(request):
-        return redirect(f"{pages.address_of(shown)}#diff")
+        return redirect(_back(request, shown, "diff", now=now))
     return pages.part(request, "diff", shown, now=now)
 
 
@@ -61,7 +61,7 @@ def redraw(request: AuthenticatedRequest, shown: Workspace, *, now: datetime) ->
     fields = edits.fields_of(edit, shown.proposed)
     attention.save_draft(item_id=shown.item.public_id, reviewer=request.user, form=fields, now=now)
     if not is_fragment(request):
-        return redirect(f"{pages.address_of(shown)}#editor")
+        return redirect(_back(request, shown, "editor", now=now))
     redrawn = pages.load(request, shown.item.public_id, now=now, posted=fields)
     said = _SAID.get(operation.partition(":")[0], "")
     return pages.editor(request, redrawn, now=now, said=said)
@@ -75,6 +75,10 @@ def keep(request: AuthenticatedRequest, shown: Workspace, *, now: datetime) -> N
         attention.save_draft(
             item_id=shown.item.public_id, reviewer=request.user, form=pages.posted_fields(request), now=now
         )
+
+
+def _back(request: AuthenticatedRequest, shown: Workspace, place: str, *, now: datetime) -> str:
+    return f"{pages.address_of(shown)}{pages.query_of(pages.way_of(request, now=now))}#{place}"
 
 
 def _after(shown: Workspace, operation: str) -> Edit:

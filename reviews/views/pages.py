@@ -18,6 +18,7 @@ from reviews.selectors.difference import Difference
 from reviews.selectors.edits import Posted
 from reviews.selectors.workspace import VERBS, Workspace, workspace
 from reviews.services import attention, claims
+from reviews.views.inbox_query import InboxQuery
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,18 @@ def load(
     request: AuthenticatedRequest, item_id: str, *, now: datetime, posted: Posted | None = None
 ) -> Workspace:
     """Return the item's page as it stands for this person."""
-    return workspace(item_id=item_id, viewer=request.user, now=now, posted=posted)
+    view = way_of(request, now=now).reading(now=now).view
+    return workspace(item_id=item_id, viewer=request.user, now=now, posted=posted, view=view)
+
+
+def way_of(request: AuthenticatedRequest, *, now: datetime) -> InboxQuery:
+    """Return the view of the inbox that the person works through: it is in the address of every item."""
+    return InboxQuery.read(request.GET, person=request.user, now=now)
+
+
+def query_of(way: InboxQuery) -> str:
+    """Return what the addresses on the page carry of the view: "" or a query string."""
+    return way.url() if way.fields else ""
 
 
 def undo_strip(request: AuthenticatedRequest, *, now: datetime) -> UndoStrip | None:
@@ -104,7 +116,7 @@ def answer(
         response["HX-Retarget"] = "#workspace"
         response["HX-Reswap"] = "outerHTML"
         if moved:
-            response["HX-Push-Url"] = address_of(shown)
+            response["HX-Push-Url"] = address_of(shown) + query_of(way_of(request, now=now))
     return _unkept(response)
 
 
@@ -130,15 +142,19 @@ def editor(
 
 
 def next_item(request: AuthenticatedRequest, *, after: Workspace | None, now: datetime) -> HttpResponse:
-    """Claim the next free item and show it, or say that nothing waits."""
+    """Claim the next free item of the person's view and show it, or say that nothing waits."""
+    way = way_of(request, now=now)
     try:
         item = claims.claim_next(
-            reviewer=request.user, now=now, after=after.item if after is not None else None
+            reviewer=request.user,
+            now=now,
+            view=way.reading(now=now).view,
+            after=after.item if after is not None else None,
         )
     except claims.NothingToClaim:
         return done(request, now=now) if is_fragment(request) else redirect("reviews:done")
     if not is_fragment(request):
-        return redirect("reviews:review", item_id=item.public_id)
+        return redirect(resolve_url("reviews:review", item_id=item.public_id) + query_of(way))
     return answer(request, load(request, item.public_id, now=now), now=now, moved=True)
 
 
@@ -186,6 +202,7 @@ def _context(
     request: AuthenticatedRequest, shown: Workspace, *, now: datetime, same_opening: bool = True
 ) -> dict[str, object]:
     """Return what every part of the page needs. A form that comes back goes on with its opening."""
+    way = way_of(request, now=now)
     token = request.POST.get("token", "") if same_opening else ""
     if not token and shown.may_decide:
         token = attention.view_token(item=shown.item, reviewer=request.user, now=now)
@@ -195,7 +212,10 @@ def _context(
         "item": shown.item,
         "now": now,
         "undo": undo_strip(request, now=now),
-        "undo_url": f"{address_of(shown)}?part=undo",
+        "way": way,
+        "way_query": query_of(way),
+        "undo_url": address_of(shown) + way.url(part="undo"),
+        "bar_url": address_of(shown) + way.url(part="bar"),
         "token": token,
     }
 

@@ -78,6 +78,13 @@ def _item(request: AuthenticatedRequest, item_id: str) -> ReviewItem:
 def _dialog(
     request: AuthenticatedRequest, name: str, item: ReviewItem, form: forms.Form, *, status: int = 200
 ) -> HttpResponse:
+    way = pages.query_of(pages.way_of(request, now=database_now()))
     template = f"_{name}.html" if is_fragment(request) else f"{name}.html"
-    context = {"item": item, "title": plainly(item.title), "form": form, "in_dialog": is_fragment(request)}
+    context = {
+        "item": item,
+        "title": plainly(item.title),
+        "form": form,
+        "in_dialog": is_fragment(request),
+        "way_query": way,
+    }
     return render(request, f"reviews/review/{template}", context, status=status)

@@ -1,0 +1,149 @@
+"""The story of one action for people: what was proposed, what the gate said, who decided, what ran."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+
+from hitl_site.lib.strict_json import JsonValue
+from policies.choices import ActorKind
+from policies.models import LedgerEntry
+from policies.selectors import ledger
+from reviews.choices import DecisionKind, ItemStatus
+from reviews.models import ActionRequest, Decision, Execution, Permit, ReviewItem
+from reviews.selectors import inbox
+from reviews.selectors.actions import proposed_arguments
+from reviews.selectors.difference import Difference, difference
+from reviews.selectors.reasons import reason_codes
+from reviews.selectors.why import Why, why_held
+from reviews.selectors.workspace import VERBS, plainly
+
+_SENTENCES = {
+    "action.allowed": ("check", "The gate allowed it"),
+    "action.held": ("hand", "The gate held it for a person"),
+    "action.denied": ("ban", "The gate denied it"),
+    "action.observed": ("eye", "Reported after it ran"),
+    "action.cancelled": ("undo-2", "The agent took it back"),
+    "action.expired": ("hourglass", "Time ran out: nothing runs"),
+    "item.escalated": ("arrow-up-right", "Passed on"),
+    "item.skipped": ("skip-forward", "Left to others"),
+    "decision.recorded": ("pencil", "Answered"),
+    "decision.undone": ("undo-2", "Took the answer back"),
+    "decision.released": ("send", "The answer went out"),
+    "permit.issued": ("key-round", "A permit was issued"),
+    "permit.consumed": ("play", "The permit was used: it ran"),
+    "permit.revoked": ("ban", "The permit was revoked"),
+    "permit.expired": ("hourglass", "The permit expired unused"),
+    "execution.outcome": ("flag", "The agent reported what came of it"),
+    "execution.outcome_unknown": ("circle-help", "No report came: the outcome is unknown"),
+}
+_ABOUT_THE_REASON = frozenset({"action.held", "action.allowed", "action.denied", "action.observed"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of the ledger, in words. ``seq`` is None until it has its place in the chain."""
+
+    icon: str
+    title: str
+    who: str
+    detail: str
+    at: datetime
+    seq: int | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answer, with its reasons in words and what it changed."""
+
+    decision: Decision
+    verb: str
+    reasons: tuple[str, ...]
+    change: Difference | None
+
+
+@dataclass(frozen=True)
+class Story:
+    action: ActionRequest
+    title: str
+    proposed: JsonValue
+    final: JsonValue
+    items: tuple[ReviewItem, ...]
+    # None while an item about it is blind and open: then nothing here may give the reason away.
+    why: Why | None
+    answers: tuple[Answered, ...]
+    permits: tuple[Permit, ...]
+    executions: tuple[Execution, ...]
+    events: tuple[Event, ...]
+
+
+def story(*, action_id: str, viewer: User) -> Story:
+    """Return the story of an action. Raises ``DoesNotExist``, also for those who may not look."""
+    actions = ActionRequest.objects.all() if inbox.may_look(viewer) else ActionRequest.objects.none()
+    action = actions.select_related(
+        "agent", "agent_version", "action_type", "gate_check__policy_version", "context"
+    ).get(public_id=action_id)
+    proposed: JsonValue = dict(proposed_arguments(action))
+    items = tuple(action.items.order_by("id"))
+    hidden = any(item.blind and item.status in {ItemStatus.OPEN, ItemStatus.RECORDED} for item in items)
+    final: JsonValue = (
+        json.loads(bytes(action.final_arguments_canonical)) if action.final_arguments_canonical else None
+    )
+    decisions = action.decisions.select_related("item").order_by("id")
+    return Story(
+        action=action,
+        title=plainly(action.title),
+        proposed=proposed,
+        final=final,
+        items=items,
+        why=None if hidden else why_held(action.gate_check, action),
+        answers=() if hidden else tuple(_answered(decision, action, proposed) for decision in decisions),
+        permits=tuple(action.permits.order_by("id")),
+        executions=tuple(action.executions.order_by("id")),
+        events=tuple(
+            _event(entry, hidden=hidden)
+            for entry in ledger.story(action.public_id)
+            if not (hidden and entry.verb.startswith("decision."))
+        ),
+    )
+
+
+def _answered(decision: Decision, action: ActionRequest, proposed: JsonValue) -> Answered:
+    labels = {reason.code: reason.label for reason in reason_codes(action.action_type)}
+    change = (
+        difference(proposed, json.loads(bytes(decision.final_arguments_canonical)))
+        if decision.final_arguments_canonical
+        else None
+    )
+    return Answered(
+        decision=decision,
+        verb=VERBS[DecisionKind(decision.kind)],
+        reasons=tuple(labels.get(code, code) for code in decision.reasons),
+        change=change,
+    )
+
+
+def _event(entry: LedgerEntry, *, hidden: bool) -> Event:
+    icon, title = _SENTENCES.get(entry.verb, ("circle-dot", entry.verb))
+    if hidden and entry.verb in _ABOUT_THE_REASON:
+        icon, title = "hand", "The gate answered"
+    link = getattr(entry, "link", None)
+    return Event(
+        icon=icon,
+        title=title,
+        who="Handrail" if entry.actor_kind == ActorKind.SYSTEM else entry.actor_name,
+        detail="" if hidden else _detail(entry),
+        at=entry.occurred_at,
+        seq=link.seq if link is not None else None,
+    )
+
+
+def _detail(entry: LedgerEntry) -> str:
+    payload = entry.payload.body if hasattr(entry, "payload") else None
+    if not isinstance(payload, dict):
+        return ""
+    told = (payload.get(name) for name in ("kind", "outcome", "to_user", "to_queue", "reason"))
+    return ", ".join(str(value).replace("_", " ") for value in told if isinstance(value, str) and value)
