@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from hitl_site.lib.textdiff import Change, Segment, diff_text, json_changes
 
@@ -66,7 +66,8 @@ def _part(token: str) -> str:
 
 
 def _shown(value: JsonValue) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    # As canonical JSON: 148.0 runs as 148.
+    return value if isinstance(value, str) and value else canonicalize(value).decode()
 
 
 def _shortened(segments: tuple[Segment, ...]) -> Iterator[Segment]:

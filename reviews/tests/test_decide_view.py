@@ -101,10 +101,7 @@ def test_a_correction_runs_what_was_typed(cast: Cast) -> None:
 
     assert answer["Location"] == reverse("reviews:done")
     decision = Decision.objects.get()
-    assert decision.patch == [
-        {"op": "replace", "path": "/message", "value": TYPED},
-        {"op": "replace", "path": "/amount", "value": 148.0},
-    ] or sorted(step["path"] for step in decision.patch) == ["/amount", "/message"]
+    assert sorted(step["path"] for step in decision.patch) == ["/amount", "/message"]
     assert bytes(decision.final_arguments_canonical or b"").startswith(b'{"amount":148,')
     assert (decision.reasons, decision.note) == (["wrong_arguments"], "Paid 148.")
 
@@ -437,7 +434,7 @@ def test_the_live_difference_is_shown_and_keeps_the_draft(cast: Cast) -> None:
     assert page.lstrip().startswith('<details id="diff"')
     assert "2 fields changed" in page
     assert re.search(r'class="dl">.*?amount: 184</span>', page)
-    assert re.search(r'class="in">.*?amount: 148\.0</span>', page) or "amount: 148<" in page
+    assert re.search(r'class="in">.*?amount: 148</span>', page)
     assert Draft.objects.get().reviewer == cast.alice
     assert _kept(text_of(client.get(url("review", item))))
     assert _page_of_other_is_untouched(cast, item)
