@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Max
 
 from datasets.demo import acting, stories
 from datasets.demo.setting_up import Stage, change_policies
 from datasets.demo.story import Story
+from datasets.selectors import cases
 from datasets.services import labelling
 from hitl_site.lib.clock import database_now
+from policies.models import LedgerEntry, LedgerLink
 from policies.services import ledger
 from reviews.choices import ActionState
 from reviews.services import cancellations, deadlines
@@ -22,6 +26,7 @@ DAYS: Final = 30
 POLICIES_CHANGED: Final = 12  # days ago
 _A_DAY: Final = (9, 15)
 _TODAY: Final = 24
+_LEARNING_SECONDS: Final = 60.0
 # Routine checks of the last hours are left for whoever looks at the demo.
 _LEFT_FOR_THE_VISITOR: Final = timedelta(hours=20)
 
@@ -40,11 +45,18 @@ def act_out(stage: Stage, *, base: datetime, days_ago: int) -> None:
 
 
 def learn() -> None:
-    """Number what was recorded, and let the labelling follow, as the worker does all the time."""
-    while ledger.link_entries(now=database_now()):
-        pass
-    while labelling.label_cases(now=database_now()).entries:
-        pass
+    """Number what was recorded, and let the labelling follow, as the worker does all the time.
+
+    Where a worker is running, either of the two may find the work taken, and waits for it to be done.
+    """
+    give_up = time.monotonic() + _LEARNING_SECONDS
+    while time.monotonic() < give_up:
+        ledger.link_entries(now=database_now())
+        labelling.label_cases(now=database_now())
+        last = LedgerLink.objects.aggregate(last=Max("seq"))["last"] or 0
+        if cases.labelled_up_to() >= last and not LedgerEntry.objects.filter(link=None).exists():
+            return
+        time.sleep(0.05)
 
 
 def _act_out_one(
