@@ -6,14 +6,16 @@ import re
 from pathlib import Path
 
 import django_htmx
+import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory, override_settings
 
 from hitl_site.lib import csp
 
 EXACT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; "
+    "connect-src 'self' http://testserver:8001; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; object-src 'none'; "
     "manifest-src 'self'; worker-src 'self'; require-trusted-types-for 'script'; trusted-types htmx"
 )
 
@@ -30,6 +32,37 @@ def answer(address: str, **headers: str) -> HttpResponse:
 def test_every_answer_carries_exactly_this_policy() -> None:
     for address in ("/", "/review/itm_1/", "/api/v1/actions", "/adminx/", "/admin"):
         assert answer(address).headers["Content-Security-Policy"] == EXACT
+
+
+def connect_src(address: str = "/", **meta: str) -> str:
+    response = csp.ContentSecurityPolicyMiddleware(lambda request: HttpResponse(""))(
+        RequestFactory().get(address, **meta)  # type: ignore[arg-type]  # META values
+    )
+    return next(part for part in response.headers[csp.HEADER].split("; ") if part.startswith("connect-src"))
+
+
+@pytest.mark.parametrize(
+    ("stream", "allowed"),
+    [
+        ("https://live.example.com/stream", "connect-src 'self' https://live.example.com"),
+        ("http://testserver/stream", "connect-src 'self'"),
+        ("https://[broken", "connect-src 'self'"),
+        ("/stream", "connect-src 'self'"),
+    ],
+)
+def test_pages_may_listen_to_the_stream_where_that_is_another_origin(stream: str, allowed: str) -> None:
+    with override_settings(STREAM_URL=stream):
+        assert connect_src() == allowed
+
+
+def test_a_host_that_is_not_ours_never_gets_into_the_policy() -> None:
+    for host in ("evil.example", "testserver; script-src *", "testserver:80:80", ""):
+        assert connect_src(HTTP_HOST=host) == "connect-src 'self'", host
+    assert connect_src("/admin/") == "connect-src 'self'"
+
+
+def test_a_page_asked_for_under_another_host_is_a_400(client: Client) -> None:
+    assert client.get("/login/", HTTP_HOST="evil.example").status_code == 400
 
 
 def test_the_admin_may_style_inline_but_still_runs_no_inline_script() -> None:

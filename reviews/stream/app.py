@@ -16,12 +16,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.asgi import get_asgi_application
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http.cookie import parse_cookie
 from django.utils.crypto import constant_time_compare
 from psycopg import AsyncConnection
@@ -76,7 +78,9 @@ class StreamApplication:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 conninfo = _conninfo()
-                self._pool = AsyncConnectionPool(conninfo, min_size=1, max_size=4, open=False)
+                self._pool = AsyncConnectionPool(
+                    conninfo, min_size=1, max_size=4, open=False, check=AsyncConnectionPool.check_connection
+                )
                 await self._pool.open()
                 self._listener = asyncio.create_task(self._wakeups.listen(conninfo))
                 await send({"type": "lifespan.startup.complete"})
@@ -115,17 +119,28 @@ class StreamApplication:
     async def _is_pending(self, action_id: str) -> bool:
         if self._pool is None:
             return False
-        async with self._pool.connection() as connection:
-            row = await (
-                await connection.execute(
-                    "SELECT state FROM reviews_actionrequest WHERE public_id = %s", [action_id]
-                )
-            ).fetchone()
+        try:
+            async with self._pool.connection() as connection:
+                row = await (
+                    await connection.execute(
+                        "SELECT state FROM reviews_actionrequest WHERE public_id = %s", [action_id]
+                    )
+                ).fetchone()
+        except psycopg.Error as error:
+            # Django says what is the matter: it answers 503 when the database is gone.
+            logger.warning("a wait could not look (%s)", error)
+            return False
         return row is not None and row[0] == "pending_review"
 
     async def _inbox(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        if not await sync_to_async(_may_look)(headers.get(b"cookie", b"").decode("latin-1")):
+        try:
+            allowed = await sync_to_async(_may_look)(headers.get(b"cookie", b"").decode("latin-1"))
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("nobody can follow the inbox now (%s)", error)
+            await _plain(send, 503, b"The database does not answer.")
+            return
+        if not allowed:
             await _plain(send, 403, b"Sign in to follow the inbox.")
             return
         await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *_cors(headers)]})
@@ -152,6 +167,8 @@ class StreamApplication:
 
 def _may_look(cookies: str) -> bool:
     """Say whether the session cookie belongs to somebody who may see the inbox."""
+    # No request of Django's begins here, which would let go of a connection that has died.
+    close_old_connections()
     key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
     session = SessionStore(key)
     try:
@@ -185,18 +202,24 @@ def _seconds(query: bytes) -> float:
 def _cors(headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     """Let the site's own pages read the stream, which is another port of the same host."""
     origin = headers.get(b"origin", b"").decode("latin-1")
-    host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname
-    parts = urlsplit(origin)
-    own = origin == settings.PUBLIC_URL or (
-        parts.hostname == host and (parts.port or 80) == settings.HANDRAIL_PORT
-    )
-    if not origin or not own:
+    if not _is_own(origin, host=headers.get(b"host", b"").decode("latin-1")):
         return []
     return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-allow-credentials", b"true"),
         (b"vary", b"origin"),
     ]
+
+
+def _is_own(origin: str, *, host: str) -> bool:
+    """Say whether the origin is the site's: its public address, or its port on the host that was asked."""
+    try:
+        parts, asked = urlsplit(origin), urlsplit(f"//{host}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        same_host = parts.hostname is not None and parts.hostname == asked.hostname
+    except ValueError:
+        return False
+    return origin == settings.PUBLIC_URL or (same_host and port == settings.HANDRAIL_PORT)
 
 
 async def _until_disconnected(receive: Receive) -> None:

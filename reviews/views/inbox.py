@@ -40,10 +40,10 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     try:
         page = inbox_page.page(query.reading(now=now), person=request.user, now=now)
     except InvalidCursor:
-        return redirect(query.url() if query.fields else "reviews:inbox")
+        return redirect(_address_of("reviews:inbox", query))
     if query.cursor and not page.shown:
         # Everything on that page has been decided meanwhile.
-        return redirect(query.url() if query.fields else "reviews:inbox")
+        return redirect(_address_of("reviews:inbox", query))
     template = "_refresh.html" if is_fragment(request) else "page.html"
     response = render(request, f"reviews/inbox/{template}", _context(request, query, page, now=now))
     response["Cache-Control"] = "no-store"
@@ -61,9 +61,13 @@ def start(request: AuthenticatedRequest) -> HttpResponseBase:
         item = claims.claim_next(reviewer=request.user, now=now, view=query.reading(now=now).view)
     except claims.NothingToClaim:
         messages.info(request, "Nothing here is free for you now: it is decided, or others are on it.")
-        return redirect(resolve_url("reviews:inbox") + (query.url() if query.fields else ""))
-    address = resolve_url("reviews:review", item_id=item.public_id)
-    return redirect(address + (query.url() if query.fields else ""))
+        return redirect(_address_of("reviews:inbox", query))
+    return redirect(_address_of("reviews:review", query, item_id=item.public_id))
+
+
+def _address_of(name: str, query: InboxQuery, **parts: str) -> str:
+    """Return the address of a page with the filters that carry over."""
+    return resolve_url(name, **parts) + (query.url() if query.fields else "")
 
 
 def _context(
