@@ -17,6 +17,7 @@ class LedgerFilter:
     verb: str = ""
     actor_kind: str = ""
     actor_id: str = ""
+    actor_name: str = ""
     object_id: str = ""
     action_id: str = ""
     since: datetime | None = None
@@ -33,6 +34,8 @@ def matching(filters: LedgerFilter) -> QuerySet[LedgerLink]:
     for field in ("actor_kind", "actor_id", "object_id", "action_id"):
         if wanted := getattr(filters, field):
             links = links.filter(**{f"entry__{field}": wanted})
+    if filters.actor_name:
+        links = links.filter(entry__actor_name__iexact=filters.actor_name)
     if filters.since is not None:
         links = links.filter(entry__occurred_at__gte=filters.since)
     if filters.until is not None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -202,6 +202,25 @@ def verify(*, progress: Callable[[int], None] | None = None) -> Verification:
         if progress and verified % 1000 == 0:
             progress(verified)
     return Verification(None, "", verified, previous_hash)
+
+
+def problems_of(links: Iterable[LedgerLink]) -> dict[int, str]:
+    """Recompute some links, each against the one before it; return what does not hold, by ``seq``.
+
+    A look at what a page shows, in one query. It says nothing of the rest of the chain: ``verify`` does.
+    """
+    shown = list(links)
+    before = [link.seq - 1 for link in shown]
+    hashes = dict(LedgerLink.objects.filter(seq__in=before).values_list("seq", "hash"))
+    hashes[0] = GENESIS_HASH
+    found = {}
+    for link in shown:
+        payload = getattr(link.entry, "payload", None)
+        previous_hash = hashes.get(link.seq - 1, "")
+        problem = _problem_of(link, payload, expected_seq=link.seq, previous_hash=previous_hash)
+        if problem:
+            found[link.seq] = problem
+    return found
 
 
 def read(*, reader: str, limit: int = 500) -> list[LinkedEntry]:

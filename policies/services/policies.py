@@ -21,13 +21,17 @@ from policies.services.ledger import Actor
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-__all__ = ["InvalidPolicy", "NotADraft", "publish", "put_in_force", "save_draft"]
+__all__ = ["DraftChanged", "InvalidPolicy", "NotADraft", "publish", "put_in_force", "save_draft"]
 
 _NAME_LENGTH: Final = 200
 
 
 class NotADraft(Exception):
     """Only a draft can be published, and only once."""
+
+
+class DraftChanged(Exception):
+    """The draft is not the one that the publisher has read."""
 
 
 def save_draft(
@@ -60,14 +64,26 @@ def save_draft(
     return version
 
 
-def publish(*, version: PolicyVersion, publisher: User, reason: str, now: datetime) -> PolicyVersion:
-    """Put a draft in force in place of the version before it; from here on neither changes any more."""
+def publish(
+    *,
+    version: PolicyVersion,
+    publisher: User,
+    reason: str,
+    content_sha256: str | None = None,
+    now: datetime,
+) -> PolicyVersion:
+    """Put a draft in force in place of the version before it; from here on neither changes any more.
+
+    ``content_sha256`` names the text that the publisher has read: another one is not published.
+    """
     actor = Actor.person(publisher)
     with transaction.atomic():
         _lock(version.action_type)
         draft = PolicyVersion.objects.select_related("action_type").get(pk=version.pk)
         if draft.state != PolicyState.DRAFT:
             raise NotADraft(f"{draft} is {draft.state}.")
+        if content_sha256 is not None and content_sha256 != draft.content_sha256:
+            raise DraftChanged(f"{draft.author_name} changed {draft} after you read it: read it again.")
         before = PolicyVersion.objects.filter(action_type=draft.action_type, state=PolicyState.LIVE).first()
         if before is not None:
             before.state, before.retired_at = PolicyState.RETIRED, now

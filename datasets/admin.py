@@ -1,0 +1,46 @@
+"""The learning app in Django's admin, to read."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from datasets.models import Dataset, DatasetMember, DatasetVersion, Export, LabelledCase
+from hitl_site.admin_site import ReadOnlyAdmin
+
+
+@admin.register(LabelledCase)
+class LabelledCaseAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type", "agent", "label", "source", "strength", "decided_at")
+    list_filter = ("label", "source", "strength")
+    search_fields = ("=public_id", "=action_id", "=decision_id")
+
+
+@admin.register(Dataset)
+class DatasetAdmin(ReadOnlyAdmin):
+    list_display = ("name", "created_by_name", "created_at")
+    search_fields = ("name", "=public_id")
+
+
+@admin.register(DatasetVersion)
+class DatasetVersionAdmin(ReadOnlyAdmin):
+    list_display = ("dataset", "number", "case_count", "content_sha256", "frozen_by_name", "frozen_at")
+    list_select_related = ("dataset",)
+    search_fields = ("dataset__name", "=public_id", "=content_sha256")
+
+
+@admin.register(DatasetMember)
+class DatasetMemberAdmin(ReadOnlyAdmin):
+    list_display = ("version", "position", "case")
+    list_select_related = ("version__dataset", "case")
+    search_fields = ("=case__public_id",)
+
+
+@admin.register(Export)
+class ExportAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "version", "format", "state", "rows_done", "rows_total", "requested_by_name",
+        "requested_at",
+    )  # fmt: skip
+    list_filter = ("state", "format")
+    list_select_related = ("version__dataset",)
+    search_fields = ("=public_id", "=sha256")

@@ -1,0 +1,187 @@
+"""Django's admin: superusers read all of it, secrets stay out, and long lists cost what short ones cost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from datasets.services import exporting, freezing
+from datasets.tests.base import Learners, label, make_dataset
+from hitl_site.lib import ids
+from hitl_site.lib.clock import database_now
+from policies.choices import KillSwitchScope
+from policies.models import Agent, KillSwitch
+from policies.services import agents, kill_switch
+from policies.services.ledger import Actor
+from reviews.choices import DecisionKind, IngestState, SkipReason
+from reviews.models import Draft, Escalation, Execution, IngestRow, ItemView, Permit, Queue, Skip
+from reviews.tests.cast import Cast, decide_as, held, make_person, propose
+
+pytestmark = pytest.mark.django_db
+
+OURS = [
+    model for app in ("policies", "reviews", "datasets") for model in apps.get_app_config(app).get_models()
+]
+EDITABLE = {User, Group, Queue}
+EVERYTHING: list[type[Model]] = [*OURS, User, Group]
+
+
+@pytest.fixture
+def superuser(db: None) -> Client:
+    return browser_of(User.objects.create_superuser("root", password="a long enough password"))
+
+
+def browser_of(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def url(model: type[Model], page: str, *args: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def fill(cast: Cast, *, round_number: int = 0) -> None:
+    """Make a row of every kind: what services make by services, the rest by hand."""
+    now = database_now()
+    olga = Actor.person(cast.olga)
+    item = held(cast)
+    decide_as(cast.alice, item, DecisionKind.APPROVE)
+    label()
+    permit = Permit.objects.filter(action=item.action).first()
+    assert permit is not None
+    if not hasattr(permit, "execution"):
+        Execution.objects.create(
+            public_id=ids.new("exe"),
+            permit=permit,
+            action=item.action,
+            started_at=now,
+            lease_until=now + timedelta(minutes=5),
+        )
+    other = held(cast)
+    Escalation.objects.create(
+        item=other, reviewer=cast.alice, reviewer_name="Alice", to_user=cast.bob, note="?", escalated_at=now
+    )
+    Skip.objects.create(item=other, reviewer=cast.alice, reason=SkipReason.NEED_TIME, skipped_at=now)
+    Draft.objects.create(item=other, reviewer=cast.alice, form={"note": ["n"]}, updated_at=now)
+    ItemView.objects.create(
+        public_id=ids.new("view"), item=other, reviewer=cast.alice, opened_at=now, last_seen_at=now
+    )
+    IngestRow.objects.create(
+        public_id=ids.new("act"),
+        batch_id=ids.new("bat"),
+        agent=cast.clerk,
+        idempotency_key=f"row-{round_number}",
+        body_digest="sha256:0",
+        body={},
+        state=IngestState.ACCEPTED,
+        accepted_at=now,
+    )
+    agent = agents.create_agent(name=f"agent-{round_number}", owner=cast.carol, actor=olga, now=now)
+    kill_switch.engage(
+        scope=KillSwitchScope.AGENT, agent=agent, reason="A drill", engaged_by=cast.olga, now=now
+    )
+    version = freezing.freeze(
+        dataset_id=make_dataset(f"Set {round_number}").public_id, frozen_by=None, now=now
+    ).version
+    exporting.request(version_id=version.public_id, requested_by=cast.olga, now=now)
+
+
+def test_every_model_of_ours_is_there() -> None:
+    assert [model.__name__ for model in OURS if not admin.site.is_registered(model)] == []
+
+
+def test_every_list_and_one_page_of_each_open_for_a_superuser(superuser: Client, learners: Learners) -> None:
+    fill(learners.cast)
+    assert superuser.get(reverse("admin:index")).status_code == 200
+    for model in EVERYTHING:
+        assert superuser.get(url(model, "changelist")).status_code == 200, model
+        row = model._default_manager.first()
+        assert row is not None, model
+        assert superuser.get(url(model, "change", row.pk)).status_code == 200, model
+
+
+def test_facts_cannot_be_added_changed_or_deleted(superuser: Client, learners: Learners) -> None:
+    fill(learners.cast)
+    for model in OURS:
+        if model in EDITABLE:
+            continue
+        row = model._default_manager.first()
+        assert row is not None
+        before = list(model._default_manager.order_by("pk").values())
+        for page, args in (("add", ()), ("change", (row.pk,)), ("delete", (row.pk,))):
+            assert superuser.post(url(model, page, *args), {"post": "yes"}).status_code == 403, (model, page)
+        assert list(model._default_manager.order_by("pk").values()) == before
+
+
+def test_people_and_groups_and_queues_can_be_edited(superuser: Client, learners: Learners) -> None:
+    answer = superuser.post(url(Queue, "add"), {"slug": "refunds", "name": "Refunds", "icon": "banknote"})
+    assert answer.status_code == 302
+    queue = Queue.objects.get(slug="refunds")
+    assert ids.is_valid(queue.public_id, "que")
+    superuser.post(url(Queue, "change", queue.pk), {"slug": "other", "name": "Money", "icon": "banknote"})
+    queue.refresh_from_db()
+    assert (queue.slug, queue.name) == ("refunds", "Money")
+    assert superuser.post(url(Queue, "delete", queue.pk), {"post": "yes"}).status_code == 403
+    peoples: tuple[type[Model], ...] = (User, Group)
+    for model in peoples:
+        assert superuser.get(url(model, "add")).status_code == 200
+
+
+def test_secrets_are_not_shown(superuser: Client, learners: Learners) -> None:
+    fill(learners.cast)
+    permit = Permit.objects.first()
+    key = learners.cast.key
+    assert permit is not None
+    assert len(permit.token) > 50
+    for model, row in ((Permit, permit), (type(key), key)):
+        pages = [superuser.get(url(model, "changelist")), superuser.get(url(model, "change", row.pk))]
+        for page in pages:
+            text = page.content.decode()
+            assert permit.token not in text
+            assert "secret_hmac" not in text
+            assert "Secret hmac" not in text
+
+
+@pytest.mark.parametrize("group", ["ops_admin", "auditor", "reviewer", "staff"])
+def test_nobody_else_gets_in(learners: Learners, group: str) -> None:
+    person = make_person("Somebody", group)
+    if group == "staff":
+        # Even with every permission: being staff is not enough.
+        from django.contrib.auth.models import Permission
+
+        person.is_staff = True
+        person.save()
+        person.user_permissions.set(Permission.objects.all())
+    browser = browser_of(person)
+    assert browser.get(reverse("admin:index")).status_code == 302
+    for model in EVERYTHING:
+        assert browser.get(url(model, "changelist")).status_code == 302, model
+    assert Client().get(url(Agent, "changelist")).status_code == 302
+
+
+def test_a_list_asks_as_much_for_many_rows_as_for_few(superuser: Client, learners: Learners) -> None:
+    fill(learners.cast)
+    few = {}
+    for model in OURS:
+        superuser.get(url(model, "changelist"))
+        with CaptureQueriesContext(connection) as queries:
+            superuser.get(url(model, "changelist"))
+        few[model] = len(queries)
+    for round_number in (1, 2, 3):
+        fill(learners.cast, round_number=round_number)
+    propose(learners.cast, action_type="note.add", arguments={"text": "x"}, confidence=0.9)
+    assert KillSwitch.objects.count() == 4
+    for model in OURS:
+        with CaptureQueriesContext(connection) as queries:
+            superuser.get(url(model, "changelist"))
+        assert len(queries) == few[model], model

@@ -1,0 +1,128 @@
+"""The governing app in Django's admin, to read. No secret of a key and no salt of a payload is shown."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from hitl_site.admin_site import ReadOnlyAdmin
+from policies.models import (
+    ActionType,
+    Agent,
+    AgentKey,
+    AgentVersion,
+    AutonomyGrant,
+    GateCheck,
+    KillSwitch,
+    LedgerCursor,
+    LedgerEntry,
+    LedgerLink,
+    LedgerPayload,
+    Observation,
+    PolicyVersion,
+)
+
+
+@admin.register(ActionType)
+class ActionTypeAdmin(ReadOnlyAdmin):
+    list_display = ("name", "title", "risk", "irreversible", "widens_rights", "autonomy_cap", "updated_at")
+    list_filter = ("risk", "irreversible", "widens_rights", "autonomy_cap")
+    search_fields = ("name", "title", "public_id")
+
+
+@admin.register(PolicyVersion)
+class PolicyVersionAdmin(ReadOnlyAdmin):
+    list_display = ("action_type", "number", "state", "author_name", "created_at", "published_at")
+    list_filter = ("state",)
+    list_select_related = ("action_type",)
+    search_fields = ("action_type__name", "public_id", "content_sha256")
+
+
+@admin.register(Agent)
+class AgentAdmin(ReadOnlyAdmin):
+    list_display = ("name", "state", "owner", "created_at", "last_seen_at")
+    list_filter = ("state",)
+    list_select_related = ("owner",)
+    search_fields = ("name", "public_id")
+
+
+@admin.register(AgentVersion)
+class AgentVersionAdmin(ReadOnlyAdmin):
+    list_display = ("agent", "label", "first_seen_at")
+    list_select_related = ("agent",)
+    search_fields = ("agent__name", "label", "public_id")
+
+
+@admin.register(AgentKey)
+class AgentKeyAdmin(ReadOnlyAdmin):
+    list_display = ("lookup", "agent", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("agent",)
+    search_fields = ("lookup", "agent__name", "public_id")
+    exclude = ("secret_hmac",)
+
+
+@admin.register(AutonomyGrant)
+class AutonomyGrantAdmin(ReadOnlyAdmin):
+    list_display = (
+        "agent_version", "action_type", "level", "certified", "granted_by_name", "granted_at", "ended_at",
+    )  # fmt: skip
+    list_filter = ("level", "certified", ("ended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("agent_version__agent", "action_type")
+    search_fields = ("agent_version__agent__name", "action_type__name", "public_id")
+
+
+@admin.register(KillSwitch)
+class KillSwitchAdmin(ReadOnlyAdmin):
+    list_display = ("scope", "agent", "action_type", "engaged_by_name", "engaged_at", "lifted_at", "reason")
+    list_filter = ("scope", ("lifted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("agent", "action_type")
+    search_fields = ("reason", "public_id")
+
+
+@admin.register(GateCheck)
+class GateCheckAdmin(ReadOnlyAdmin):
+    list_display = (
+        "action_id", "action_type_name", "agent_version", "verdict", "trigger", "score", "level",
+        "audit_selected", "evaluated_at",
+    )  # fmt: skip
+    list_filter = ("verdict", "trigger", "level", "audit_selected", "blind", "drill")
+    list_select_related = ("agent_version__agent",)
+    search_fields = ("=action_id", "=public_id")
+
+
+@admin.register(Observation)
+class ObservationAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "action_type", "agent_version", "audited", "error", "considered", "propensity",
+        "observed_at",
+    )  # fmt: skip
+    list_filter = ("audited", "error", "considered", "blind")
+    list_select_related = ("action_type", "agent_version__agent")
+    search_fields = ("=decision_id", "=public_id")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id", "occurred_at", "actor_name", "verb", "object_kind", "object_id", "action_id", "request_id",
+    )  # fmt: skip
+    list_filter = ("actor_kind", "object_kind")
+    search_fields = ("=object_id", "=action_id", "=request_id", "=verb")
+
+
+@admin.register(LedgerPayload)
+class LedgerPayloadAdmin(ReadOnlyAdmin):
+    list_display = ("entry_id", "erased_at")
+    list_filter = (("erased_at", admin.EmptyFieldListFilter),)
+    exclude = ("salt",)
+
+
+@admin.register(LedgerLink)
+class LedgerLinkAdmin(ReadOnlyAdmin):
+    list_display = ("seq", "entry_id", "hash", "previous_hash", "linked_at")
+    search_fields = ("=hash",)
+
+
+@admin.register(LedgerCursor)
+class LedgerCursorAdmin(ReadOnlyAdmin):
+    list_display = ("reader", "seq", "updated_at")

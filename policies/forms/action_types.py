@@ -1,0 +1,239 @@
+"""The form of a declaration. It parses text into values; what may stand is the service's to say."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Final, cast
+
+from django import forms
+
+from hitl_site.lib import strict_json
+from hitl_site.lib.jsonb import from_jsonb
+from hitl_site.lib.strict_json import JsonValue
+from policies.choices import AutonomyLevel, Risk
+from policies.models import ActionType
+from policies.services.action_types import DEFAULT_REASON_CODES, Declaration, InvalidActionType
+
+ICONS: Final = (
+    ("wrench", "Tool"),
+    ("banknote", "Money"),
+    ("mail", "Mail"),
+    ("message-square", "Message"),
+    ("key-round", "Access"),
+    ("user", "Person"),
+    ("calendar", "Calendar"),
+    ("package", "Order"),
+    ("truck", "Delivery"),
+    ("plane", "Travel"),
+    ("file-text", "Document"),
+    ("database", "Data"),
+    ("server", "Server"),
+    ("git-branch", "Code"),
+    ("trash-2", "Deletion"),
+    ("phone", "Call"),
+)
+_CHECK: Final = {"class": "check"}
+
+
+def _text(**attributes: object) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "input", "autocomplete": "off", **attributes})
+
+
+def _lines(rows: int, *, code: bool = False) -> forms.Textarea:
+    classes = "textarea textarea-code" if code else "textarea"
+    return forms.Textarea(attrs={"class": classes, "rows": rows, "spellcheck": "false" if code else "true"})
+
+
+class DeclarationForm(forms.Form):
+    """What an operator says of an action type. ``seen`` is the state that the form was filled from."""
+
+    title = forms.CharField(
+        label="Title", widget=_text(), help_text="What people call it, such as “Issue a refund”."
+    )
+    title_template = forms.CharField(
+        label="Title of one action",
+        required=False,
+        widget=_text(spellcheck="false"),
+        help_text="The sentence in the inbox, made of arguments: Refund {amount} for {order_id}. Without"
+        " it the title is shown.",
+    )
+    icon = forms.ChoiceField(
+        label="Icon", choices=ICONS, initial="wrench", widget=forms.RadioSelect(attrs=_CHECK)
+    )
+    risk = forms.ChoiceField(
+        label="Risk",
+        choices=Risk.choices,
+        initial=Risk.MEDIUM,
+        widget=forms.RadioSelect(attrs=_CHECK),
+        help_text="High: a person approves every one. Critical: two people do.",
+    )
+    irreversible = forms.BooleanField(
+        label="It cannot be undone",
+        required=False,
+        widget=forms.CheckboxInput(attrs=_CHECK),
+        help_text="Then its cap is Review all.",
+    )
+    widens_rights = forms.BooleanField(
+        label="It can widen the agent’s own rights",
+        required=False,
+        widget=forms.CheckboxInput(attrs=_CHECK),
+        help_text="Then it is never allowed without a person.",
+    )
+    argument_schema = forms.CharField(
+        label="Schema of the arguments",
+        required=False,
+        strip=False,
+        widget=_lines(12, code=True),
+        help_text="JSON Schema 2020-12. It is the declared scope (what is outside is held) and the reviewer’s"
+        " edit form.",
+    )
+    reason_codes = forms.CharField(
+        label="Reasons a reviewer can give",
+        widget=_lines(7),
+        help_text="One a line, code: label. The first nine have the keys 1 to 9.",
+    )
+    checklist = forms.CharField(
+        label="Check before you decide",
+        required=False,
+        widget=_lines(3),
+        help_text="One sentence a line; reviewers see them beside the proposal.",
+    )
+    cluster_pointer = forms.CharField(
+        label="Actions are one event when they share",
+        required=False,
+        widget=_text(spellcheck="false"),
+        help_text="A JSON pointer into the arguments, such as /order_id. Statistics count an event, not each"
+        " action of it.",
+    )
+    autonomy_cap = forms.ChoiceField(
+        label="Highest level anybody can be granted",
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    first_contact_level = forms.ChoiceField(
+        label="Level of a new agent version",
+        choices=[(AutonomyLevel.REVIEW_ALL, "Review all"), (AutonomyLevel.SHADOW, "Shadow: nothing runs")],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    reading_floor = forms.DecimalField(
+        label="Reading floor, seconds",
+        min_value=Decimal(0),
+        max_value=Decimal(600),
+        initial=Decimal(2),
+        widget=forms.NumberInput(attrs={"class": "input", "step": "0.1"}),
+        help_text="An approval that is faster does not count as considered.",
+    )
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: object, icon: str = "", **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
+        icons, cap = self.fields["icon"], self.fields["autonomy_cap"]
+        assert isinstance(icons, forms.ChoiceField)
+        assert isinstance(cap, forms.ChoiceField)
+        if icon and icon not in dict(ICONS):
+            # Declared by a command: a choice that is not among ours must not be lost by an edit.
+            icons.choices = [*ICONS, (icon, icon)]
+        cap.choices = AutonomyLevel.choices
+
+    def clean_argument_schema(self) -> JsonValue:
+        """Return the schema, None for an empty field. The same door as the API's: one meaning for all."""
+        text = str(self.cleaned_data["argument_schema"])
+        if not text.strip():
+            return None
+        try:
+            return strict_json.parse(text.encode("utf-8", "surrogatepass"))
+        except strict_json.DoorError as error:
+            place = f"At {error.pointer}: " if error.pointer else ""
+            raise forms.ValidationError(place + error.detail) from None
+
+    def clean_reason_codes(self) -> list[dict[str, str]]:
+        """Return the codes with their labels. Every line that has no colon is named."""
+        codes, faults = [], []
+        for number, line in enumerate(str(self.cleaned_data["reason_codes"]).splitlines(), start=1):
+            code, colon, label = line.partition(":")
+            if colon:
+                codes.append({"code": code.strip(), "label": label.strip()})
+            elif line.strip():
+                faults.append(f"Line {number} is not of the form code: label.")
+        if faults:
+            raise forms.ValidationError(faults)
+        return codes
+
+    def clean_checklist(self) -> list[str]:
+        """Return the sentences."""
+        lines = str(self.cleaned_data["checklist"]).splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def declaration(self) -> Declaration:
+        """Return what the service is asked to declare."""
+        data = self.cleaned_data
+        declared = Declaration(
+            title=data["title"],
+            title_template=data["title_template"],
+            icon=data["icon"],
+            risk=Risk(data["risk"]),
+            irreversible=data["irreversible"],
+            widens_rights=data["widens_rights"],
+            argument_schema=data["argument_schema"],
+            reason_codes=data["reason_codes"],
+            checklist=data["checklist"],
+            cluster_pointer=data["cluster_pointer"],
+            first_contact_level=AutonomyLevel(data["first_contact_level"]),
+            reading_floor_ms=round(data["reading_floor"] * 1000),
+        )
+        if data["autonomy_cap"]:
+            declared["autonomy_cap"] = AutonomyLevel(data["autonomy_cap"])
+        return declared
+
+    def add_faults(self, invalid: InvalidActionType) -> None:
+        """Put each fault that the service found at its field."""
+        for error in invalid.errors:
+            field = "reading_floor" if error.field == "reading_floor_ms" else error.field
+            self.add_error(field if field in self.fields else None, error.message)
+
+
+class NewActionTypeForm(DeclarationForm):
+    """A first declaration: with a name, which stays for ever."""
+
+    name = forms.CharField(
+        label="Name",
+        widget=_text(spellcheck="false", autocapitalize="none"),
+        help_text="What agents send, such as refund.issue. It can never be changed.",
+    )
+    field_order = ("name",)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
+        cap = self.fields["autonomy_cap"]
+        assert isinstance(cap, forms.ChoiceField)
+        # Nothing chosen: what is grave stops at Review all, by itself.
+        cap.required = False
+        cap.choices = [("", "By its risk"), *AutonomyLevel.choices]
+        self.fields["reason_codes"].initial = lines_of_codes(DEFAULT_REASON_CODES)
+
+
+def lines_of_codes(codes: object) -> str:
+    """Return reason codes as the form has them."""
+    listed = cast(list[dict[str, str]], list(cast(list[object], codes)))
+    return "\n".join(f"{code['code']}: {code['label']}" for code in listed)
+
+
+def initial_of(action_type: ActionType) -> dict[str, object]:
+    """Return the fields of the form as they stand."""
+    schema = from_jsonb(action_type.argument_schema)
+    return {
+        "title": action_type.title,
+        "title_template": action_type.title_template,
+        "icon": action_type.icon,
+        "risk": action_type.risk,
+        "irreversible": action_type.irreversible,
+        "widens_rights": action_type.widens_rights,
+        "argument_schema": "" if schema is None else json.dumps(schema, indent=2, ensure_ascii=False),
+        "reason_codes": lines_of_codes(action_type.reason_codes),
+        "checklist": "\n".join(action_type.checklist),
+        "cluster_pointer": action_type.cluster_pointer,
+        "autonomy_cap": action_type.autonomy_cap,
+        "first_contact_level": action_type.first_contact_level,
+        "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,
+        "seen": action_type.updated_at.isoformat(),
+    }

@@ -1,0 +1,251 @@
+"""Agents on their pages: keys that are shown once, pausing, and levels granted by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from hitl_site.lib.clock import database_now
+from policies.choices import AgentState, AutonomyLevel, KillSwitchScope
+from policies.models import ActionType, Agent, AgentKey, AgentVersion, AutonomyGrant, LedgerPayload
+from policies.services import agents, autonomy, kill_switch
+from policies.tests.base import NOON, SYSTEM, make_agent, make_refund_type, recorded, trust
+from policies.tests.people import browser_of, make_member, text_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(db: None) -> Client:
+    return browser_of(make_member("ops_admin"))
+
+
+def page_of(agent: Agent) -> str:
+    return f"/agents/{agent.public_id}/"
+
+
+def test_an_agent_is_registered(browser: Client, alice: User) -> None:
+    answer = browser.post("/agents/new/", {"name": "clerk", "owner": alice.pk, "description": "Refunds"})
+    agent = Agent.objects.get()
+    assert answer.headers["Location"] == page_of(agent)
+    assert (agent.name, agent.owner, agent.description) == ("clerk", alice, "Refunds")
+    assert recorded("agent.created")[0]["owner"] == "alice"
+
+
+def test_a_name_that_is_taken_is_refused_at_its_field(browser: Client, clerk: Agent) -> None:
+    answer = browser.post("/agents/new/", {"name": "clerk", "description": "Another"})
+    assert answer.status_code == 422
+    assert "There is an agent named clerk already." in text_of(answer)
+    assert "Another" in text_of(answer)
+    assert Agent.objects.count() == 1
+
+
+def test_a_key_is_shown_once_and_kept_nowhere(browser: Client, clerk: Agent) -> None:
+    form = {"key-scopes": ["actions:create", "actions:read"], "key-environments": "production, staging"}
+    answer = browser.post(f"{page_of(clerk)}keys/", form)
+    token = answer.context["token"]
+    assert f'value="{token}"' in answer.content.decode()
+    assert answer.headers["Cache-Control"] == "no-store"
+    key = agents.authenticate(token=token, now=database_now())
+    assert (key.scopes, key.environments) == (["actions:create", "actions:read"], ["production", "staging"])
+    assert token not in browser.get(page_of(clerk)).content.decode()
+    secret = token.split("_")[3]
+    kept = [str(session.get_decoded()) for session in Session.objects.all()]
+    kept += [str(payload.body) for payload in LedgerPayload.objects.all()]
+    assert not [text for text in kept if secret in text]
+
+
+def test_a_key_can_expire(browser: Client, clerk: Agent) -> None:
+    browser.post(f"{page_of(clerk)}keys/", {"key-scopes": ["actions:create"], "key-expires_in": "30"})
+    key = AgentKey.objects.get()
+    assert key.expires_at == key.created_at + timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"key-scopes": ["everything"]},
+        {"key-scopes": ["actions:create"], "key-expires_in": "7"},
+        {"key-scopes": ["actions:create"], "key-environments": "x" * 41},
+    ],
+)
+def test_a_key_that_cannot_be_is_refused(browser: Client, clerk: Agent, form: dict[str, object]) -> None:
+    assert browser.post(f"{page_of(clerk)}keys/", form).status_code == 422
+    assert not AgentKey.objects.exists()
+
+
+def test_a_revoked_key_opens_nothing_and_is_shown_as_such(browser: Client, clerk: Agent) -> None:
+    key, token = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=NOON)
+    assert browser.post(f"{page_of(clerk)}keys/{key.public_id}/revoke/").status_code == 302
+    with pytest.raises(agents.UnknownKey):
+        agents.authenticate(token=token, now=database_now())
+    page = browser.get(page_of(clerk))
+    assert [row.state for row in page.context["keys"]] == ["revoked"]
+    assert "/revoke/" not in page.content.decode()
+
+
+def test_a_key_of_another_agent_is_not_found_here(browser: Client, clerk: Agent) -> None:
+    other, _ = make_agent("other")
+    key, _ = agents.create_key(agent=other, scopes=["actions:create"], actor=SYSTEM, now=NOON)
+    assert browser.post(f"{page_of(clerk)}keys/{key.public_id}/revoke/").status_code == 404
+    key.refresh_from_db()
+    assert key.revoked_at is None
+
+
+def test_pausing_and_resuming_need_a_reason_that_is_on_record(browser: Client, clerk: Agent) -> None:
+    assert browser.post(f"{page_of(clerk)}pause/", {"state-reason": " "}).status_code == 422
+    assert Agent.objects.get().state == AgentState.ACTIVE
+    browser.post(f"{page_of(clerk)}pause/", {"state-reason": "It loops"})
+    assert Agent.objects.get().state == AgentState.PAUSED
+    assert browser.post(f"{page_of(clerk)}resume/", {}).status_code == 422
+    browser.post(f"{page_of(clerk)}resume/", {"state-reason": "Mended"})
+    assert Agent.objects.get().state == AgentState.ACTIVE
+    assert recorded("agent.paused")[0]["reason"] == "It loops"
+    assert recorded("agent.resumed")[0]["reason"] == "Mended"
+
+
+def test_a_retired_agent_stays_retired(browser: Client, clerk: Agent) -> None:
+    agents.retire_agent(agent=clerk, reason="Replaced", actor=SYSTEM, now=NOON)
+    answer = browser.post(f"{page_of(clerk)}resume/", {"state-reason": "Come back"})
+    assert answer.status_code == 409
+    assert "clerk is retired." in text_of(answer)
+    assert Agent.objects.get().state == AgentState.RETIRED
+
+
+def grant_form(granted: AgentVersion, **fields: str) -> dict[str, str]:
+    typed = {
+        "version": granted.public_id,
+        "action_type": "refund.issue",
+        "level": "threshold",
+        "expires_in": "30",
+        "reason": "Watched for a month",
+        **fields,
+    }
+    return {f"grant-{name}": value for name, value in typed.items()}
+
+
+def test_a_level_granted_by_hand_is_not_certified_and_says_who(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType
+) -> None:
+    answer = browser.post(f"{page_of(clerk)}autonomy/", grant_form(clerk_v1))
+    assert answer.status_code == 302
+    granted = AutonomyGrant.objects.get()
+    assert (granted.level, granted.certified, granted.reason) == ("threshold", False, "Watched for a month")
+    assert granted.expires_at == granted.granted_at + timedelta(days=30)
+    page = browser.get(page_of(clerk))
+    (row,) = page.context["levels"]
+    assert (row.level, row.grant) == (AutonomyLevel.THRESHOLD, granted)
+    assert "Not certified" in text_of(page)
+    assert "by ops_admin-member" in text_of(page)
+
+
+def test_a_level_above_the_cap_is_refused_at_its_field(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion
+) -> None:
+    make_refund_type(irreversible=True)
+    answer = browser.post(f"{page_of(clerk)}autonomy/", grant_form(clerk_v1))
+    assert answer.status_code == 422
+    assert "refund.issue goes up to Review all; Threshold is above." in text_of(answer)
+    assert "Watched for a month" in text_of(answer)
+    assert not AutonomyGrant.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["reason", "level", "action_type", "version"])
+def test_a_grant_lacks_nothing(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType, field: str
+) -> None:
+    form = grant_form(clerk_v1, **{field: " "})
+    assert browser.post(f"{page_of(clerk)}autonomy/", form).status_code == 422
+    assert not AutonomyGrant.objects.exists()
+
+
+def test_a_version_of_another_agent_cannot_be_granted_anything_here(
+    browser: Client, clerk: Agent, refund: ActionType
+) -> None:
+    _, other = make_agent("other")
+    assert browser.post(f"{page_of(clerk)}autonomy/", grant_form(other)).status_code == 422
+    assert not AutonomyGrant.objects.exists()
+
+
+def test_ending_a_grant_needs_a_reason_and_happens_once(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType, alice: User
+) -> None:
+    granted = trust(clerk_v1, refund, alice)
+    url = f"{page_of(clerk)}autonomy/{granted.public_id}/end/"
+    assert browser.post(url, {}).status_code == 422
+    granted.refresh_from_db()
+    assert granted.ended_at is None
+    form = {f"{granted.public_id}-reason": "It drifted"}
+    assert browser.post(url, form).status_code == 302
+    assert browser.post(url, form).status_code == 409
+    assert [entry["reason"] for entry in recorded("autonomy.ended")] == ["It drifted"]
+    (row,) = browser.get(page_of(clerk)).context["levels"]
+    assert (row.level, row.grant) == (AutonomyLevel.REVIEW_ALL, None)
+
+
+def test_the_page_shows_the_levels_of_the_version_asked_for(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType, alice: User
+) -> None:
+    trust(clerk_v1, refund, alice, level=AutonomyLevel.AUTONOMOUS)
+    newer = agents.see_version(agent=clerk, label="2.0", now=NOON + timedelta(days=1))
+    page = browser.get(page_of(clerk))
+    assert page.context["chosen"] == newer
+    assert [row.level for row in page.context["levels"]] == [AutonomyLevel.REVIEW_ALL]
+    page = browser.get(f"{page_of(clerk)}?version={clerk_v1.public_id}")
+    assert [row.level for row in page.context["levels"]] == [AutonomyLevel.AUTONOMOUS]
+    assert browser.get(f"{page_of(clerk)}?version=nonsense").context["chosen"] == newer
+
+
+def test_a_cap_that_was_lowered_afterwards_cuts_the_level_that_is_shown(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType, alice: User
+) -> None:
+    from policies.services import action_types
+
+    trust(clerk_v1, refund, alice, level=AutonomyLevel.AUTONOMOUS)
+    action_types.change(action_type=refund, autonomy_cap=AutonomyLevel.REVIEW_ALL, actor=SYSTEM, now=NOON)
+    page = browser.get(page_of(clerk))
+    assert [row.level for row in page.context["levels"]] == [AutonomyLevel.REVIEW_ALL]
+    assert "cut by the cap from Autonomous" in text_of(page)
+
+
+def test_a_grant_that_lapsed_is_not_in_force(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType, alice: User
+) -> None:
+    autonomy.grant(
+        agent_version=clerk_v1,
+        action_type=refund,
+        level=AutonomyLevel.THRESHOLD,
+        reason="For a minute",
+        granted_by=alice,
+        expires_at=NOON + timedelta(minutes=1),
+        now=NOON,
+    )
+    assert [row.grant for row in browser.get(page_of(clerk)).context["levels"]] == [None]
+
+
+def test_the_list_counts_what_may_run(browser: Client, clerk: Agent, alice: User) -> None:
+    other, _ = make_agent("other")
+    make_agent("third")
+    agents.pause_agent(agent=clerk, reason="A pause", actor=SYSTEM, now=NOON)
+    kill_switch.engage(scope=KillSwitchScope.AGENT, agent=other, reason="A stop", engaged_by=alice, now=NOON)
+    agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=NOON)
+    agents.create_key(
+        agent=clerk, scopes=["actions:create"], expires_at=NOON + timedelta(days=1), actor=SYSTEM, now=NOON
+    )
+    page = browser.get("/agents/")
+    assert page.context["running"] == 1
+    rows = {row.agent.name: (row.versions, row.live_keys, row.stopped) for row in page.context["rows"]}
+    assert rows == {"clerk": (1, 1, False), "other": (1, 0, True), "third": (1, 0, False)}
+
+
+def test_an_agent_that_is_not_there_is_not_found(browser: Client) -> None:
+    assert browser.get("/agents/agt_0/").status_code == 404
+    assert browser.post("/agents/agt_0/pause/", {"state-reason": "x"}).status_code == 404

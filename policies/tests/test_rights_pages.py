@@ -1,0 +1,170 @@
+"""Every address of the governing app against every group of people: who gets in, who acts, who is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from hitl_site.groups import GROUPS
+from policies.choices import KillSwitchScope
+from policies.models import ActionType, Agent, AgentVersion, PolicyVersion
+from policies.services import agents, kill_switch, policies
+from policies.tests.base import NOON, SYSTEM, trust
+from policies.tests.people import EVERYBODY, browser_of, everything_stored, make_member
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+pytestmark = pytest.mark.django_db
+
+ADMINS = {"ops_admin"}
+WITH_MANAGERS = {"ops_admin", "manager"}
+SIGNED_IN = set(EVERYBODY)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One address: who may open it, who may act there, and a form that would act."""
+
+    name: str
+    args: tuple[object, ...] = ()
+    readers: frozenset[str] | None = None
+    actors: frozenset[str] | None = None
+    form: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def url(self) -> str:
+        return reverse(f"policies:{self.name}", args=self.args)
+
+
+@pytest.fixture
+def places(
+    refund: ActionType, refund_policy: PolicyVersion, clerk: Agent, clerk_v1: AgentVersion, alice: User
+) -> list[Place]:
+    """Every address of the app, with something at each that an act would change."""
+    policies.save_draft(action_type=refund, document={"threshold": 0.5}, author=alice, now=NOON)
+    key, _ = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=NOON)
+    grant = trust(clerk_v1, refund, alice)
+    stop = kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason="A drill", engaged_by=alice, now=NOON)
+    admins, managers = frozenset(ADMINS), frozenset(WITH_MANAGERS)
+    agent_id = clerk.public_id
+    reason = (("reason", "Because"),)
+    return [
+        Place("index", readers=managers),
+        Place("action_type", ("refund.issue",), readers=managers),
+        Place("version", ("refund.issue", 1), readers=managers),
+        Place("action_type_new", readers=admins, actors=admins, form=(("name", "x"), ("title", "X"))),
+        Place("action_type_edit", ("refund.issue",), readers=admins, actors=admins, form=(("title", "X"),)),
+        Place("policy_edit", ("refund.issue",), readers=admins, actors=admins, form=(("threshold", "1"),)),
+        Place("publish", ("refund.issue",), readers=admins, actors=admins, form=reason),
+        Place("agents", readers=managers),
+        Place("agent_new", readers=admins, actors=admins, form=(("name", "newcomer"),)),
+        Place("agent", (agent_id,), readers=managers),
+        Place("agent_pause", (agent_id,), actors=admins, form=(("state-reason", "Because"),)),
+        Place("agent_resume", (agent_id,), actors=admins, form=(("state-reason", "Because"),)),
+        Place("key_new", (agent_id,), actors=admins, form=(("key-scopes", "actions:create"),)),
+        Place("key_revoke", (agent_id, key.public_id), actors=admins),
+        Place(
+            "grant_end",
+            (agent_id, grant.public_id),
+            actors=managers,
+            form=((f"{grant.public_id}-reason", "Because"),),
+        ),
+        Place(
+            "grant",
+            (agent_id,),
+            actors=managers,
+            form=(
+                ("grant-version", clerk_v1.public_id),
+                ("grant-action_type", "refund.issue"),
+                ("grant-level", "autonomous"),
+                ("grant-reason", "Because"),
+            ),
+        ),
+        Place(
+            "stop",
+            readers=frozenset(SIGNED_IN),
+            actors=admins,
+            form=(("scope", "agent"), ("agent", agent_id), ("reason", "Because"), ("word", "clerk")),
+        ),
+        Place("lift", (stop.public_id,), actors=admins, form=((f"{stop.public_id}-reason", "Because"),)),
+        Place("ledger", readers=frozenset({"ops_admin", "auditor"})),
+    ]
+
+
+def test_the_list_of_places_is_complete(places: list[Place]) -> None:
+    named = {name for name in get_resolver("policies.urls").reverse_dict if isinstance(name, str)}
+    assert {place.name for place in places} == named
+
+
+@pytest.mark.parametrize("group", EVERYBODY)
+def test_a_page_opens_for_its_readers_and_for_nobody_else(places: list[Place], group: str) -> None:
+    browser = browser_of(make_member(group))
+    for place in places:
+        answer = browser.get(place.url)
+        if place.readers is None:
+            expected = 405 if place.actors is not None else 404
+            assert answer.status_code == expected, place.name
+        else:
+            assert answer.status_code == (200 if group in place.readers else 403), place.name
+
+
+@pytest.mark.parametrize("group", EVERYBODY)
+def test_an_act_is_refused_to_all_but_its_actors_and_nothing_changes(places: list[Place], group: str) -> None:
+    browser = browser_of(make_member(group))
+    for place in places:
+        before = everything_stored()
+        if place.actors is not None and group in place.actors:
+            continue
+        answer = browser.post(place.url, dict(place.form))
+        assert answer.status_code == (403 if place.actors is not None else 405), place.name
+        assert everything_stored() == before, place.name
+
+
+def test_an_act_of_somebody_who_may_changes_something(places: list[Place]) -> None:
+    browser = browser_of(make_member("ops_admin"))
+    # These need more than a reason; their own tests have them.
+    left = {"action_type_new", "action_type_edit", "policy_edit", "publish", "agent_resume"}
+    for place in places:
+        if place.actors is None or place.name in left:
+            continue
+        before = everything_stored()
+        assert browser.post(place.url, dict(place.form)).status_code in {200, 302}, place.name
+        assert everything_stored() != before, place.name
+
+
+def test_strangers_are_sent_to_sign_in_and_change_nothing(places: list[Place], client: Client) -> None:
+    before = everything_stored()
+    for place in places:
+        for answer in (client.get(place.url), client.post(place.url, dict(place.form))):
+            assert answer.status_code in {302, 405}, place.name
+            if answer.status_code == 302:
+                assert answer.headers["Location"].startswith(reverse("login")), place.name
+    assert everything_stored() == before
+
+
+def test_a_refusal_names_the_right_and_who_has_it(alice: User) -> None:
+    answer = browser_of(make_member("reviewer")).get(reverse("policies:action_type_new"))
+    text = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Can declare action types and publish policies" in text
+    assert "policies.manage_policies" in text
+    assert "<b>ops_admin</b>" in text
+
+
+def test_a_form_from_elsewhere_is_refused(places: list[Place]) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(make_member("ops_admin"))
+    before = everything_stored()
+    for place in places:
+        if place.actors is not None:
+            assert browser.post(place.url, dict(place.form)).status_code == 403, place.name
+    assert everything_stored() == before
+
+
+def test_every_group_is_asked() -> None:
+    assert set(EVERYBODY) == {*GROUPS, "nobody"}

@@ -1,0 +1,122 @@
+"""Pages of action types: the list, one of them, and its declaration."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from hitl_site.lib.access import needs_one_of
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import AuthenticatedRequest
+from policies.forms.action_types import DeclarationForm, NewActionTypeForm, initial_of
+from policies.models import ActionType
+from policies.selectors import policies as policy_questions
+from policies.selectors import policy_pages
+from policies.services import action_types as acts
+from policies.services.ledger import Actor
+
+MANAGE = "policies.manage_policies"
+SEE = ("policies.view_actiontype", MANAGE)
+CONFLICT = (
+    "Somebody changed this declaration while you worked on it. What you typed is below: save it again to"
+    " replace theirs."
+)
+
+
+@require_GET
+@needs_one_of(*SEE)
+def index(request: AuthenticatedRequest) -> HttpResponse:
+    """List the action types with the policy in force and the share that is held."""
+    now = database_now()
+    context = {
+        "rows": policy_pages.rows(now=now),
+        "undeclared": policy_pages.undeclared(now=now),
+        "may_manage": request.user.has_perm(MANAGE),
+        "bar_title": "Policies",
+    }
+    return render(request, "policies/index/page.html", context)
+
+
+@require_GET
+@needs_one_of(*SEE)
+def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
+    """Show one action type: its policy, the versions of it, its declaration."""
+    action_type = get_object_or_404(ActionType, name=name)
+    live = policy_questions.live_version(action_type)
+    draft = policy_questions.draft_version(action_type)
+    context = {
+        "action_type": action_type,
+        "live": live,
+        "document": policy_questions.live_document(live) if live else None,
+        "draft": draft,
+        "change": policy_pages.change(draft) if draft else None,
+        "versions": policy_pages.versions(action_type),
+        "may_manage": request.user.has_perm(MANAGE),
+        "bar_title": "Policies",
+    }
+    return render(request, "policies/action_type/page.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_one_of(MANAGE)
+def new(request: AuthenticatedRequest) -> HttpResponse:
+    """Declare an action type."""
+    if request.method != "POST":
+        return _form(request, NewActionTypeForm(initial={"name": request.GET.get("name", "")[:120]}))
+    form = NewActionTypeForm(request.POST)
+    if form.is_valid():
+        try:
+            action_type = acts.declare(
+                name=form.cleaned_data["name"],
+                actor=Actor.person(request.user),
+                now=database_now(),
+                **form.declaration(),
+            )
+        except acts.InvalidActionType as invalid:
+            form.add_faults(invalid)
+        else:
+            messages.success(request, f"Declared {action_type.name}. Without a policy all of it is held.")
+            return redirect("policies:action_type", action_type.name)
+    return _form(request, form, status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_one_of(MANAGE)
+def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
+    """Change a declaration."""
+    action_type = get_object_or_404(ActionType, name=name)
+    if request.method != "POST":
+        form = DeclarationForm(icon=action_type.icon, initial=initial_of(action_type))
+        return _form(request, form, action_type)
+    form = DeclarationForm(request.POST, icon=action_type.icon)
+    if form.is_valid():
+        if form.cleaned_data["seen"] != action_type.updated_at.isoformat():
+            form.add_error(None, CONFLICT)
+            form.data = request.POST.copy()
+            form.data["seen"] = action_type.updated_at.isoformat()
+            return _form(request, form, action_type, status=409)
+        try:
+            acts.change(
+                action_type=action_type,
+                actor=Actor.person(request.user),
+                now=database_now(),
+                **form.declaration(),
+            )
+        except acts.InvalidActionType as invalid:
+            form.add_faults(invalid)
+        else:
+            messages.success(request, f"Saved the declaration of {name}.")
+            return redirect("policies:action_type", name)
+    return _form(request, form, action_type, status=422)
+
+
+def _form(
+    request: AuthenticatedRequest,
+    form: DeclarationForm,
+    action_type: ActionType | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = {"form": form, "action_type": action_type, "bar_title": "Policies"}
+    return render(request, "policies/declaration/page.html", context, status=status)

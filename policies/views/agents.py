@@ -1,0 +1,173 @@
+"""Pages of agents: the list, one agent, its keys, pausing it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from hitl_site.lib.access import needs_one_of
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import AuthenticatedRequest
+from policies.forms.agents import GrantForm, KeyForm, NewAgentForm, ReasonForm
+from policies.models import Agent, AgentKey
+from policies.selectors import agent_pages
+from policies.selectors import agents as questions
+from policies.services import agents as acts
+from policies.services.ledger import Actor
+
+MANAGE = "policies.manage_policies"
+STOP = "policies.use_kill_switch"
+GRANT = "policies.grant_autonomy"
+SEE = ("policies.view_agent", MANAGE, STOP, GRANT)
+
+
+@require_GET
+@needs_one_of(*SEE)
+def index(request: AuthenticatedRequest) -> HttpResponse:
+    """List the agents."""
+    rows = agent_pages.rows(now=database_now())
+    context = {
+        "rows": rows,
+        "running": agent_pages.running(rows),
+        "may_manage": request.user.has_perm(MANAGE),
+        "may_stop": request.user.has_perm(STOP),
+        "bar_title": "Agents",
+    }
+    return render(request, "policies/agents/page.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_one_of(MANAGE)
+def new(request: AuthenticatedRequest) -> HttpResponse:
+    """Register an agent."""
+    form = NewAgentForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            agent = acts.create_agent(
+                **form.cleaned_data, actor=Actor.person(request.user), now=database_now()
+            )
+        except acts.UnableToCreateAgent as problem:
+            form.add_error("name", str(problem))
+        else:
+            messages.success(request, f"Registered {agent.name}. Make a key for it, so that it can sign in.")
+            return redirect("policies:agent", agent.public_id)
+    status = 422 if form.is_bound else 200
+    context = {"form": form, "bar_title": "Agents"}
+    return render(request, "policies/agent_new/page.html", context, status=status)
+
+
+@require_GET
+@needs_one_of(*SEE)
+def show(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
+    """Show one agent. ``version`` in the address says whose levels are listed: the newest one's else."""
+    return page(request, find(agent_id))
+
+
+@require_POST
+@needs_one_of(STOP)
+def pause(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
+    """Stop an agent from proposing and running anything."""
+    agent, form = find(agent_id), ReasonForm(request.POST, prefix="state")
+    if not form.is_valid():
+        return page(request, agent, status=422, state_form=form)
+    reason = form.cleaned_data["reason"]
+    try:
+        acts.pause_agent(agent=agent, reason=reason, actor=Actor.person(request.user), now=database_now())
+    except acts.AgentRetired as problem:
+        form.add_error(None, str(problem))
+        return page(request, agent, status=409, state_form=form)
+    messages.success(request, f"Paused {agent.name}.")
+    return redirect("policies:agent", agent_id)
+
+
+@require_POST
+@needs_one_of(STOP)
+def resume(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
+    """Let a paused agent go on."""
+    agent, form = find(agent_id), ReasonForm(request.POST, prefix="state")
+    if not form.is_valid():
+        return page(request, agent, status=422, state_form=form)
+    reason = form.cleaned_data["reason"]
+    try:
+        acts.resume_agent(agent=agent, reason=reason, actor=Actor.person(request.user), now=database_now())
+    except acts.AgentRetired as problem:
+        form.add_error(None, str(problem))
+        return page(request, agent, status=409, state_form=form)
+    messages.success(request, f"{agent.name} runs again.")
+    return redirect("policies:agent", agent_id)
+
+
+@require_POST
+@needs_one_of(MANAGE)
+def create_key(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
+    """Make a key and show it, this once: it is on this answer alone and kept nowhere."""
+    agent, form, now = find(agent_id), KeyForm(request.POST, prefix="key"), database_now()
+    if not form.is_valid():
+        return page(request, agent, status=422, key_form=form)
+    try:
+        key, token = acts.create_key(
+            agent=agent,
+            scopes=form.cleaned_data["scopes"],
+            environments=form.cleaned_data["environments"],
+            expires_at=form.expires_at(now),
+            actor=Actor.person(request.user),
+            now=now,
+        )
+    except acts.UnableToCreateKey as problem:
+        form.add_error(None, str(problem))
+        return page(request, agent, status=409, key_form=form)
+    context = {"agent": agent, "key": key, "token": token, "bar_title": "Agents"}
+    response = render(request, "policies/key/page.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+@needs_one_of(MANAGE)
+def revoke_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> HttpResponse:
+    """End a key at once."""
+    keys = AgentKey.objects.select_related("agent")
+    key = get_object_or_404(keys, public_id=key_id, agent__public_id=agent_id)
+    acts.revoke_key(key=key, actor=Actor.person(request.user), now=database_now())
+    messages.success(request, f"Revoked the key …{key.lookup}.")
+    return redirect("policies:agent", agent_id)
+
+
+def find(agent_id: str) -> Agent:
+    """Return the agent of this public id, or answer 404."""
+    return get_object_or_404(Agent.objects.select_related("owner"), public_id=agent_id)
+
+
+def page(
+    request: AuthenticatedRequest,
+    agent: Agent,
+    *,
+    status: int = 200,
+    state_form: ReasonForm | None = None,
+    key_form: KeyForm | None = None,
+    grant_form: GrantForm | None = None,
+) -> HttpResponse:
+    """Render an agent's page, also as the answer to what could not be done there."""
+    now = database_now()
+    versions = list(questions.versions(agent))
+    wanted = request.GET.get("version", "")
+    chosen = next((each for each in versions if each.public_id == wanted), versions[0] if versions else None)
+    user = request.user
+    context = {
+        "agent": agent,
+        "versions": versions,
+        "chosen": chosen,
+        "levels": agent_pages.levels(chosen, now=now) if chosen else [],
+        "grants": agent_pages.grants(agent),
+        "keys": agent_pages.keys(agent, now=now),
+        "state_form": state_form or ReasonForm(prefix="state"),
+        "key_form": key_form or KeyForm(prefix="key"),
+        "grant_form": grant_form or GrantForm(agent=agent, prefix="grant"),
+        "may_manage": user.has_perm(MANAGE),
+        "may_stop": user.has_perm(STOP),
+        "may_grant": user.has_perm(GRANT),
+        "bar_title": "Agents",
+    }
+    return render(request, "policies/agent/page.html", context, status=status)

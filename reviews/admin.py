@@ -1,0 +1,140 @@
+"""The reviewing app in Django's admin, to read. A permit's text is a right to run: it is never shown."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from hitl_site.admin_site import ReadOnlyAdmin
+from hitl_site.lib import ids
+from hitl_site.lib.clock import database_now
+from reviews.models import (
+    ActionContext,
+    ActionRequest,
+    Decision,
+    Draft,
+    Escalation,
+    Execution,
+    IngestRow,
+    ItemView,
+    Permit,
+    Queue,
+    ReviewItem,
+    Skip,
+)
+
+
+@admin.register(Queue)
+class QueueAdmin(ReadOnlyAdmin):
+    """Queues have no page yet and no place in the ledger: they are made and renamed here."""
+
+    list_display = ("slug", "name", "icon", "created_at")
+    search_fields = ("slug", "name")
+    fields = ("slug", "name", "icon")
+    ordering = ("slug",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        # Policies name a queue by its slug.
+        return ("slug",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Model], change: bool) -> None:
+        assert isinstance(obj, Queue)
+        if not change:
+            obj.public_id, obj.created_at = ids.new("que"), database_now()
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(ActionRequest)
+class ActionRequestAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type_name", "agent", "mode", "state", "title", "created_at")
+    list_filter = ("state", "mode", "environment")
+    list_select_related = ("agent",)
+    search_fields = ("=public_id", "=digest", "=idempotency_key", "=conversation_id")
+
+
+@admin.register(ActionContext)
+class ActionContextAdmin(ReadOnlyAdmin):
+    list_display = ("action", "reason")
+    list_select_related = ("action",)
+    search_fields = ("=action__public_id",)
+
+
+@admin.register(IngestRow)
+class IngestRowAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "batch_id", "agent", "state", "attempts", "accepted_at", "done_at")
+    list_filter = ("state",)
+    list_select_related = ("agent",)
+    search_fields = ("=public_id", "=batch_id", "=idempotency_key")
+
+
+@admin.register(ReviewItem)
+class ReviewItemAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type_name", "kind", "status", "queue", "claimed_by", "due_at")
+    list_filter = ("status", "kind", "queue", "risk", "trigger", "blind")
+    list_select_related = ("queue", "claimed_by")
+    search_fields = ("=public_id", "=action__public_id")
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "action", "reviewer_name", "kind", "terminal", "considered", "decided_at", "released_at",
+        "undone_at",
+    )  # fmt: skip
+    list_filter = ("kind", "terminal", "considered", "blind", "bulk")
+    list_select_related = ("action",)
+    search_fields = ("=public_id", "=action__public_id", "reviewer_name")
+
+
+@admin.register(Escalation)
+class EscalationAdmin(ReadOnlyAdmin):
+    list_display = ("item", "reviewer_name", "to_user", "to_queue", "escalated_at")
+    list_select_related = ("item", "to_user", "to_queue")
+    search_fields = ("=item__public_id",)
+
+
+@admin.register(Skip)
+class SkipAdmin(ReadOnlyAdmin):
+    list_display = ("item", "reviewer", "reason", "skipped_at")
+    list_filter = ("reason",)
+    list_select_related = ("item", "reviewer")
+    search_fields = ("=item__public_id",)
+
+
+@admin.register(ItemView)
+class ItemViewAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "item", "reviewer", "opened_at", "last_seen_at", "arguments_seen_at")
+    list_select_related = ("item", "reviewer")
+    search_fields = ("=public_id", "=item__public_id")
+
+
+@admin.register(Draft)
+class DraftAdmin(ReadOnlyAdmin):
+    list_display = ("item", "reviewer", "updated_at")
+    list_select_related = ("item", "reviewer")
+    search_fields = ("=item__public_id",)
+
+
+@admin.register(Permit)
+class PermitAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action", "agent", "basis", "issued_at", "expires_at", "consumed_at")
+    list_filter = ("basis", ("consumed_at", admin.EmptyFieldListFilter))
+    list_select_related = ("action", "agent")
+    search_fields = ("=public_id", "=action__public_id")
+    exclude = ("token",)
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action", "outcome", "reported", "started_at", "outcome_at")
+    list_filter = ("outcome", "reported")
+    list_select_related = ("action",)
+    search_fields = ("=public_id", "=action__public_id")

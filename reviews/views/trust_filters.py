@@ -1,0 +1,90 @@
+"""The filters of the trust pages, as they stand in their address."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django import forms
+
+from policies.models import ActionType, Agent, AgentVersion
+from policies.selectors.trust import TrustFilter
+from reviews.selectors import trust
+
+PERIODS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
+DEFAULT_DAYS = "30"
+
+
+class TrustFilterForm(forms.Form):
+    days = forms.ChoiceField(label="Period", required=False, choices=PERIODS)
+    type = forms.CharField(label="Action type", required=False, max_length=120)
+    agent = forms.ModelChoiceField(
+        label="Agent", required=False, queryset=Agent.objects.none(), to_field_name="public_id"
+    )
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
+        agent = self.fields["agent"]
+        assert isinstance(agent, forms.ModelChoiceField)
+        agent.queryset = Agent.objects.order_by("name")
+
+    @property
+    def chosen_days(self) -> int:
+        """Return the length of the period."""
+        return int(self.cleaned_data["days"] or DEFAULT_DAYS)
+
+    @property
+    def query(self) -> str:
+        """Return the filters as the part of an address that keeps them."""
+        agent = self.cleaned_data["agent"]
+        named = {"type": self.cleaned_data["type"], "agent": agent.public_id if agent else ""}
+        chosen = {name: value for name, value in named.items() if value}
+        return urlencode({"days": self.chosen_days, **chosen})
+
+    def period(self, now: datetime) -> TrustFilter:
+        """Return whose actions are counted."""
+        return TrustFilter(
+            agent=self.cleaned_data["agent"],
+            action_type_name=self.cleaned_data["type"],
+            since=now - timedelta(days=self.chosen_days),
+            until=now,
+        )
+
+
+class ItemFilterForm(TrustFilterForm):
+    version = forms.ModelChoiceField(
+        label="Version", required=False, queryset=AgentVersion.objects.none(), to_field_name="public_id"
+    )
+    state = forms.ChoiceField(
+        label="What became of it", required=False, choices=[("", "Anything"), *trust.STATES.items()]
+    )
+    trigger = forms.ChoiceField(
+        label="Why it was held",
+        required=False,
+        choices=[("", "Anything"), *((trigger.value, trigger.label) for trigger in trust.TRIGGERS)],
+    )
+    audited = forms.ChoiceField(
+        label="Routine check", required=False, choices=[("", "Any or none"), *trust.AUDITED.items()]
+    )
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        version = self.fields["version"]
+        assert isinstance(version, forms.ModelChoiceField)
+        version.queryset = AgentVersion.objects.select_related("agent")
+
+    def filters(self, now: datetime) -> trust.ItemFilter:
+        """Return which actions are listed."""
+        data = self.cleaned_data
+        return trust.ItemFilter(
+            period=self.period(now),
+            version=data["version"],
+            state=data["state"],
+            trigger=data["trigger"],
+            audited=data["audited"],
+        )
+
+
+def action_type_names() -> list[str]:
+    """Return what the filter offers: every declared name."""
+    return list(ActionType.objects.order_by("name").values_list("name", flat=True))
