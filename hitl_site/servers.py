@@ -36,6 +36,10 @@ BASE = Path(__file__).resolve().parent.parent
 STACK_SECONDS = 180.0
 
 
+# Set for the command when its servers are ours: then there may be more of them.
+THROWAWAY = "HANDRAIL_THROWAWAY_SERVERS"
+
+
 def main() -> int:
     """Parse the command line, run the command, return its exit code."""
     parser = argparse.ArgumentParser(
@@ -73,6 +77,7 @@ def ephemeral() -> Iterator[dict[str, str]]:
         if not env.text("REDIS_URL"):
             servers["REDIS_URL"] = embedded.Valkey(place)
         environment = dict(os.environ)
+        environment[THROWAWAY] = "1"
         log = folder / "servers.log"
         for variable, server in servers.items():
             server.prepare()

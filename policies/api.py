@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import cast
 
 from django.http import HttpRequest
@@ -23,6 +24,7 @@ class AgentRequest(HttpRequest):
 
     auth: AgentKey
     request_id: str
+    received_at: datetime
 
 
 class AgentAnswer(Schema):
@@ -38,8 +40,10 @@ def agent_key(request: HttpRequest) -> AgentKey:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise problems.error("unauthenticated", "Send Authorization: Bearer with an agent key.")
+    now = database_now()
+    cast(AgentRequest, request).received_at = now
     try:
-        return agents.authenticate(token=token.strip(), now=database_now())
+        return agents.authenticate(token=token.strip(), now=now)
     except agents.UnknownKey:
         raise problems.error("unauthenticated", "This key is unknown, ran out or was revoked.") from None
 
@@ -69,6 +73,11 @@ class AgentKeyAuth(HttpBearer):
 def needs(*scopes: Scope) -> AgentKeyAuth:
     """Return the authentication that asks for a live key with all of ``scopes``."""
     return AgentKeyAuth(*scopes)
+
+
+def received_at(request: HttpRequest) -> datetime:
+    """Return the database's time at which the key was checked: the "now" of what the request asks for."""
+    return cast(AgentRequest, request).received_at
 
 
 def key_of(request: HttpRequest) -> AgentKey:

@@ -11,7 +11,7 @@ from psycopg.types.json import Json
 
 
 class OrderedJSONField(models.JSONField):
-    """JSON kept as written, in PostgreSQL's ``json`` type: the order of members stays, where jsonb sorts them.
+    """JSON kept as written, in PostgreSQL's ``json`` type: members keep their order, where jsonb sorts them.
 
     For documents whose order means something to people, such as the properties of a form's schema. It cannot
     be searched by content.

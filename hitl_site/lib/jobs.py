@@ -1,4 +1,4 @@
-"""Hints to the workers: "look at these rows now". Lost ones cost seconds, since sweepers find the rows anyway."""
+"""Hints to the workers: "look at these rows now". A lost one costs seconds: sweepers find the rows anyway."""
 
 from __future__ import annotations
 

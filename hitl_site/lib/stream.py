@@ -1,4 +1,4 @@
-"""Where the stream process answers: server-sent events and long waits, on a port of its own or behind a proxy."""
+"""Where the stream process answers: server-sent events and long waits, on its own port or behind a proxy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 
 def stream_url(request: HttpRequest) -> str:
-    """Return the stream's address without a trailing slash, as the client that sent ``request`` reaches it."""
+    """Return the stream's address, no slash at its end, as the client that sent ``request`` reaches it."""
     if settings.STREAM_URL:
         return str(settings.STREAM_URL)
     # The same host under the same scheme, next port: what `make run` starts.

@@ -11,12 +11,13 @@ from django.db.migrations import RunSQL
 def guard(*, table: str, name: str, events: str, body: str) -> RunSQL:
     """Return the migration step that makes a BEFORE ROW trigger ``name`` on ``table``.
 
-    ``events`` is SQL such as ``UPDATE OR DELETE``; ``body`` is PL/pgSQL between BEGIN and END, which raises to
-    refuse and otherwise returns the row.
+    ``events`` is SQL such as ``UPDATE OR DELETE``; ``body`` is PL/pgSQL between BEGIN and END, which raises
+    to refuse and otherwise returns the row.
     """
+    code = f"$guard$\nBEGIN\n{body}\nEND\n$guard$"
     return RunSQL(
         sql=[
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN\n{body}\nEND\n$guard$",
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS {code}",
             f"CREATE TRIGGER {name} BEFORE {events} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
             f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
         ],

@@ -19,6 +19,15 @@ def live_version(action_type: ActionType) -> PolicyVersion | None:
     return PolicyVersion.objects.filter(action_type=action_type, state=PolicyState.LIVE).first()
 
 
+def in_force(action_type_name: str) -> PolicyVersion | None:
+    """Return the version in force for an action type by name, with the type: one query for the gate."""
+    return (
+        PolicyVersion.objects.select_related("action_type")
+        .filter(action_type__name=action_type_name, state=PolicyState.LIVE)
+        .first()
+    )
+
+
 def draft_version(action_type: ActionType) -> PolicyVersion | None:
     """Return the draft of the next version, or None where nobody began one."""
     return PolicyVersion.objects.filter(action_type=action_type, state=PolicyState.DRAFT).first()

@@ -124,9 +124,8 @@ def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
     policy_version: PolicyVersion | None = None
     key = ""
     try:
-        action_type = action_types.by_name(proposal.action_type_name)
+        action_type, policy_version = _in_force(proposal.action_type_name)
         if action_type is not None:
-            policy_version = policy_selectors.live_version(action_type)
             key = cluster_key(action_type, proposal.arguments)
         evaluation = ask_engine(_facts(proposal, action_type, policy_version, now))
     except DatabaseError:
@@ -146,8 +145,7 @@ def recheck(
     previous = Verdict(str(previous_verdict))
     action_type: ActionType | None = None
     try:
-        action_type = action_types.by_name(proposal.action_type_name)
-        policy_version = policy_selectors.live_version(action_type) if action_type is not None else None
+        action_type, policy_version = _in_force(proposal.action_type_name)
         return reevaluate(previous, _facts(proposal, action_type, policy_version, now))
     except DatabaseError:
         raise
@@ -188,6 +186,14 @@ def reason_document(reason: Reason) -> dict[str, JsonValue]:
         "rule": reason.rule,
         "strictness": reason.strictness.value,
     }
+
+
+def _in_force(name: str) -> tuple[ActionType | None, PolicyVersion | None]:
+    """Return the declared type of this name and its policy in force: one query where there are both."""
+    version = policy_selectors.in_force(name)
+    if version is not None:
+        return version.action_type, version
+    return action_types.by_name(name), None
 
 
 def _facts(

@@ -14,10 +14,9 @@ from ninja import Query, Router, Schema, Status
 from pydantic import Field, JsonValue
 
 from hitl_site.lib import problems
-from hitl_site.lib.clock import database_now
 from hitl_site.lib.openapi import DOOR, header, may_answer, schema_of, takes
 from hitl_site.lib.pagination import InvalidCursor, page
-from policies.api import key_of, needs
+from policies.api import key_of, needs, received_at
 from policies.choices import Scope
 from policies.models import AgentKey
 from policies.services import agents, gate
@@ -89,7 +88,7 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
     except wire.InvalidSubmission as error:
         raise bodies.invalid(error) from None
     if body.dry_run:
-        return Status(200, _refusing(lambda: _dry_run(key, body)))
+        return Status(200, _refusing(lambda: _dry_run(request, body)))
     idempotency_key = bodies.idempotency_key(request)
     submitted = _refusing(
         lambda: ingest.submit(
@@ -97,10 +96,10 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
             body=body,
             idempotency_key=idempotency_key,
             request_id=getattr(request, "request_id", ""),
-            now=database_now(),
+            now=received_at(request),
         )
     )
-    answer = answers.gate_answer(submitted.action, request)
+    answer = answers.gate_answer(submitted, request)
     response["ETag"] = f'"{submitted.action.version}"'
     if submitted.replayed:
         response["Idempotent-Replayed"] = "true"
@@ -126,7 +125,7 @@ def propose_batch(request: HttpRequest) -> BatchAnswer:
         key=key,
         lines=batches.split(request.content_type or "", request.body),
         request_id=getattr(request, "request_id", ""),
-        now=database_now(),
+        now=received_at(request),
     )
     return BatchAnswer(results=[_line(result, request) for result in results])
 
@@ -198,7 +197,7 @@ def cancel(request: HttpRequest, action_id: str) -> answers.ActionAnswer:
     """Idempotent. What was decided cannot be taken back by the agent it was decided for."""
     key = key_of(request)
     try:
-        action = cancellations.cancel(action_id=action_id, agent=key.agent, now=database_now())
+        action = cancellations.cancel(action_id=action_id, agent=key.agent, now=received_at(request))
     except cancellations.UnknownAction:
         raise problems.error("not-found", "There is no such action.") from None
     except cancellations.TooLateToCancel as error:
@@ -258,8 +257,9 @@ def _wait(key: AgentKey, action: ActionRequest, seconds: int) -> ActionRequest:
         _slots.release()
 
 
-def _dry_run(key: AgentKey, body: wire.SubmissionBody) -> answers.GateAnswer:
-    outlook = gate.evaluate(proposal=ingest.dry_proposal(key=key, body=body), now=database_now())
+def _dry_run(request: HttpRequest, body: wire.SubmissionBody) -> answers.GateAnswer:
+    key = key_of(request)
+    outlook = gate.evaluate(proposal=ingest.dry_proposal(key=key, body=body), now=received_at(request))
     evaluation = outlook.evaluation
     return answers.GateAnswer(
         id=None,
@@ -287,7 +287,7 @@ def _dry_run(key: AgentKey, body: wire.SubmissionBody) -> answers.GateAnswer:
 def _line(result: batches.Result, request: HttpRequest) -> dict[str, Any]:
     """Return one line's result: a gate answer, an acceptance, or a problem without a verdict."""
     if isinstance(result, ingest.Submitted):
-        answer = answers.gate_answer(result.action, request).model_dump()
+        answer = answers.gate_answer(result, request).model_dump()
         return {"status": 200 if result.replayed else 201, **answer}
     if isinstance(result, ingest.Accepted):
         return {

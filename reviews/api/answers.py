@@ -17,6 +17,7 @@ from reviews.choices import RUNNABLE_STATES, ActionState, DecisionKind, IngestSt
 from reviews.models import ActionRequest, Decision, Permit
 from reviews.selectors.actions import final_arguments, proposed_arguments
 from reviews.selectors.decisions import released_decision, reviewer_shown
+from reviews.services.ingest import Submitted
 
 
 class PolicyRef(Schema):
@@ -120,9 +121,14 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def gate_answer(action: ActionRequest, request: HttpRequest) -> GateAnswer:
-    """Return the answer to a submission."""
-    return GateAnswer(**_gate(action, request))
+def gate_answer(submitted: Submitted, request: HttpRequest) -> GateAnswer:
+    """Return the answer to a submission. What was stored this very moment is not read again."""
+    if submitted.replayed:
+        return GateAnswer(**_gate(submitted.action, request))
+    answer = _stored(submitted.action, request)
+    return GateAnswer(
+        **answer, approvals=_approvals(submitted.action, given=0), permit=_permit(submitted.permit)
+    )
 
 
 def action_answer(action: ActionRequest, request: HttpRequest) -> ActionAnswer:
@@ -182,6 +188,17 @@ def policy_ref(version: PolicyVersion | None) -> PolicyRef | None:
 
 
 def _gate(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
+    permit = None
+    if action.state in RUNNABLE_STATES:
+        permit = action.permits.filter(revoked_at=None).first()
+    return {
+        **_stored(action, request),
+        "approvals": _approvals(action, given=_given(action)),
+        "permit": _permit(permit),
+    }
+
+
+def _stored(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
     check: GateCheck = action.gate_check
     pending = action.state == ActionState.PENDING_REVIEW
     own = f"/api/v1/actions/{action.public_id}"
@@ -195,8 +212,6 @@ def _gate(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
         "risk": action.action_type.risk if action.action_type is not None else None,
         "autonomy_level": check.level,
         "expires_at": moment(action.expires_at) if pending else None,
-        "approvals": Approvals(required=check.approvals_required, given=_given(action)),
-        "permit": _permit(action),
         "links": Links(
             self=request.build_absolute_uri(own),
             wait=f"{stream_url(request)}{own}?wait=25",
@@ -205,10 +220,11 @@ def _gate(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _permit(action: ActionRequest) -> PermitAnswer | None:
-    if action.state not in RUNNABLE_STATES:
-        return None
-    permit: Permit | None = action.permits.filter(revoked_at=None).first()
+def _approvals(action: ActionRequest, *, given: int) -> Approvals:
+    return Approvals(required=action.gate_check.approvals_required, given=given)
+
+
+def _permit(permit: Permit | None) -> PermitAnswer | None:
     if permit is None:
         return None
     return PermitAnswer(id=permit.public_id, token=permit.token, expires_at=moment(permit.expires_at))

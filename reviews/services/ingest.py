@@ -19,9 +19,9 @@ from policies.models import ActionType, AgentKey, AgentVersion, GateCheck
 from policies.services import agents, gate, ledger
 from reviews.adapters import submission as wire
 from reviews.choices import ActionState, IngestState, ItemKind, Mode, PermitBasis
-from reviews.models import ActionContext, ActionRequest, IngestRow
+from reviews.models import ActionContext, ActionRequest, IngestRow, Permit
 from reviews.schema_form.titles import render_title
-from reviews.services import gatekeeping, permits, wakeups
+from reviews.services import gatekeeping, permits
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +53,11 @@ class EnvironmentNotAllowed(UnableToSubmit):
 
 @dataclass(frozen=True)
 class Submitted:
+    """An action that was taken in; with its permit when the gate has just allowed it."""
+
     action: ActionRequest
     replayed: bool
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ def submit(
         request_id=request_id,
         now=now,
     )
-    _follow(action=action, check=check, now=now)
-    return Submitted(action=action, replayed=False)
+    permit = _follow(action=action, check=check, now=now)
+    return Submitted(action=action, replayed=False, permit=permit)
 
 
 def dry_proposal(*, key: AgentKey, body: wire.SubmissionBody) -> gate.Proposal:
@@ -276,21 +279,21 @@ def _hold(name: str) -> None:
 def _existing(
     key: AgentKey, idempotency_key: str, digest_of_body: str, *, own_row: str
 ) -> ActionRequest | None:
-    action = (
-        ActionRequest.objects.filter(agent=key.agent, idempotency_key=idempotency_key)
-        .select_related("agent", "agent_version", "action_type", "gate_check__policy_version")
-        .first()
+    # One light question for the usual answer, which is that nobody has used the key.
+    actions = ActionRequest.objects.filter(agent=key.agent, idempotency_key=idempotency_key)
+    rows = IngestRow.objects.filter(agent=key.agent, idempotency_key=idempotency_key)
+    used = actions.values_list("public_id", "body_digest").union(
+        rows.exclude(public_id=own_row).values_list("public_id", "body_digest"), all=True
     )
-    if action is not None and action.body_digest == digest_of_body:
-        return action
-    reused = action is not None or (
-        IngestRow.objects.filter(agent=key.agent, idempotency_key=idempotency_key)
-        .exclude(public_id=own_row)
-        .exists()
-    )
-    if reused:
+    earlier = dict(used)
+    if not earlier:
+        return None
+    action = actions.select_related(
+        "agent", "agent_version", "action_type", "gate_check__policy_version"
+    ).first()
+    if action is None or action.body_digest != digest_of_body:
         raise IdempotencyKeyReused("This idempotency key was used before, with another body.")
-    return None
+    return action
 
 
 def _store(
@@ -348,8 +351,9 @@ def _store(
     return action
 
 
-def _follow(*, action: ActionRequest, check: GateCheck, now: datetime) -> None:
+def _follow(*, action: ActionRequest, check: GateCheck, now: datetime) -> Permit | None:
     """Do what the verdict asks: hold for a person, issue a permit, draw for a check. And write it down."""
+    permit = None
     ledger.record(
         actor=ledger.Actor.agent(action.agent),
         verb=_VERBS[ActionState(action.state)],
@@ -370,13 +374,12 @@ def _follow(*, action: ActionRequest, check: GateCheck, now: datetime) -> None:
     if action.state == ActionState.PENDING_REVIEW:
         gatekeeping.open_item(action=action, check=check, kind=ItemKind.GATE, now=now)
     elif action.state == ActionState.ALLOWED:
-        permits.issue(action=action, basis=PermitBasis.ALLOWED, decision=None, now=now)
+        permit = permits.issue(action=action, basis=PermitBasis.ALLOWED, decision=None, now=now)
     # Nothing waits for these: allowed ones that the draw chose, observed ones that a policy would have held.
     held_too_late = action.state == ActionState.OBSERVED and check.verdict == Verdict.REVIEW
     if check.audit_selected or held_too_late:
         gatekeeping.open_item(action=action, check=check, kind=ItemKind.AUDIT, now=now)
-    if action.state != ActionState.PENDING_REVIEW:
-        wakeups.action_changed(action.public_id)
+    return permit
 
 
 def title_of(action_type: ActionType | None, body: wire.SubmissionBody) -> str:

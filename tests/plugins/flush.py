@@ -1,7 +1,7 @@
 """Lets Django empty the tables between transactional tests, past the guards that refuse TRUNCATE.
 
-Only the test database's owner does this, for the one statement, and the guards stand again right after: the tests
-that prove them run against the very triggers that the migrations made.
+Only the test database's owner does this, for the one statement, and the guards stand again right after:
+the tests that prove them run against the very triggers that the migrations made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quick password hashes in tests: the slow ones are Django's to test, and every cast has half a dozen people."""
+"""Quick password hashes in tests: the slow ones are Django's to test, and every cast has six people."""
 
 from __future__ import annotations
 
