@@ -1,0 +1,212 @@
+"""The inbox in a real browser beside the real stream process: it follows what happens, and holds still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from hitl_site.groups import make_groups
+from hitl_site.lib.clock import database_now
+from reviews.models import ReviewItem
+from reviews.services import claims
+from reviews.tests.browsing import browser_of
+from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast
+from reviews.tests.stream_server import StreamServer, serve_stream
+from tests.chromium import find_chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    # Playwright keeps an event loop in this thread, which Django takes for a view that may not wait.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def cast(transactional_db: None) -> Cast:
+    make_groups()
+    return make_cast()
+
+
+@pytest.fixture
+def stream(live_server: LiveServer, settings: object, transactional_db: None) -> Iterator[StreamServer]:
+    with serve_stream(site_port=live_server.thread.port) as server:
+        settings.HANDRAIL_STREAM_PORT = server.port  # type: ignore[attr-defined]  # pytest-django's settings
+        yield server
+
+
+class Window:
+    """A signed-in person's window, and everything that went wrong in it."""
+
+    def __init__(self, chromium: Browser, site: str, person: User, **options: object) -> None:
+        self.site = site
+        self.context: BrowserContext = chromium.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]  # new_context's own options
+        cookie = browser_of(person).cookies[settings.SESSION_COOKIE_NAME].value
+        self.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", self._fail)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.problems.append(message.text)
+
+    def _fail(self, error: Error) -> None:
+        self.problems.append(str(error))
+
+    def open(self, path: str = "/inbox/") -> Page:
+        self.page.goto(self.site + path)
+        return self.page
+
+
+@pytest.fixture
+def alice(chromium: Browser, live_server: LiveServer, stream: StreamServer, cast: Cast) -> Iterator[Window]:
+    window = Window(chromium, live_server.url, cast.alice)
+    yield window
+    window.context.close()
+    assert window.problems == []
+
+
+def refund(cast: Cast, order: str) -> ReviewItem:
+    return held(cast, arguments={**REFUND, "order": order})
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("a.ttl").all_inner_texts()
+
+
+def test_what_arrives_is_announced_and_comes_when_asked_for(alice: Window, cast: Cast) -> None:
+    first, second = refund(cast, "A"), refund(cast, "B")
+    page = alice.open()
+    expect(page.locator("[data-live-chip]")).to_have_text("Live")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("a.ttl", has_text="for B")).to_be_focused()
+    place = page.locator("a.ttl", has_text="for B").bounding_box()
+
+    refund(cast, "C")
+    expect(page.locator(".newpill")).to_have_text("1 new")
+    expect(page.locator("#inbox-stats")).to_contain_text("3 waiting")
+    expect(page.locator(".side .nav a[aria-current] .count")).to_have_text("3")
+    expect(page).to_have_title("My turn (3) · Handrail")
+    assert titles(page) == [first.title, second.title]
+    # The focus, the current row and its place are as they were.
+    expect(page.locator("a.ttl", has_text="for B")).to_be_focused()
+    expect(page.locator("tr.cur")).to_contain_text("for B")
+    assert page.locator("a.ttl", has_text="for B").bounding_box() == place
+
+    page.locator(".newpill").click()
+    expect(page.locator("a.ttl")).to_have_count(3)
+    expect(page.locator(".newpill")).to_have_count(0)
+
+
+def test_what_others_hold_and_decide_shows_at_once(alice: Window, cast: Cast) -> None:
+    item = refund(cast, "A")
+    refund(cast, "B")
+    page = alice.open()
+    expect(page.locator("[data-live-chip]")).to_have_text("Live")
+    claims.claim(item_id=item.public_id, reviewer=cast.bob, now=database_now())
+    expect(page.locator(f"#row-{item.public_id} .avatar")).to_have_attribute("title", "Claimed by Bob")
+    decide_as(cast.bob, item)
+    expect(page.locator(f"#row-{item.public_id}")).to_have_count(0)
+    expect(page.locator("a.ttl")).to_have_count(1)
+
+
+def test_the_keys_look_for_move_and_open(alice: Window, cast: Cast) -> None:
+    first = refund(cast, "A")
+    refund(cast, "B")
+    page = alice.open()
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type("jk for A")
+    page.keyboard.press("Escape")
+    expect(page.locator("#q")).not_to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/review/{first.public_id}/")
+
+
+def test_enter_starts_reviewing_in_the_view_that_is_open(alice: Window, cast: Cast) -> None:
+    refund(cast, "A")
+    wanted = refund(cast, "B")
+    page = alice.open("/inbox/?q=for+B")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/review/{wanted.public_id}/?q=for+B")
+
+
+def test_single_keys_can_be_switched_off(alice: Window, cast: Cast) -> None:
+    refund(cast, "A")
+    page = alice.open()
+    page.locator(".side [aria-label=Appearance]").click()
+    page.locator(".side button", has_text="Off").click()
+    expect(page.locator("html")).to_have_attribute("data-keys", "off")
+    page.keyboard.press("/")
+    expect(page.locator("#q")).not_to_be_focused()
+
+
+def test_without_the_stream_the_page_says_how_old_it_is_and_goes_on(
+    chromium: Browser, live_server: LiveServer, cast: Cast, settings: object
+) -> None:
+    settings.HANDRAIL_STREAM_PORT = 9  # type: ignore[attr-defined]  # pytest-django's settings; nobody answers
+    window = Window(chromium, live_server.url, cast.alice)
+    refund(cast, "A")
+    page = window.open()
+    expect(page.locator("[data-live-chip]")).to_contain_text("Updated")
+    refund(cast, "B")
+    # What the timer does every 20 seconds.
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('inbox-changed'))")
+    expect(page.locator(".newpill")).to_have_text("1 new")
+    window.context.close()
+
+
+def test_without_scripts_filters_pages_and_the_start_work(
+    chromium: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    window = Window(chromium, live_server.url, cast.alice, java_script_enabled=False)
+    wanted = refund(cast, "A")
+    held(cast, action_type="note.add", arguments={"text": "x"}, confidence=0.1)
+    page = window.open()
+    page.locator("summary", has_text="Action type").click()
+    page.locator(".fmenu-box a", has_text="refund.issue").click()
+    assert titles(page) == [wanted.title]
+    page.locator("button", has_text="Start reviewing").first.click()
+    page.wait_for_url(f"**/review/{wanted.public_id}/?type=refund.issue")
+    window.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_inbox_is_accessible_and_fits(
+    chromium: Browser,
+    live_server: LiveServer,
+    stream: StreamServer,
+    cast: Cast,
+    theme: str,
+    size: dict[str, int],
+) -> None:
+    window = Window(chromium, live_server.url, cast.alice, color_scheme=theme, viewport=size)
+    for path in ("/inbox/", "/inbox/?q=nothing", "/settings/appearance/"):
+        refund(cast, path)
+        page = window.open(path)
+        assert Axe().run(page).violations_count == 0, path
+        assert page.evaluate("document.documentElement.scrollWidth") == size["width"], path
+    window.context.close()
+    assert window.problems == []
