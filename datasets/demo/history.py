@@ -24,7 +24,7 @@ from reviews.services import cancellations, deadlines
 
 DAYS: Final = 30
 POLICIES_CHANGED: Final = 12  # days ago
-_A_DAY: Final = (9, 15)
+_A_DAY: Final = (7, 13)
 _TODAY: Final = 24
 _LEARNING_SECONDS: Final = 60.0
 # Routine checks of the last hours are left for whoever looks at the demo.

@@ -121,10 +121,10 @@ def test_a_recording_of_acts_and_texts_never_seen_before_is_replayed_and_replaye
 
     # proposed, allowed, held by risk, score and policy, approved, corrected, rejected, wrong ones, cases
     assert total(printed) == ["6", "2", "0", "3", "1", "1", "1", "2", "0", "0", "3", "6"]
-    by_event = {case["truth"]["arguments"] and case["label"]: case for case in cases}
-    assert by_event["corrected"]["truth"]["arguments"] == better
-    assert by_event["corrected"]["proposal"]["arguments"]["notes"] == "line\nbreak"
-    assert by_event["corrected"]["input"]["context"]["messages"][0]["content"] == HOSTILE
+    (corrected,) = [case for case in cases if case["label"] == "corrected"]
+    assert corrected["truth"]["arguments"] == better
+    assert corrected["proposal"]["arguments"]["notes"] == "line\nbreak"
+    assert corrected["input"]["context"]["messages"][0]["content"] == HOSTILE
 
     again, same_cases = replay(stack, path, tmp_path / "second", "--audit-rate", "1")
 

@@ -52,6 +52,16 @@ def test_a_correction_is_told_to_the_agent(gate: Gate, client: Client) -> None:
     assert (told["reasons"], told["note"]) == ([{"code": "wrong_amount"}], "One item.")
 
 
+def test_a_proposal_made_again_after_its_correction_runs_as_corrected(gate: Gate, client: Client) -> None:
+    corrected = {"order": "A-77", "amount": "4.00"}
+    gate.verdict, gate.decision = "review", {"kind": "correct", "final_arguments": corrected}
+    client.wait(client.submit("refund.issue", REFUND, idempotency_key="again"), timeout=5)
+
+    ran = client.run("refund.issue", REFUND, lambda **given: given, idempotency_key="again", wait_timeout=5)
+
+    assert ran == corrected
+
+
 def test_what_the_agent_changes_after_proposing_does_not_run(gate: Gate, client: Client) -> None:
     gate.verdict, gate.decision = "review", {"kind": "approve"}
     arguments = {"order": "A-77", "to": {"account": "good"}}

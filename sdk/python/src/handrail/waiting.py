@@ -49,13 +49,19 @@ def wait(flows: Flows, action: Answer | str, *, timeout: float) -> Flow[Answer]:
     known = action if isinstance(action, Answer) else None
     action_id = action if isinstance(action, str) else action.id
     try:
-        if known is not None and known.state != PENDING:
+        if known is not None and known.state != PENDING and not _lacks_its_arguments(known):
             return (yield from settle(flows, known))
         answer = yield from _wait_until_decided(flows, action_id, known, timeout)
         return (yield from settle(flows, answer))
     except NotApproved as refusal:
         refusal.concerning(action_id=action_id, action_type=known.action_type if known else None)
         raise
+
+
+def _lacks_its_arguments(answer: Answer) -> bool:
+    """Say whether this is the short answer to a proposal made again, after a person had corrected it."""
+    is_correction = answer.state == "corrected" and _RUNNABLE["corrected"] is answer.verdict
+    return is_correction and answer.final_arguments is None
 
 
 def settle(flows: Flows, answer: Answer) -> Flow[Answer]:
