@@ -7,7 +7,8 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.urls.resolvers import URLPattern, URLResolver
 
-from hitl_site import health
+from hitl_site import api_docs, health
+from hitl_site.api import api
 from hitl_site.lib import problems
 
 handler400 = "hitl_site.lib.failures.bad_request"
@@ -21,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/v1/docs", api_docs.show, name="api-docs"),
+    path("api/v1/", api.urls),
     path("problems/", problems.index, name="problems"),
     path("problems/<slug:slug>/", problems.page, name="problem"),
     path("", include("reviews.urls")),

@@ -1,0 +1,146 @@
+"""What people do in a running stack, one JSON line an act; ``tests.plugins.product`` starts it.
+
+It lives inside the stack's environment, so that the tests beside it keep their own database. Agents and types
+of actions are made by services; deciding goes through the pages, as a person's browser would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
+django.setup()
+
+from django.contrib.auth.models import Group, User  # noqa: E402 - the apps must be ready first
+
+from datasets.replay.browser import Browser  # noqa: E402
+from hitl_site.lib.clock import database_now  # noqa: E402
+from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk  # noqa: E402
+from policies.models import Agent  # noqa: E402
+from policies.selectors.action_types import by_name  # noqa: E402
+from policies.services import action_types, agents, autonomy, policies  # noqa: E402
+from policies.services.ledger import Actor  # noqa: E402
+from reviews.models import ActionRequest, ReviewItem  # noqa: E402
+
+RELEASED_WITHIN = 30.0
+
+
+class Hands:
+    """The operator and the reviewer of the tests."""
+
+    def __init__(self) -> None:
+        self.url = os.environ["HANDRAIL_URL"]
+        self.operator = User.objects.create_user("operator")
+        self._password = secrets.token_urlsafe(12)
+        reviewer = User.objects.create_user("rita", password=self._password, first_name="Rita")
+        reviewer.groups.set(Group.objects.filter(name="reviewer"))
+        self._alone: list[str] = []
+
+    def create_agent(self, name: str) -> str:
+        """Make an agent whose version runs alone what ``declare`` said may; return its key."""
+        now, actor = database_now(), Actor.person(self.operator)
+        agent = agents.create_agent(name=name, actor=actor, now=now)
+        for action_type in self._alone:
+            self._trust(agent, action_type)
+        return agents.create_key(agent=agent, scopes=AGENT_SCOPES, actor=actor, now=now)[1]
+
+    def declare(self, action_type: str, runs_alone: bool) -> None:
+        """Declare an action type that is always allowed, or always held."""
+        now = database_now()
+        declared = action_types.declare(
+            name=action_type,
+            title=action_type,
+            risk=Risk.LOW,
+            autonomy_cap=AutonomyLevel.AUTONOMOUS,
+            actor=Actor.person(self.operator),
+            now=now,
+        )
+        policies.put_in_force(
+            action_type=declared,
+            document={"threshold": 0.5, "undo_seconds": 0},
+            author=self.operator,
+            reason="a test",
+            now=now,
+        )
+        if runs_alone:
+            self._alone.append(action_type)
+            for agent in Agent.objects.all():
+                self._trust(agent, action_type)
+
+    def decide(self, action_id: str, kind: str, arguments: Mapping[str, object] | None, note: str) -> None:
+        """Answer on the review page, and wait until the worker has released the answer."""
+        item = ReviewItem.objects.get(action__public_id=action_id, kind="gate")
+        browser = self._signed_in()
+        shown = browser.get(f"/review/{item.public_id}/")
+        form = shown.page.form(id="review-form")
+        if arguments is not None:
+            shown = browser.press(shown, form, form.button("op", "tab:json"))
+            form = shown.page.form(id="review-form")
+            form.fill("json", json.dumps(arguments))
+        if kind != "approve":
+            form.tick("reasons", "wrong_arguments")
+        form.fill("note", note)
+        shown = browser.press(shown, form, form.button("kind", kind))
+        if shown.status != 200:
+            raise RuntimeError(f"The review page answered {shown.status} to {kind}.")
+        ends = time.monotonic() + RELEASED_WITHIN
+        while ActionRequest.objects.get(public_id=action_id).state == "pending_review":
+            if time.monotonic() > ends:
+                raise RuntimeError("The worker did not release the decision.")
+            time.sleep(0.05)
+
+    def _signed_in(self) -> Browser:
+        browser = Browser(self.url)
+        shown = browser.get("/login/")
+        form = shown.page.form(action="/login/")
+        form.fill("username", "rita")
+        form.fill("password", self._password)
+        browser.press(shown, form)
+        return browser
+
+    def _trust(self, agent: Agent, action_type: str) -> None:
+        now = database_now()
+        declared = by_name(action_type)
+        assert declared is not None
+        autonomy.grant(
+            agent_version=agents.see_version(agent=agent, label="", now=now),
+            action_type=declared,
+            level=AutonomyLevel.AUTONOMOUS,
+            reason="a test",
+            granted_by=self.operator,
+            certified=True,
+            now=now,
+        )
+
+
+def main() -> None:
+    """Do what each line says, and answer with a line: the result, or what went wrong."""
+    hands = Hands()
+    acts: dict[str, Callable[..., Any]] = {
+        "create_agent": hands.create_agent,
+        "declare": hands.declare,
+        "decide": hands.decide,
+    }
+    _say({"url": hands.url})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            _say({"result": acts[asked.pop("act")](**asked)})
+        except Exception as error:
+            _say({"error": f"{type(error).__name__}: {error}"})
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)  # noqa: T201 - this is the protocol
+
+
+if __name__ == "__main__":
+    main()
