@@ -52,20 +52,30 @@ class Hands:
             self._trust(agent, action_type)
         return agents.create_key(agent=agent, scopes=AGENT_SCOPES, actor=actor, now=now)[1]
 
-    def declare(self, action_type: str, runs_alone: bool) -> None:
+    def create_person(self, name: str, groups: list[str]) -> str:
+        """Make a person in these groups and return the password."""
+        password = secrets.token_urlsafe(12)
+        person = User.objects.create_user(name, password=password, first_name=name.capitalize())
+        person.groups.set(Group.objects.filter(name__in=groups))
+        return password
+
+    def declare(
+        self, action_type: str, runs_alone: bool, schema: dict[str, Any] | None, undo_seconds: int
+    ) -> None:
         """Declare an action type that is always allowed, or always held."""
         now = database_now()
         declared = action_types.declare(
             name=action_type,
             title=action_type,
             risk=Risk.LOW,
+            argument_schema=schema,
             autonomy_cap=AutonomyLevel.AUTONOMOUS,
             actor=Actor.person(self.operator),
             now=now,
         )
         policies.put_in_force(
             action_type=declared,
-            document={"threshold": 0.5, "undo_seconds": 0},
+            document={"threshold": 0.5, "undo_seconds": undo_seconds},
             author=self.operator,
             reason="a test",
             now=now,
@@ -126,6 +136,7 @@ def main() -> None:
     hands = Hands()
     acts: dict[str, Callable[..., Any]] = {
         "create_agent": hands.create_agent,
+        "create_person": hands.create_person,
         "declare": hands.declare,
         "decide": hands.decide,
     }

@@ -1,4 +1,4 @@
-"""The pictures of the README and the documents, taken from a running stack with demo data (`make screenshots`).
+"""The pictures of the documents, taken from a running stack with demo data (`make screenshots`).
 
 Every page in both themes at both sizes goes to ``docs/images``; ``--to`` writes elsewhere, to look at.
 """
@@ -46,6 +46,8 @@ SHOTS: dict[str, Callable[[Page], None]] = {
     "review": first_item,
     "datasets": dataset,
     "trust": at("/trust/"),
+    "agents": at("/agents/"),
+    "ledger": at("/audit/"),
     "policies": at("/policies/"),
 }
 

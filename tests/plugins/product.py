@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,9 +29,27 @@ class Product:
         """Make an agent and return its key."""
         return str(self._ask(act="create_agent", name=name))
 
-    def declare(self, action_type: str, *, runs_alone: bool) -> None:
+    def create_person(self, name: str, *, groups: Sequence[str]) -> str:
+        """Make a person in these groups and return the password."""
+        return str(self._ask(act="create_person", name=name, groups=list(groups)))
+
+    def declare(
+        self,
+        action_type: str,
+        *,
+        runs_alone: bool,
+        schema: Mapping[str, object] | None = None,
+        undo_seconds: int = 0,
+    ) -> None:
         """Declare an action type that is always allowed, or always held."""
-        self._ask(act="declare", action_type=action_type, runs_alone=runs_alone)
+        given = dict(schema) if schema is not None else None
+        self._ask(
+            act="declare",
+            action_type=action_type,
+            runs_alone=runs_alone,
+            schema=given,
+            undo_seconds=undo_seconds,
+        )
 
     def decide(
         self,
