@@ -10,7 +10,6 @@ import policies.models.ledger
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,325 +18,716 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='LedgerCursor',
+            name="LedgerCursor",
             fields=[
-                ('reader', models.CharField(max_length=60, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(default=0)),
-                ('updated_at', models.DateTimeField()),
+                ("reader", models.CharField(max_length=60, primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField(default=0)),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('transaction_id', policies.models.ledger.TransactionId(db_default=policies.models.ledger.CurrentTransactionId())),
-                ('actor_kind', models.CharField(choices=[('person', 'Person'), ('agent', 'Agent'), ('system', 'Handrail')], max_length=16)),
-                ('actor_id', models.CharField(blank=True, max_length=60)),
-                ('actor_name', models.CharField(max_length=200)),
-                ('verb', models.CharField(max_length=60)),
-                ('object_kind', models.CharField(max_length=40)),
-                ('object_id', models.CharField(max_length=60)),
-                ('action_id', models.CharField(blank=True, max_length=60)),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('payload_digest', models.CharField(max_length=64)),
-                ('occurred_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "transaction_id",
+                    policies.models.ledger.TransactionId(
+                        db_default=policies.models.ledger.CurrentTransactionId()
+                    ),
+                ),
+                (
+                    "actor_kind",
+                    models.CharField(
+                        choices=[("person", "Person"), ("agent", "Agent"), ("system", "Handrail")],
+                        max_length=16,
+                    ),
+                ),
+                ("actor_id", models.CharField(blank=True, max_length=60)),
+                ("actor_name", models.CharField(max_length=200)),
+                ("verb", models.CharField(max_length=60)),
+                ("object_kind", models.CharField(max_length=40)),
+                ("object_id", models.CharField(max_length=60)),
+                ("action_id", models.CharField(blank=True, max_length=60)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("payload_digest", models.CharField(max_length=64)),
+                ("occurred_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='LedgerLink',
+            name="LedgerLink",
             fields=[
-                ('seq', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('linked_at', models.DateTimeField()),
+                ("seq", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                ("linked_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Observation',
+            name="Observation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('decision_id', models.CharField(max_length=40, unique=True)),
-                ('audited', models.BooleanField(help_text='Drawn at random among those that ran alone, not held.')),
-                ('error', models.BooleanField(help_text='The person corrected or rejected what the agent proposed.')),
-                ('considered', models.BooleanField(help_text='False for a low-attention or bulk approval: a weak label.')),
-                ('blind', models.BooleanField()),
-                ('score', models.FloatField(null=True)),
-                ('propensity', models.FloatField()),
-                ('min_propensity', models.FloatField()),
-                ('cluster_key', models.CharField(blank=True, max_length=200)),
-                ('observed_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("decision_id", models.CharField(max_length=40, unique=True)),
+                (
+                    "audited",
+                    models.BooleanField(help_text="Drawn at random among those that ran alone, not held."),
+                ),
+                (
+                    "error",
+                    models.BooleanField(
+                        help_text="The person corrected or rejected what the agent proposed."
+                    ),
+                ),
+                (
+                    "considered",
+                    models.BooleanField(
+                        help_text="False for a low-attention or bulk approval: a weak label."
+                    ),
+                ),
+                ("blind", models.BooleanField()),
+                ("score", models.FloatField(null=True)),
+                ("propensity", models.FloatField()),
+                ("min_propensity", models.FloatField()),
+                ("cluster_key", models.CharField(blank=True, max_length=200)),
+                ("observed_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='PolicyVersion',
+            name="PolicyVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('number', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('live', 'Live'), ('retired', 'Retired')], default='draft', max_length=16)),
-                ('document', models.JSONField()),
-                ('content_sha256', models.CharField(max_length=64)),
-                ('reason', models.TextField(blank=True)),
-                ('author_name', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("live", "Live"), ("retired", "Retired")],
+                        default="draft",
+                        max_length=16,
+                    ),
+                ),
+                ("document", models.JSONField()),
+                ("content_sha256", models.CharField(max_length=64)),
+                ("reason", models.TextField(blank=True)),
+                ("author_name", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField()),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='ActionType',
+            name="ActionType",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('title', models.CharField(max_length=160)),
-                ('title_template', models.CharField(blank=True, max_length=300)),
-                ('icon', models.CharField(default='wrench', max_length=40)),
-                ('risk', models.CharField(choices=[('low', 'Low risk'), ('medium', 'Medium risk'), ('high', 'High risk'), ('critical', 'Critical risk')], default='medium', max_length=16)),
-                ('irreversible', models.BooleanField(default=False)),
-                ('widens_rights', models.BooleanField(default=False)),
-                ('argument_schema', hitl_site.lib.fields.OrderedJSONField(blank=True, null=True)),
-                ('reason_codes', models.JSONField(blank=True, default=list)),
-                ('checklist', models.JSONField(blank=True, default=list)),
-                ('cluster_pointer', models.CharField(blank=True, max_length=200)),
-                ('autonomy_cap', models.CharField(choices=[('shadow', 'Shadow'), ('review_all', 'Review all'), ('threshold', 'Threshold'), ('autonomous', 'Autonomous')], default='autonomous', max_length=16)),
-                ('first_contact_level', models.CharField(choices=[('shadow', 'Shadow'), ('review_all', 'Review all')], default='review_all', max_length=16)),
-                ('reading_floor_ms', models.PositiveIntegerField(default=2000)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("title", models.CharField(max_length=160)),
+                ("title_template", models.CharField(blank=True, max_length=300)),
+                ("icon", models.CharField(default="wrench", max_length=40)),
+                (
+                    "risk",
+                    models.CharField(
+                        choices=[
+                            ("low", "Low risk"),
+                            ("medium", "Medium risk"),
+                            ("high", "High risk"),
+                            ("critical", "Critical risk"),
+                        ],
+                        default="medium",
+                        max_length=16,
+                    ),
+                ),
+                ("irreversible", models.BooleanField(default=False)),
+                ("widens_rights", models.BooleanField(default=False)),
+                ("argument_schema", hitl_site.lib.fields.OrderedJSONField(blank=True, null=True)),
+                ("reason_codes", models.JSONField(blank=True, default=list)),
+                ("checklist", models.JSONField(blank=True, default=list)),
+                ("cluster_pointer", models.CharField(blank=True, max_length=200)),
+                (
+                    "autonomy_cap",
+                    models.CharField(
+                        choices=[
+                            ("shadow", "Shadow"),
+                            ("review_all", "Review all"),
+                            ("threshold", "Threshold"),
+                            ("autonomous", "Autonomous"),
+                        ],
+                        default="autonomous",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "first_contact_level",
+                    models.CharField(
+                        choices=[("shadow", "Shadow"), ("review_all", "Review all")],
+                        default="review_all",
+                        max_length=16,
+                    ),
+                ),
+                ("reading_floor_ms", models.PositiveIntegerField(default=2000)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'permissions': [('manage_policies', 'Can declare action types and publish policies')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='action_type_has_a_name'), models.CheckConstraint(condition=models.Q(('first_contact_level__in', ['shadow', 'review_all'])), name='action_type_first_contact_never_runs_alone')],
+                "permissions": [("manage_policies", "Can declare action types and publish policies")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("name", ""), _negated=True), name="action_type_has_a_name"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("first_contact_level__in", ["shadow", "review_all"])),
+                        name="action_type_first_contact_never_runs_alone",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Agent',
+            name="Agent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('description', models.TextField(blank=True)),
-                ('state', models.CharField(choices=[('active', 'Running'), ('paused', 'Paused'), ('retired', 'Retired')], default='active', max_length=16)),
-                ('created_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField(blank=True, null=True)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned_agents', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("description", models.TextField(blank=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "Running"), ("paused", "Paused"), ("retired", "Retired")],
+                        default="active",
+                        max_length=16,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="owned_agents",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AgentKey',
+            name="AgentKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('lookup', models.CharField(max_length=8, unique=True)),
-                ('secret_hmac', models.BinaryField(max_length=32)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
-                ('environments', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='keys', to='policies.agent')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("lookup", models.CharField(max_length=8, unique=True)),
+                ("secret_hmac", models.BinaryField(max_length=32)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), size=None
+                    ),
+                ),
+                (
+                    "environments",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="keys", to="policies.agent"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AgentVersion',
+            name="AgentVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('label', models.CharField(max_length=120)),
-                ('first_seen_at', models.DateTimeField()),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='policies.agent')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("label", models.CharField(max_length=120)),
+                ("first_seen_at", models.DateTimeField()),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="policies.agent",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AutonomyGrant',
+            name="AutonomyGrant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('level', models.CharField(choices=[('shadow', 'Shadow'), ('review_all', 'Review all'), ('threshold', 'Threshold'), ('autonomous', 'Autonomous')], max_length=16)),
-                ('reason', models.TextField()),
-                ('certified', models.BooleanField(help_text="Rests on evidence; otherwise an operator's override.")),
-                ('granted_by_name', models.CharField(max_length=200)),
-                ('granted_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('action_type', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='policies.actiontype')),
-                ('agent_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='policies.agentversion')),
-                ('granted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[
+                            ("shadow", "Shadow"),
+                            ("review_all", "Review all"),
+                            ("threshold", "Threshold"),
+                            ("autonomous", "Autonomous"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                (
+                    "certified",
+                    models.BooleanField(help_text="Rests on evidence; otherwise an operator's override."),
+                ),
+                ("granted_by_name", models.CharField(max_length=200)),
+                ("granted_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "action_type",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grants",
+                        to="policies.actiontype",
+                    ),
+                ),
+                (
+                    "agent_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grants",
+                        to="policies.agentversion",
+                    ),
+                ),
+                (
+                    "granted_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'permissions': [('grant_autonomy', 'Can grant and take away autonomy')],
+                "permissions": [("grant_autonomy", "Can grant and take away autonomy")],
             },
         ),
         migrations.CreateModel(
-            name='GateCheck',
+            name="GateCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('action_id', models.CharField(max_length=40, unique=True)),
-                ('action_type_name', models.CharField(max_length=120)),
-                ('verdict', models.CharField(choices=[('allow', 'Allowed'), ('review', 'Held for review'), ('deny', 'Denied')], max_length=16)),
-                ('route', models.CharField(choices=[('held', 'Held for a person'), ('alone', 'Ran alone'), ('denied', 'Denied')], max_length=16)),
-                ('trigger', models.CharField(choices=[('high_risk', 'High risk'), ('low_confidence', 'Low confidence'), ('policy_edge', 'Policy edge case'), ('audit', 'Routine check')], max_length=16, null=True)),
-                ('reasons', models.JSONField()),
-                ('nearest_miss', models.TextField(blank=True)),
-                ('score', models.FloatField(null=True)),
-                ('score_source', models.CharField(blank=True, max_length=16)),
-                ('threshold', models.FloatField(null=True)),
-                ('level', models.CharField(choices=[('shadow', 'Shadow'), ('review_all', 'Review all'), ('threshold', 'Threshold'), ('autonomous', 'Autonomous')], max_length=16)),
-                ('propensity', models.FloatField()),
-                ('min_propensity', models.FloatField()),
-                ('audit_selected', models.BooleanField()),
-                ('blind', models.BooleanField()),
-                ('drill', models.BooleanField(default=False)),
-                ('cluster_key', models.CharField(blank=True, max_length=200)),
-                ('approvals_required', models.PositiveSmallIntegerField(default=1)),
-                ('evaluated_at', models.DateTimeField()),
-                ('action_type', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.actiontype')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agent')),
-                ('agent_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agentversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                ("action_id", models.CharField(max_length=40, unique=True)),
+                ("action_type_name", models.CharField(max_length=120)),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[("allow", "Allowed"), ("review", "Held for review"), ("deny", "Denied")],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "route",
+                    models.CharField(
+                        choices=[("held", "Held for a person"), ("alone", "Ran alone"), ("denied", "Denied")],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("high_risk", "High risk"),
+                            ("low_confidence", "Low confidence"),
+                            ("policy_edge", "Policy edge case"),
+                            ("audit", "Routine check"),
+                        ],
+                        max_length=16,
+                        null=True,
+                    ),
+                ),
+                ("reasons", models.JSONField()),
+                ("nearest_miss", models.TextField(blank=True)),
+                ("score", models.FloatField(null=True)),
+                ("score_source", models.CharField(blank=True, max_length=16)),
+                ("threshold", models.FloatField(null=True)),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[
+                            ("shadow", "Shadow"),
+                            ("review_all", "Review all"),
+                            ("threshold", "Threshold"),
+                            ("autonomous", "Autonomous"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("propensity", models.FloatField()),
+                ("min_propensity", models.FloatField()),
+                ("audit_selected", models.BooleanField()),
+                ("blind", models.BooleanField()),
+                ("drill", models.BooleanField(default=False)),
+                ("cluster_key", models.CharField(blank=True, max_length=200)),
+                ("approvals_required", models.PositiveSmallIntegerField(default=1)),
+                ("evaluated_at", models.DateTimeField()),
+                (
+                    "action_type",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.actiontype",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agent"
+                    ),
+                ),
+                (
+                    "agent_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.agentversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='KillSwitch',
+            name="KillSwitch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(max_length=40, unique=True)),
-                ('scope', models.CharField(choices=[('everything', 'Everything'), ('agent', 'One agent'), ('action_type', 'One action type')], max_length=16)),
-                ('reason', models.TextField()),
-                ('engaged_by_name', models.CharField(max_length=200)),
-                ('engaged_at', models.DateTimeField()),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('lift_reason', models.TextField(blank=True)),
-                ('action_type', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.actiontype')),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agent')),
-                ('engaged_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('lifted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("public_id", models.CharField(max_length=40, unique=True)),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[
+                            ("everything", "Everything"),
+                            ("agent", "One agent"),
+                            ("action_type", "One action type"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                ("engaged_by_name", models.CharField(max_length=200)),
+                ("engaged_at", models.DateTimeField()),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                ("lift_reason", models.TextField(blank=True)),
+                (
+                    "action_type",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.actiontype",
+                    ),
+                ),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.agent",
+                    ),
+                ),
+                (
+                    "engaged_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "lifted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'permissions': [('use_kill_switch', 'Can stop agents and lift a stop')],
+                "permissions": [("use_kill_switch", "Can stop agents and lift a stop")],
             },
         ),
         migrations.CreateModel(
-            name='LedgerPayload',
+            name="LedgerPayload",
             fields=[
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='payload', serialize=False, to='policies.ledgerentry')),
-                ('salt', models.BinaryField(max_length=32, null=True)),
-                ('body', models.JSONField(null=True)),
-                ('erased_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="payload",
+                        serialize=False,
+                        to="policies.ledgerentry",
+                    ),
+                ),
+                ("salt", models.BinaryField(max_length=32, null=True)),
+                ("body", models.JSONField(null=True)),
+                ("erased_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['transaction_id', 'id'], name='ledger_entry_commit_order'),
+            model_name="ledgerentry",
+            index=models.Index(fields=["transaction_id", "id"], name="ledger_entry_commit_order"),
         ),
         migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['action_id', 'id'], name='ledger_entry_of_an_action'),
+            model_name="ledgerentry",
+            index=models.Index(fields=["action_id", "id"], name="ledger_entry_of_an_action"),
         ),
         migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['object_id', 'id'], name='ledger_entry_of_an_object'),
+            model_name="ledgerentry",
+            index=models.Index(fields=["object_id", "id"], name="ledger_entry_of_an_object"),
         ),
         migrations.AddField(
-            model_name='ledgerlink',
-            name='entry',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='link', to='policies.ledgerentry'),
+            model_name="ledgerlink",
+            name="entry",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, related_name="link", to="policies.ledgerentry"
+            ),
         ),
         migrations.AddField(
-            model_name='observation',
-            name='action_type',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.actiontype'),
+            model_name="observation",
+            name="action_type",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="policies.actiontype",
+            ),
         ),
         migrations.AddField(
-            model_name='observation',
-            name='agent_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.agentversion'),
+            model_name="observation",
+            name="agent_version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agentversion"
+            ),
         ),
         migrations.AddField(
-            model_name='observation',
-            name='gate_check',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='observation', to='policies.gatecheck'),
+            model_name="observation",
+            name="gate_check",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="observation",
+                to="policies.gatecheck",
+            ),
         ),
         migrations.AddField(
-            model_name='policyversion',
-            name='action_type',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='policy_versions', to='policies.actiontype'),
+            model_name="policyversion",
+            name="action_type",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="policy_versions",
+                to="policies.actiontype",
+            ),
         ),
         migrations.AddField(
-            model_name='policyversion',
-            name='author',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='policy_versions', to=settings.AUTH_USER_MODEL),
+            model_name="policyversion",
+            name="author",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="policy_versions",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='gatecheck',
-            name='policy_version',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.policyversion'),
+            model_name="gatecheck",
+            name="policy_version",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="policies.policyversion",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='agent_has_a_name'),
+            model_name="agent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True), name="agent_has_a_name"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agentversion',
-            constraint=models.UniqueConstraint(fields=('agent', 'label'), name='agent_version_label_once_per_agent'),
+            model_name="agentversion",
+            constraint=models.UniqueConstraint(
+                fields=("agent", "label"), name="agent_version_label_once_per_agent"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='autonomygrant',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('agent_version', 'action_type'), name='autonomy_one_live_grant'),
+            model_name="autonomygrant",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at", None)),
+                fields=("agent_version", "action_type"),
+                name="autonomy_one_live_grant",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='killswitch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('action_type', None), ('agent', None), ('scope', 'everything')), models.Q(('action_type', None), ('agent__isnull', False), ('scope', 'agent')), models.Q(('action_type__isnull', False), ('agent', None), ('scope', 'action_type')), _connector='OR'), name='kill_switch_names_exactly_its_scope'),
+            model_name="killswitch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("action_type", None), ("agent", None), ("scope", "everything")),
+                    models.Q(("action_type", None), ("agent__isnull", False), ("scope", "agent")),
+                    models.Q(("action_type__isnull", False), ("agent", None), ("scope", "action_type")),
+                    _connector="OR",
+                ),
+                name="kill_switch_names_exactly_its_scope",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='killswitch',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None)), fields=('scope', 'agent', 'action_type'), name='kill_switch_engaged_once_per_scope', nulls_distinct=False),
+            model_name="killswitch",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("lifted_at", None)),
+                fields=("scope", "agent", "action_type"),
+                name="kill_switch_engaged_once_per_scope",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddIndex(
-            model_name='observation',
-            index=models.Index(fields=['action_type', 'agent_version', 'observed_at'], name='observation_by_type'),
+            model_name="observation",
+            index=models.Index(
+                fields=["action_type", "agent_version", "observed_at"], name="observation_by_type"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='observation',
-            constraint=models.CheckConstraint(condition=models.Q(('propensity__gt', 0), ('propensity__lte', 1)), name='observation_propensity_above_0'),
+            model_name="observation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("propensity__gt", 0), ("propensity__lte", 1)),
+                name="observation_propensity_above_0",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(fields=('action_type', 'number'), name='policy_version_number_once'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                fields=("action_type", "number"), name="policy_version_number_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'live')), fields=('action_type',), name='policy_one_live_version'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "live")), fields=("action_type",), name="policy_one_live_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'draft')), fields=('action_type',), name='policy_one_draft'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "draft")), fields=("action_type",), name="policy_one_draft"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('published_at', None), ('state', 'draft')), models.Q(('published_at__isnull', False), ('state__in', ['live', 'retired'])), _connector='OR'), name='policy_version_published_with_its_time'),
+            model_name="policyversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("published_at", None), ("state", "draft")),
+                    models.Q(("published_at__isnull", False), ("state__in", ["live", "retired"])),
+                    _connector="OR",
+                ),
+                name="policy_version_published_with_its_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='gatecheck',
-            index=models.Index(fields=['action_type', 'agent_version', 'evaluated_at'], name='gate_check_by_type'),
+            model_name="gatecheck",
+            index=models.Index(
+                fields=["action_type", "agent_version", "evaluated_at"], name="gate_check_by_type"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatecheck',
-            constraint=models.CheckConstraint(condition=models.Q(('min_propensity__gte', 0), ('propensity__gte', 0), ('propensity__lte', 1), ('min_propensity__lte', 1)), name='gate_check_propensities_within_0_and_1'),
+            model_name="gatecheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("min_propensity__gte", 0),
+                    ("propensity__gte", 0),
+                    ("propensity__lte", 1),
+                    ("min_propensity__lte", 1),
+                ),
+                name="gate_check_propensities_within_0_and_1",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatecheck',
-            constraint=models.CheckConstraint(condition=models.Q(('score', None), models.Q(('score__gte', 0), ('score__lte', 1)), _connector='OR'), name='gate_check_score_within_0_and_1'),
+            model_name="gatecheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("score", None), models.Q(("score__gte", 0), ("score__lte", 1)), _connector="OR"
+                ),
+                name="gate_check_score_within_0_and_1",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatecheck',
-            constraint=models.CheckConstraint(condition=models.Q(('threshold', None), models.Q(('threshold__gte', 0), ('threshold__lte', 1)), _connector='OR'), name='gate_check_threshold_within_0_and_1'),
+            model_name="gatecheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("threshold", None),
+                    models.Q(("threshold__gte", 0), ("threshold__lte", 1)),
+                    _connector="OR",
+                ),
+                name="gate_check_threshold_within_0_and_1",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatecheck',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('verdict', 'allow'), _negated=True), ('propensity__gt', 0), _connector='OR'), name='gate_check_an_allow_can_be_audited'),
+            model_name="gatecheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("verdict", "allow"), _negated=True), ("propensity__gt", 0), _connector="OR"
+                ),
+                name="gate_check_an_allow_can_be_audited",
+            ),
         ),
     ]

@@ -13,7 +13,7 @@ from policies.models.agents import AgentVersion
 
 
 class AutonomyGrant(models.Model):
-    """A level in force until it expires or is replaced. Without one, the action type's first contact level holds."""
+    """A level in force until it expires or is replaced. Without one the first contact level holds."""
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="grants")

@@ -13,7 +13,7 @@ from reviews.choices import ActionState, IngestState, Mode
 class ActionRequest(models.Model):
     """One act that an agent asked leave for.
 
-    ``arguments_canonical`` holds the exact RFC 8785 bytes and is the truth; ``arguments`` is an index of them.
+    ``arguments_canonical`` holds the exact RFC 8785 bytes, the truth; ``arguments`` is an index of them.
     The digest binds agent, subject, action type, environment and arguments (lib.canonical.action_digest).
     ``final_*`` are what was decided, once it was: equal to the proposal unless a person corrected it.
     """
