@@ -112,7 +112,11 @@ def _key(model: type[Model], order_by: Sequence[str]) -> _Key:
         found = [model._meta.get_field(name) for name in names]
     except FieldDoesNotExist as exc:
         raise ValueError(str(exc)) from exc
-    fields = tuple(field for field in found if isinstance(field, Field) and field.column and not field.null)
+    fields = tuple(
+        field
+        for field in found
+        if isinstance(field, Field) and field.concrete and not field.many_to_many and not field.null
+    )
     if len(fields) != len(found):
         raise ValueError("order_by must name columns of the model that are never null")
     return _Key(names=names, fields=fields, descending=descending[0])
