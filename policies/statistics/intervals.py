@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
-
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedRate:
@@ -59,7 +57,7 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     _check_confidence(confidence)
     if n == 0:
         return 0.0, 1.0
-    z = float(special.ndtri(1 - (1 - confidence) / 2))
+    z = _normal_quantile(1 - (1 - confidence) / 2)
     rate = k / n
     scale = 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / scale
@@ -101,13 +99,13 @@ def hajek_rate(weights: Sequence[float], errors: Sequence[float], *, delta: floa
 def _lower(k: float, n: float, tail: float) -> float:
     if n <= 0 or k <= 0:
         return 0.0
-    return float(special.betaincinv(k, n - k + 1, tail))
+    return _beta_quantile(k, n - k + 1, tail)
 
 
 def _upper(k: float, n: float, tail: float) -> float:
     if n <= 0 or k >= n:
         return 1.0
-    return float(special.betaincinv(k + 1, n - k, 1 - tail))
+    return _beta_quantile(k + 1, n - k, 1 - tail)
 
 
 def _check_counts(k: int, n: int) -> None:
@@ -118,3 +116,19 @@ def _check_counts(k: int, n: int) -> None:
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ValueError("A confidence lies between 0 and 1.")
+
+
+# scipy costs a third of a second and 25 MB in every process that imports it, and only the trust page
+# computes: it is loaded with the first limit that somebody asks for.
+
+
+def _normal_quantile(share: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri(share))
+
+
+def _beta_quantile(a: float, b: float, share: float) -> float:
+    from scipy import special
+
+    return float(special.betaincinv(a, b, share))
