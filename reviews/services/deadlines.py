@@ -91,7 +91,10 @@ def _release(decision_pk: int, now: datetime) -> bool:
     # The approvals that led up to this one are as final as it is; what their people had typed has gone out.
     answered = item.decisions.filter(undone_at=None)
     Draft.objects.filter(item=item, reviewer__in=answered.values("reviewer")).delete()
-    answered.filter(released_at=None).update(released_at=now)
+    going_out = answered.filter(released_at=None)
+    others = going_out.exclude(pk=decision.pk).order_by("id")
+    released_with = list(others.values_list("public_id", flat=True))
+    going_out.update(released_at=now)
     if item.kind == ItemKind.GATE and action.state == ActionState.PENDING_REVIEW:
         _close(action, decision, now=now)
     trust.observe(
@@ -118,6 +121,7 @@ def _release(decision_pk: int, now: datetime) -> bool:
             "considered": decision.considered,
             "bulk": decision.bulk,
             "final_digest": decision.final_digest,
+            "released_with": released_with,
         },
         now=now,
     )

@@ -238,6 +238,8 @@ def test_a_critical_action_needs_two_people_who_say_the_same(cast: Cast) -> None
     assert deadlines.release_due(now=now + LATER) == 1
     assert ActionRequest.objects.get().state == ActionState.APPROVED
     assert Permit.objects.count() == 1
+    told = LedgerEntry.objects.get(verb="decision.released").payload.body
+    assert told["released_with"] == [first.decision.public_id]
 
 
 def test_two_approvals_of_different_arguments_run_neither(cast: Cast) -> None:
