@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import OperationalError, transaction
+from pydantic import JsonValue
 
 from policies.services import ledger, trust
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, Outcome, PermitBasis
@@ -93,7 +94,7 @@ def _release(decision_pk: int, now: datetime) -> bool:
     Draft.objects.filter(item=item, reviewer__in=answered.values("reviewer")).delete()
     going_out = answered.filter(released_at=None)
     others = going_out.exclude(pk=decision.pk).order_by("id")
-    released_with = list(others.values_list("public_id", flat=True))
+    released_with: list[JsonValue] = list(others.values_list("public_id", flat=True))
     going_out.update(released_at=now)
     if item.kind == ItemKind.GATE and action.state == ActionState.PENDING_REVIEW:
         _close(action, decision, now=now)

@@ -239,6 +239,7 @@ def test_a_critical_action_needs_two_people_who_say_the_same(cast: Cast) -> None
     assert ActionRequest.objects.get().state == ActionState.APPROVED
     assert Permit.objects.count() == 1
     told = LedgerEntry.objects.get(verb="decision.released").payload.body
+    assert told is not None
     assert told["released_with"] == [first.decision.public_id]
 
 
