@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl_site.lib.clock import database_now
@@ -59,7 +59,8 @@ def undo(request: AuthenticatedRequest, decision_id: str) -> HttpResponse:
     except decisions.TooLateToUndo as problem:
         return _too_late_to_undo(request, decision_id, problem, now=now)
     if not is_fragment(request):
-        return redirect("reviews:review", item_id=item.public_id)
+        way = pages.query_of(pages.way_of(request, now=now))
+        return redirect(resolve_url("reviews:review", item_id=item.public_id) + way)
     with suppress(claims.UnableToClaim):
         claims.claim(item_id=item.public_id, reviewer=request.user, now=now)
     notice = Notice(

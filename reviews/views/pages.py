@@ -152,7 +152,11 @@ def next_item(request: AuthenticatedRequest, *, after: Workspace | None, now: da
             after=after.item if after is not None else None,
         )
     except claims.NothingToClaim:
-        return done(request, now=now) if is_fragment(request) else redirect("reviews:done")
+        return (
+            done(request, now=now)
+            if is_fragment(request)
+            else redirect(resolve_url("reviews:done") + query_of(way))
+        )
     if not is_fragment(request):
         return redirect(resolve_url("reviews:review", item_id=item.public_id) + query_of(way))
     return answer(request, load(request, item.public_id, now=now), now=now, moved=True)
@@ -165,6 +169,7 @@ def done(request: AuthenticatedRequest, *, now: datetime) -> HttpResponse:
         "waiting": inbox.my_turn(request.user).count(),
         "undo": undo_strip(request, now=now),
         "undo_url": f"{resolve_url('reviews:done')}?part=undo",
+        "way_query": query_of(way_of(request, now=now)),
         "now": now,
     }
     template = "_done.html" if is_fragment(request) else "done.html"
@@ -174,7 +179,7 @@ def done(request: AuthenticatedRequest, *, now: datetime) -> HttpResponse:
     if template == "_done.html":
         response["HX-Retarget"] = "#workspace"
         response["HX-Reswap"] = "outerHTML"
-        response["HX-Push-Url"] = resolve_url("reviews:done")
+        response["HX-Push-Url"] = resolve_url("reviews:done") + query_of(way_of(request, now=now))
     return _unkept(response)
 
 
