@@ -1,6 +1,7 @@
 """The pictures of the documents, taken from a running stack with demo data (`make screenshots`).
 
-Every page in both themes at both sizes goes to ``docs/images``; ``--to`` writes elsewhere, to look at.
+Those that the documents show go to ``docs/images``. ``--all --to FOLDER`` takes every page in both themes at both
+sizes, to look at.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 
 
 def first_item(page: Page) -> None:
-    """Open the first item of the inbox."""
+    """Open the first item of the inbox and begin to correct its amount."""
     page.goto("/inbox/")
     page.locator("tr.row a").first.click()
     page.wait_for_url(re.compile(r"/review/itm_"))
+    page.locator("input.num").first.fill("148")
+    page.locator("input[name=reasons]").first.check(force=True)
+    page.wait_for_timeout(600)
 
 
 def dataset(page: Page) -> None:
@@ -51,11 +55,14 @@ SHOTS: dict[str, Callable[[Page], None]] = {
     "policies": at("/policies/"),
 }
 
+# What the README and docs/reviewing.md show.
+SHOWN = ("inbox", "review")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, default=IMAGES)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--all", action="store_true", help="every page, theme and size")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
     executable = find_chromium()
@@ -63,9 +70,10 @@ def main() -> None:
         raise SystemExit("No Chromium: see tests/chromium.py.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(executable), args=LAUNCH_ARGUMENTS)
-        for theme in THEMES:
-            for suffix, (width, height) in SIZES.items():
-                take(browser, theme, suffix, width, height, to=options.to, only=options.only)
+        for theme in THEMES if options.all else THEMES[:1]:
+            for suffix, (width, height) in SIZES.items() if options.all else [("", SIZES[""])]:
+                names = tuple(SHOTS) if options.all else SHOWN
+                take(browser, theme, suffix, width, height, to=options.to, names=names)
         browser.close()
 
 
@@ -82,13 +90,12 @@ def take(browser: Browser, theme: str, suffix: str, width: int, height: int, *, 
     page.goto("/login/")
     page.fill("input[name=username]", "admin")
     page.fill("input[name=password]", os.environ["HANDRAIL_ADMIN_PASSWORD"])
-    page.locator("form button[type=submit]").first.click()
+    page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/inbox/"))
-    for name, go in SHOTS.items():
-        if only in name:
-            go(page)
-            page.wait_for_timeout(400)
-            page.screenshot(path=to / f"{name}-{theme}{suffix}.png")
+    for name in names:
+        SHOTS[name](page)
+        page.wait_for_timeout(400)
+        page.screenshot(path=to / f"{name}-{theme}{suffix}.png")
     context.close()
 
 
