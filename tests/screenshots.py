@@ -1,7 +1,7 @@
 """The pictures of the documents, taken from a running stack with demo data (`make screenshots`).
 
-Those that the documents show go to ``docs/images``. ``--all --to FOLDER`` takes every page in both themes at both
-sizes, to look at.
+Those that the documents show go to ``docs/images``. ``--all --to FOLDER`` takes every page in both themes at
+both sizes, to look at.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def main() -> None:
         browser.close()
 
 
-def take(browser: Browser, theme: str, suffix: str, width: int, height: int, *, to: Path, only: str) -> None:
+def take(
+    browser: Browser, theme: str, suffix: str, width: int, height: int, *, to: Path, names: tuple[str, ...]
+) -> None:
     """Sign in with one theme and size, and take every picture."""
     url = os.environ["HANDRAIL_URL"]
     context = browser.new_context(
