@@ -17,7 +17,8 @@ from datasets.forms import CaseFilterForm
 from datasets.models import LabelledCase
 from datasets.selectors import case_page, cases
 from datasets.selectors.cases import CaseFilter
-from datasets.views.access import SEE, needs_one_of
+from datasets.views.access import SEE
+from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor
 

@@ -14,7 +14,8 @@ from datasets.selectors import cases
 from datasets.selectors import datasets as questions
 from datasets.services import datasets as acts
 from datasets.services import freezing
-from datasets.views.access import ACT, SEE, needs_one_of
+from datasets.views.access import ACT, SEE
+from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 

@@ -16,8 +16,9 @@ from datasets.exporters import jsonl
 from datasets.models import DatasetVersion, Export
 from datasets.selectors import exports as questions
 from datasets.services import export_files, exporting
-from datasets.views.access import ACT, SEE, needs_one_of
+from datasets.views.access import ACT, SEE
 from datasets.views.datasets import show
+from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 

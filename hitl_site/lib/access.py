@@ -11,6 +11,9 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+
+from hitl_site.lib.http import is_fragment
 
 View = Callable[..., HttpResponseBase]
 TEMPLATE = "errors/missing_right.html"
@@ -37,9 +40,7 @@ def needs_one_of(*rights: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             if not request.user.is_authenticated:
-                # Signing in leads back by a GET, which an address that only takes a POST would refuse.
-                safe = request.method in {"GET", "HEAD"}
-                return redirect_to_login(request.get_full_path() if safe else resolve_url("/"))
+                return to_sign_in(request)
             if rights and not any(request.user.has_perm(right) for right in rights):
                 return render(request, TEMPLATE, {"right": missing_right(rights[0])}, status=403)
             return view(request, *args, **kwargs)
@@ -47,6 +48,18 @@ def needs_one_of(*rights: str) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    """Send a stranger to sign in, and back to where they were.
+
+    A part of a page sends the whole page: a sign-in form inside a progress bar helps nobody.
+    """
+    if is_fragment(request):
+        return HttpResponseClientRedirect(resolve_url("login"))
+    # Signing in leads back by a GET, which an address that only takes a POST would refuse.
+    safe = request.method in {"GET", "HEAD"}
+    return redirect_to_login(request.get_full_path() if safe else resolve_url("/"))
 
 
 def missing_right(label: str) -> MissingRight:

@@ -86,7 +86,7 @@ class PolicyDocument:
     undo_seconds: int = 5
     approvals_required: int = 1
     permit_ttl_seconds: int = 900
-    queue: str = "default"
+    queue: str = "general"
     blind_share: float = 0.1
 
     def __post_init__(self) -> None:

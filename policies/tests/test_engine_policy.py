@@ -234,7 +234,7 @@ def test_no_garbage_does_anything_but_refuse(document: Any) -> None:
             ("A permit is good for: 5 minutes → 10 minutes.",),
             True,
         ),
-        ({"queue": "default"}, {"queue": "refunds"}, ("Queue: default → refunds.",), False),
+        ({"queue": "general"}, {"queue": "refunds"}, ("Queue: general → refunds.",), False),
         (
             {"blind_share": 0.1},
             {"blind_share": 0.125},

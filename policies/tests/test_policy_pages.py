@@ -90,7 +90,7 @@ def test_the_form_comes_filled_with_the_policy_in_force(
 ) -> None:
     page = browser.get(EDIT).content.decode()
     assert [value_of(page, name) for name in ("threshold", "audit_rate", "deadline", "queue")] == [
-        "80", "20", "1", "default",
+        "80", "20", "1", "general",
     ]  # fmt: skip
     assert '<option value="days" selected>' in page
 
@@ -104,7 +104,7 @@ def test_saving_the_form_as_it_came_changes_nothing_of_the_policy(
     names = ("threshold", "audit_rate", "blind_share", "deadline", "permit_ttl", "undo_seconds")
     untouched = {name: value_of(page, name) for name in names}
     units = {"deadline_unit": "minutes", "permit_ttl_unit": "minutes"}
-    browser.post(EDIT, {**TYPED, **untouched, **units, "score": "agent", "queue": "default"})
+    browser.post(EDIT, {**TYPED, **untouched, **units, "score": "agent", "queue": "general"})
     draft = PolicyVersion.objects.get(state=PolicyState.DRAFT)
     assert draft.document == live.document
 

@@ -45,9 +45,9 @@ MATRIX: dict[tuple[str, str], list[object]] = {
     ("get", "/"): ["/login/?next=/", "/inbox/", "/inbox/", "/inbox/", "/datasets/", "/inbox/"],
     ("get", "/inbox/"): ["/login/?next=/inbox/", 200, 200, 200, 403, 403],
     ("get", "/inbox/?view=all"): ["/login/?next=/inbox/%3Fview%3Dall", 200, 200, 200, 403, 403],
-    ("post", "/inbox/"): ["/login/?next=/inbox/", 405, 405, 405, 403, 403],
+    ("post", "/inbox/"): ["/login/?next=/", 405, 405, 405, 403, 403],
     ("get", "/review/next/"): ["/login/?next=/review/next/", 405, 403, 403, 403, 403],
-    ("post", "/review/next/"): ["/login/?next=/inbox/", "review", 403, 403, 403, 403],
+    ("post", "/review/next/"): ["/login/?next=/", "review", 403, 403, 403, 403],
     ("get", "/settings/appearance/"): ["/login/?next=/settings/appearance/", 200, 200, 200, 200, 200],
     ("post", "/settings/appearance/"): ["/login/?next=/", "/", "/", "/", "/", "/"],
 }

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import cast
 
-from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render, resolve_url
-from django_htmx.http import HttpResponseClientRedirect
+from django.shortcuts import render
 
+from hitl_site.lib.access import to_sign_in
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from reviews.models import Decision, ReviewItem
 from reviews.selectors import inbox
@@ -60,7 +59,9 @@ def _guarded(view: View, allows: Callable[..., bool], text: str) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return _to_sign_in(request)
+            if wants_json(request):
+                return JsonResponse({"detail": "Your session is over. Sign in again."}, status=401)
+            return to_sign_in(request)
         if not allows(request.user):
             return refused(request, text)
         try:
@@ -71,14 +72,3 @@ def _guarded(view: View, allows: Callable[..., bool], text: str) -> View:
             return refused(request, str(problem))
 
     return guarded
-
-
-def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
-    """Send a stranger to sign in. What they typed is a draft on the server already."""
-    if wants_json(request):
-        return JsonResponse({"detail": "Your session is over. Sign in again."}, status=401)
-    if is_fragment(request):
-        return HttpResponseClientRedirect(resolve_url("login"))
-    # Signing in leads back by a GET, which an address that only takes a POST would refuse.
-    safe = request.method in {"GET", "HEAD"}
-    return redirect_to_login(request.get_full_path() if safe else resolve_url("reviews:inbox"))

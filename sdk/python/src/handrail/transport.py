@@ -32,7 +32,7 @@ class Transport:
         """Return the response, whatever its status, or ``Lost``; never raise for the network's sake."""
         deadline = time.monotonic() + request.timeout
         try:
-            connection = self._connection(request, deadline)
+            connection, sock = self._connection(request, deadline)
         except (OSError, ValueError) as exc:
             return Lost(f"cannot connect: {exc}")
         try:
@@ -47,8 +47,11 @@ class Transport:
             return Lost(f"the connection failed: {exc or type(exc).__name__}")
         finally:
             connection.close()
+            sock.close()
 
-    def _connection(self, request: Request, deadline: float) -> http.client.HTTPConnection:
+    def _connection(
+        self, request: Request, deadline: float
+    ) -> tuple[http.client.HTTPConnection, socket.socket]:
         url = urlsplit(request.url)
         host = url.hostname or ""
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -65,7 +68,7 @@ class Transport:
             raise
         connection = http.client.HTTPConnection(host, port)
         connection.sock = cast("socket.socket", _DeadlineSocket(sock, deadline))
-        return connection
+        return connection, sock
 
     def _headers(self, request: Request) -> Mapping[str, str]:
         return {
@@ -97,7 +100,10 @@ class _DeadlineSocket:
         return io.BufferedReader(_DeadlineReader(self._sock, self._deadline))
 
     def close(self) -> None:
-        self._sock.close()
+        """Leave the socket open: ``http.client`` closes its own end before the body of a last answer is read.
+
+        The transport, which made the socket, closes it when the exchange is over.
+        """
 
 
 class _DeadlineReader(io.RawIOBase):
