@@ -34,7 +34,11 @@ _PAGES = {
     403: ("Not allowed", "You may not see this page or do this.", "Sign in with another account."),
     404: ("Not found", "There is nothing at this address.", "Go to the inbox."),
     413: ("Too large", "What you sent is larger than this site accepts.", "Send less."),
-    500: ("Something went wrong", "Nothing was decided or allowed.", "Try again in a moment."),
+    500: (
+        "Something went wrong",
+        "What was recorded stands, and whatever was not recorded does not run.",
+        "Open it again to see which.",
+    ),
     503: (
         "Not available at the moment",
         "The database does not answer, so nothing can be shown, decided or allowed.",
