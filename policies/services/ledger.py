@@ -339,6 +339,8 @@ def _entries_to_link(last: LedgerLink | None, limit: int) -> list[LedgerEntry]:
 
 
 def _after(transaction_id: int, entry_id: int, bound: str, limit: int) -> list[LedgerEntry]:
+    # Raw, since xid8 and the snapshot's bounds are PostgreSQL's own: built of the constants above alone, and
+    # every value is a parameter.
     query = _HEAD + bound + _UNLINKED + _TAIL
     return list(LedgerEntry.objects.raw(query, [str(transaction_id), entry_id, limit]))
 
