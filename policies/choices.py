@@ -49,8 +49,24 @@ AGENT_SCOPES = (
 
 class PolicyState(TextChoices):
     DRAFT = "draft", "Draft"
+    SHADOW = "shadow", "Shadow"
     LIVE = "live", "Live"
     RETIRED = "retired", "Retired"
+
+
+class PublicationState(TextChoices):
+    """Where a wish to publish stands: it waits for people or for its time, or it is over."""
+
+    OPEN = "open", "Waiting"
+    DONE = "done", "Published"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class VerificationState(TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
 
 
 class Verdict(TextChoices):
@@ -74,6 +90,8 @@ class Trigger(TextChoices):
     LOW_CONFIDENCE = "low_confidence", "Low confidence"
     POLICY_EDGE = "policy_edge", "Policy edge case"
     AUDIT = "audit", "Routine check"
+    # Of an item, never of a verdict: something ran otherwise than decided, or nobody knows how it ended.
+    INCIDENT = "incident", "Incident"
 
 
 class ActorKind(TextChoices):

@@ -31,6 +31,7 @@ class ItemKind(TextChoices):
     AUDIT = "audit", "Routine check"
     SECOND_OPINION = "second_opinion", "Second opinion"
     DRILL = "drill", "Drill"
+    INCIDENT = "incident", "Incident"
 
 
 class ItemStatus(TextChoices):
@@ -67,6 +68,20 @@ class Outcome(TextChoices):
     FAILED = "failed", "Failed"
     PARTIAL = "partial", "Partly done"
     UNKNOWN = "unknown", "Outcome unknown"
+
+
+class IncidentKind(TextChoices):
+    DIGEST_MISMATCH = "digest_mismatch", "Something else ran than was decided"
+    OUTCOME_UNKNOWN = "outcome_unknown", "Nobody knows how the run ended"
+
+
+class Resolution(TextChoices):
+    """What a person found out about an incident."""
+
+    AS_DECIDED = "as_decided", "It ran as decided"
+    OTHERWISE = "otherwise", "It ran otherwise"
+    DID_NOT_RUN = "did_not_run", "It did not run"
+    UNKNOWN = "unknown", "It cannot be found out"
 
 
 class IngestState(TextChoices):

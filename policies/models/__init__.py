@@ -3,9 +3,17 @@
 from policies.models.action_types import ActionType
 from policies.models.agents import Agent, AgentKey, AgentVersion
 from policies.models.autonomy import AutonomyGrant
-from policies.models.gate import GateCheck, KillSwitch
-from policies.models.ledger import LedgerCursor, LedgerEntry, LedgerLink, LedgerPayload
-from policies.models.policies import PolicyVersion
+from policies.models.gate import GateCheck, KillSwitch, ShadowCheck
+from policies.models.ledger import (
+    LedgerCheckpoint,
+    LedgerCursor,
+    LedgerEntry,
+    LedgerLink,
+    LedgerPayload,
+    LedgerVerification,
+    LoopTick,
+)
+from policies.models.policies import PolicyVersion, Publication, PublicationApproval
 from policies.models.trust import Observation
 
 __all__ = [
@@ -16,10 +24,16 @@ __all__ = [
     "AutonomyGrant",
     "GateCheck",
     "KillSwitch",
+    "LedgerCheckpoint",
     "LedgerCursor",
     "LedgerEntry",
     "LedgerLink",
     "LedgerPayload",
+    "LedgerVerification",
+    "LoopTick",
     "Observation",
     "PolicyVersion",
+    "Publication",
+    "PublicationApproval",
+    "ShadowCheck",
 ]

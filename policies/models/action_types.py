@@ -15,6 +15,9 @@ class ActionType(models.Model):
 
     ``argument_schema`` is JSON Schema 2020-12: the declared scope of the arguments and the source of the edit
     form. ``title_template`` makes the sentence of the inbox (``Refund {amount|money} to {customer}``).
+    What an approval binds is everything in the digest, except where declared here: ``cosmetic_pointers`` (RFC
+    6901) name arguments that may differ, ``normalised_fields`` maps a pointer to the form in which its value
+    is compared. ``second_admin`` says whether publishing takes a second person; None follows the risk.
     ``reason_codes`` is a list of ``{"code", "label"}``; ``checklist`` a list of sentences.
     """
 
@@ -31,6 +34,12 @@ class ActionType(models.Model):
     checklist = models.JSONField(default=list, blank=True)
     # RFC 6901 pointer into the arguments whose value groups actions that are one event, "" for none.
     cluster_pointer = models.CharField(max_length=200, blank=True)
+    cosmetic_pointers = models.JSONField(default=list, blank=True)
+    normalised_fields = models.JSONField(default=dict, blank=True)
+    pause_on_mismatch = models.BooleanField(
+        default=False, help_text="Stop this action type when something else ran than was decided."
+    )
+    second_admin = models.BooleanField(null=True, blank=True)
     autonomy_cap = models.CharField(max_length=16, choices=AutonomyLevel, default=AutonomyLevel.AUTONOMOUS)
     first_contact_level = models.CharField(
         max_length=16,

@@ -21,6 +21,10 @@ class Agent(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="owned_agents"
     )
     state = models.CharField(max_length=16, choices=AgentState, default=AgentState.ACTIVE)
+    # None: what the settings say for every agent.
+    rate_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    rate_burst = models.PositiveIntegerField(null=True, blank=True)
+    max_pending = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
@@ -32,16 +36,25 @@ class Agent(models.Model):
 
 
 class AgentVersion(models.Model):
-    """One fingerprint of model, prompt and tools. Autonomy belongs to a version, never to an agent."""
+    """One fingerprint of model, prompt and tools. Autonomy belongs to a version, never to an agent.
+
+    The same label with another ``fingerprint`` is another version; "" where the agent gave a label alone.
+    """
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="versions")
     label = models.CharField(max_length=120)
+    fingerprint = models.CharField(max_length=71, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
+    prompt_digest = models.CharField(max_length=71, blank=True, default="")
+    tools_digest = models.CharField(max_length=71, blank=True, default="")
     first_seen_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["agent", "label"], name="agent_version_label_once_per_agent")
+            models.UniqueConstraint(
+                fields=["agent", "label", "fingerprint"], name="agent_version_fingerprint_once_per_label"
+            )
         ]
 
     def __str__(self) -> str:
@@ -57,6 +70,9 @@ class AgentKey(models.Model):
     secret_hmac = models.BinaryField(max_length=32)
     scopes = ArrayField(models.CharField(max_length=40))
     environments = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    # Networks in CIDR form from which the key is good; empty means any.
+    addresses = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -44,6 +44,8 @@ class GateCheck(models.Model):
     drill = models.BooleanField(default=False)
     cluster_key = models.CharField(max_length=200, blank=True)
     approvals_required = models.PositiveSmallIntegerField(default=1)
+    # The measures of history that the rules saw, name to number: they cannot be measured again later.
+    history = models.JSONField(default=dict)
     evaluated_at = models.DateTimeField()
 
     class Meta:
@@ -71,8 +73,36 @@ class GateCheck(models.Model):
         ]
 
 
+class ShadowCheck(models.Model):
+    """What a policy in shadow would have said of one action, beside what the live one did say."""
+
+    policy_version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="shadow_checks")
+    action_id = models.CharField(max_length=ids.MAX_LENGTH)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=16, choices=Verdict)
+    live_verdict = models.CharField(max_length=16, choices=Verdict)
+    differs = models.BooleanField()
+    reasons = models.JSONField()
+    score = models.FloatField(null=True)
+    evaluated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["policy_version", "action_id"], name="shadow_check_once_per_version_and_action"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["policy_version", "differs", "-id"], name="shadow_check_of_a_version"),
+        ]
+
+
 class KillSwitch(models.Model):
-    """While one is engaged, nothing in its scope is allowed and no permit in it is consumed."""
+    """While one is engaged, nothing in its scope is allowed and no permit in it is consumed.
+
+    ``reject_pending`` asks that what waits for a person in its scope is closed; ``pending_closed_at`` says
+    when that was done. A ``drill`` measures how long a stop takes to hold everywhere, in ``held_after_ms``.
+    """
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     scope = models.CharField(max_length=16, choices=KillSwitchScope)
@@ -86,6 +116,17 @@ class KillSwitch(models.Model):
     )
     engaged_by_name = models.CharField(max_length=200)
     engaged_at = models.DateTimeField()
+    reject_pending = models.BooleanField(default=False)
+    pending_closed_at = models.DateTimeField(null=True, blank=True)
+    pending_closed = models.PositiveIntegerField(default=0)
+    drill = models.BooleanField(default=False)
+    held_after_ms = models.PositiveIntegerField(null=True, blank=True)
+    # Where lifting takes two people: the first one's wish, until the second confirms it.
+    lift_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    lift_asked_by_name = models.CharField(max_length=200, blank=True, default="")
+    lift_asked_at = models.DateTimeField(null=True, blank=True)
     lifted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

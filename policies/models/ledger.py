@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import Q
 
-from policies.choices import ActorKind
+from hitl_site.lib import ids
+from policies.choices import ActorKind, VerificationState
 
 if TYPE_CHECKING:
     from django.db.models import Expression
@@ -77,6 +79,50 @@ class LedgerLink(models.Model):
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
     linked_at = models.DateTimeField()
+
+
+class LedgerCheckpoint(models.Model):
+    """A signed statement of how far the chain had come and what its last hash was.
+
+    ``note`` is the signed note as it is published elsewhere; what is kept outside cannot be rewritten here.
+    """
+
+    seq = models.BigIntegerField(unique=True)
+    hash = models.CharField(max_length=64)
+    note = models.TextField()
+    key_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+
+class LedgerVerification(models.Model):
+    """One run that recomputes the chain, as a job: how far it is, and what it found."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    state = models.CharField(max_length=16, choices=VerificationState, default=VerificationState.QUEUED)
+    asked_by_name = models.CharField(max_length=200)
+    total = models.BigIntegerField(default=0)
+    verified = models.BigIntegerField(default=0)
+    first_bad_seq = models.BigIntegerField(null=True)
+    problem = models.TextField(blank=True)
+    last_hash = models.CharField(max_length=64, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    asked_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(state__in=["queued", "running"]), name="ledger_verification_to_do"
+            ),
+        ]
+
+
+class LoopTick(models.Model):
+    """When a loop of the worker last came round: how one sees that it runs at all."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    ticked_at = models.DateTimeField()
 
 
 class LedgerCursor(models.Model):

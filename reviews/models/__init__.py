@@ -3,6 +3,7 @@
 from reviews.models.actions import ActionContext, ActionRequest, IngestRow
 from reviews.models.attention import Draft, ItemView
 from reviews.models.decisions import Decision
+from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
 from reviews.models.permits import Execution, Permit
 from reviews.models.queues import DEFAULT_QUEUE, Queue
@@ -15,6 +16,7 @@ __all__ = [
     "Draft",
     "Escalation",
     "Execution",
+    "Incident",
     "IngestRow",
     "ItemView",
     "Permit",

@@ -35,6 +35,8 @@ class ActionRequest(models.Model):
     digest = models.CharField(max_length=71)
     final_arguments_canonical = models.BinaryField(null=True)
     final_digest = models.CharField(max_length=71, blank=True)
+    # What stays equal under cosmetic changes (reviews.services.likeness), to know a refused act again.
+    likeness = models.CharField(max_length=71, blank=True, default="")
 
     environment = models.CharField(max_length=40)
     subject = models.CharField(max_length=200, null=True)  # noqa: DJ001 - no subject is not an empty one
@@ -42,6 +44,8 @@ class ActionRequest(models.Model):
     parent_action_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
     confidence = models.FloatField(null=True)
     judge_score = models.FloatField(null=True)
+    # The share of the agent's samples of this step that propose the same as this action.
+    sample_agreement = models.FloatField(null=True)
 
     idempotency_key = models.CharField(max_length=255)
     body_digest = models.CharField(max_length=71)
@@ -77,6 +81,22 @@ class ActionRequest(models.Model):
         indexes = [
             models.Index(fields=["agent", "-id"], name="action_of_an_agent"),
             models.Index(fields=["action_type", "-id"], name="action_of_a_type"),
+            # Measures of history: this agent, this type or this subject, over a window of time.
+            models.Index(fields=["agent", "created_at"], name="action_of_an_agent_by_time"),
+            models.Index(fields=["action_type", "created_at"], name="action_of_a_type_by_time"),
+            models.Index(
+                fields=["subject", "created_at"],
+                condition=Q(subject__isnull=False),
+                name="action_of_a_subject_by_time",
+            ),
+            models.Index(
+                fields=["likeness", "closed_at"],
+                condition=Q(state__in=["rejected", "denied"]) & ~Q(likeness=""),
+                name="action_refused_by_likeness",
+            ),
+            models.Index(
+                fields=["agent"], condition=Q(state="pending_review"), name="action_pending_of_an_agent"
+            ),
             # The sweeper's question: what ran out of time?
             models.Index(
                 fields=["expires_at"], condition=Q(state="pending_review"), name="action_pending_by_expiry"

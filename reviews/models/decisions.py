@@ -44,6 +44,8 @@ class Decision(models.Model):
     arguments_seen = models.BooleanField(default=False)
     parts_opened = ArrayField(models.CharField(max_length=60), default=list)
     channel = models.CharField(max_length=20, default="web")
+    # The sentences of the policy's check list that the person ticked.
+    checklist = models.JSONField(default=list)
     considered = models.BooleanField()
     # The policy in force when the person decided; its verdict on the final arguments was not a deny.
     policy_version = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+")

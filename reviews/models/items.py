@@ -38,6 +38,12 @@ class ReviewItem(models.Model):
     title = models.CharField(max_length=200)
 
     due_at = models.DateTimeField()
+    # At half its time an open item is called to mind, and shown in a second queue where the policy names one.
+    remind_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    second_queue = models.ForeignKey(
+        Queue, null=True, blank=True, on_delete=models.PROTECT, related_name="second_items"
+    )
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     claimed_by = models.ForeignKey(
@@ -54,7 +60,11 @@ class ReviewItem(models.Model):
             ("view_any_item", "Can see every review item"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["action", "kind"], name="item_one_of_each_kind_per_action"),
+            models.UniqueConstraint(
+                fields=["action", "kind"],
+                condition=~Q(kind="incident"),
+                name="item_one_of_each_kind_per_action",
+            ),
             models.CheckConstraint(
                 condition=Q(claimed_by=None, lease_expires_at=None)
                 | Q(claimed_by__isnull=False, lease_expires_at__isnull=False),
@@ -70,6 +80,11 @@ class ReviewItem(models.Model):
             # The inbox: due first, at any backlog.
             models.Index(fields=["queue", "due_at", "id"], condition=Q(status="open"), name="item_inbox"),
             models.Index(fields=["due_at", "id"], condition=Q(status="open"), name="item_inbox_all"),
+            models.Index(
+                fields=["remind_at"],
+                condition=Q(status="open", reminded_at=None, remind_at__isnull=False),
+                name="item_to_remind",
+            ),
             models.Index(
                 fields=["risk_rank", "due_at", "id"], condition=Q(status="open"), name="item_inbox_by_risk"
             ),

@@ -21,12 +21,15 @@ class Permit(models.Model):
     decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="permits")
     basis = models.CharField(max_length=16, choices=PermitBasis)
     digest = models.CharField(max_length=71)
+    # The digest of what the approval binds, where the action type declares cosmetic or normalised fields.
+    binding_digest = models.CharField(max_length=71, blank=True, default="")
     token = models.TextField(help_text="Compact JWS, api.md, The permit.")
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     consumed_at = models.DateTimeField(null=True)
     consume_key = models.CharField(max_length=255, blank=True)
     revoked_at = models.DateTimeField(null=True)
+    revoke_reason = models.TextField(blank=True, default="")
 
     class Meta:
         constraints = [
@@ -59,6 +62,7 @@ class Execution(models.Model):
     reported = models.BooleanField(default=False)
     detail = models.JSONField(null=True)
     executed_digest = models.CharField(max_length=71, blank=True)
+    mismatch = models.BooleanField(default=False, help_text="What ran is not what was decided.")
     outcome_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -83,7 +83,9 @@ def test_a_blind_item_says_routine_check_and_nothing_else(cast: Cast) -> None:
     item = _blind(held(cast, judge={"name": "j", "score": 0.42, "rationale": "I doubt it."}))
     for person in (cast.alice, cast.dan):
         page = _page(item, person)
-        main = re.sub(r"<time .*?</time>", "", page[page.index("<main") : page.index("</main>")], flags=re.DOTALL)
+        main = re.sub(
+            r"<time .*?</time>", "", page[page.index("<main") : page.index("</main>")], flags=re.DOTALL
+        )
 
         assert "Routine check" in main
         for secret in ("71%", "0.71", "90%", "0.9", "42%", "I doubt it", "Low confidence", "low_confidence"):
