@@ -20,7 +20,7 @@ from reviews.services import wakeups
 FALLBACK = PolicyDocument.from_document({})
 # Nothing waits for a routine check; it should be done while the case is still fresh.
 AUDIT_TIME = timedelta(days=3)
-_RISK_RANK = {Risk.CRITICAL: 0, Risk.HIGH: 1, Risk.MEDIUM: 2, Risk.LOW: 3}
+RISK_RANK = {Risk.CRITICAL: 0, Risk.HIGH: 1, Risk.MEDIUM: 2, Risk.LOW: 3}
 
 
 def document_of(check: GateCheck) -> PolicyDocument:
@@ -63,7 +63,7 @@ def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: d
         action_type_name=action.action_type_name,
         agent=action.agent,
         risk=risk,
-        risk_rank=_RISK_RANK[risk],
+        risk_rank=RISK_RANK[risk],
         trigger=check.trigger if kind == ItemKind.GATE and check.trigger else Trigger.AUDIT,
         title=action.title,
         due_at=action.expires_at if kind == ItemKind.GATE else now + AUDIT_TIME,
