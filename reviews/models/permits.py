@@ -30,6 +30,8 @@ class Permit(models.Model):
     consume_key = models.CharField(max_length=255, blank=True)
     revoked_at = models.DateTimeField(null=True)
     revoke_reason = models.TextField(blank=True, default="")
+    # When the sweeper wrote down that this ran out unused; ``expires_at`` alone says whether it is good.
+    expired_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -44,6 +46,17 @@ class Permit(models.Model):
                 condition=Q(consumed_at=None, consume_key="")
                 | Q(consumed_at__isnull=False) & ~Q(consume_key=""),
                 name="permit_consumed_with_its_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(expired_at=None) | Q(consumed_at=None, expired_at__gte=models.F("expires_at")),
+                name="permit_expired_unused_and_after_its_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(consumed_at=None, revoked_at=None, expired_at=None),
+                name="permit_to_expire",
             ),
         ]
 

@@ -158,7 +158,8 @@ def consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now:
         cursor.execute(
             """
             UPDATE reviews_permit SET consumed_at = clock_timestamp(), consume_key = %s
-            WHERE id = %s AND consumed_at IS NULL AND revoked_at IS NULL AND expires_at > clock_timestamp()
+            WHERE id = %s AND consumed_at IS NULL AND revoked_at IS NULL AND expired_at IS NULL
+              AND expires_at > clock_timestamp()
               AND digest = %s AND agent_id = %s
             RETURNING consumed_at
             """,
