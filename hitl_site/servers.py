@@ -19,7 +19,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from types import FrameType
 
 from hitl_site.lib import embedded, env, supervision
 from hitl_site.lib.embedded import places
+from hitl_site.lib.supervision import ports
 
 BASE = Path(__file__).resolve().parent.parent
 STACK_SECONDS = 180.0
@@ -96,7 +96,7 @@ def stack() -> Iterator[dict[str, str]]:
     """Give the environment in which a command finds a whole throwaway stack, and remove it afterwards."""
     with _temporary_folder() as folder, ExitStack() as undo:
         home = folder / "home"
-        port, stream_port = _free_ports()
+        port, stream_port = undo.enter_context(ports.reserved(2))
         environment = {
             **os.environ,
             "HANDRAIL_HOME": str(home),
@@ -164,13 +164,6 @@ def _answers(url: str) -> bool:
             return int(response.status) == http.HTTPStatus.OK
     except OSError:
         return False
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import pwd
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,123 +16,15 @@ import pytest
 from hitl_site.lib.embedded import binaries, places
 from hitl_site.lib.supervision import Account, wait_until
 from hitl_site.lib.supervision.roster import start_time
+from tests.faults.stack import CHILDREN, ROOT, Stack, temporary_folder
 
 pytestmark = pytest.mark.stack
-
-ROOT = Path(__file__).resolve().parents[2]
-CHILDREN = ("postgres", "valkey", "web", "stream", "worker", "beat")
-
-
-class Stack:
-    """``manage.py up`` in a folder of its own."""
-
-    def __init__(self, home: Path, account: Account | None = None) -> None:
-        self.home = home
-        self.account = account
-        self.port, self.stream_port = free_port(), free_port()
-        self.log = home.parent / "up.log"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.failed = False
-
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
-        for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"):
-            kept.pop(name, None)
-        return kept | {
-            "HANDRAIL_HOME": str(self.home),
-            "HANDRAIL_PORT": str(self.port),
-            "HANDRAIL_STREAM_PORT": str(self.stream_port),
-            "HANDRAIL_DEMO": "0",
-        }
-
-    def start(self) -> None:
-        account = self.account
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
-                cwd=ROOT,
-                env=self.environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
-            )
-        started = self.process
-        wait_until(lambda: self.status("/readyz") == 200 or started.poll() is not None, seconds=60, every=0.1)
-        # Ready is said after the web answers; what it says is part of what these tests look at.
-        wait_until(lambda: b"is ready at" in self.log.read_bytes(), seconds=5)
-        if self.status("/readyz") != 200:
-            self.failed = True
-            self.stop()
-            pytest.fail(f"The stack does not get ready:\n{self.log.read_text(errors='replace')[-4000:]}")
-
-    def ensure_started(self) -> None:
-        if self.failed:
-            pytest.fail("The stack did not get ready in an earlier test.")
-        if self.process is None or self.process.poll() is not None:
-            self.start()
-        wait_until(lambda: set(self.children()) == set(CHILDREN), seconds=15)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def status(self, path: str) -> int | None:
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
-        try:
-            client.request("GET", path)
-            return client.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            client.close()
-
-    def parts(self) -> dict[str, dict[str, object]]:
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
-        client.request("GET", "/readyz")
-        parts = json.loads(client.getresponse().read())["parts"]
-        assert isinstance(parts, dict)
-        return parts
-
-    def children(self) -> dict[str, int]:
-        """Return the children that are written down and alive."""
-        rows = json.loads((self.home / "run" / "processes.json").read_text())
-        return {row["name"]: row["pid"] for row in rows if start_time(row["pid"]) == row["started"]}
-
-    def everything_left(self) -> list[str]:
-        """Return the command lines of all processes that name this home, or carry it in their environment."""
-        if not Path("/proc/self/environ").exists():
-            return []
-        needle = os.fsencode(self.home)
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                argv = (folder / "cmdline").read_bytes()
-                told = argv + (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if needle in told and int(folder.name) != os.getpid():
-                found.append(argv.replace(b"\0", b" ").decode(errors="replace"))
-        return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="handrail-stack-", dir=places.temporary_parent()))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+    with temporary_folder() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +33,7 @@ def one_stack(folder: Path) -> Iterator[Stack]:
     stack = Stack(folder / ("a-folder-with-a-long-name-" * 5) / "home")
     stack.home.mkdir(parents=True)
     yield stack
-    if stack.process is not None and stack.process.poll() is None:
-        stack.stop()
-    servers = stack.home / "run" / "servers.json"
-    if servers.exists():  # the short folder outside of ours
-        shutil.rmtree(Path(json.loads(servers.read_text())["REDIS_URL"].removeprefix("unix://")).parent)
+    stack.forget()
 
 
 @pytest.fixture
