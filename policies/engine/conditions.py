@@ -40,6 +40,8 @@ VARIABLES: Mapping[str, frozenset[str] | None] = MappingProxyType(
         "confidence": frozenset(),
         "judge": frozenset(),
         "context": None,
+        # The measures that the policy declares; see Condition.check_measures.
+        "history": None,
     }
 )
 
@@ -101,6 +103,23 @@ class Condition:
     program: cel.Program
     profile: Profile
     uses: frozenset[str]
+
+    def check_measures(self, declared: frozenset[str]) -> None:
+        """Raise `InvalidCondition` at the first use of `history` that is not one of the declared measures."""
+        tokens = self.profile.tokens
+        for at, token in enumerate(tokens):
+            if token.text != "history" or token.kind != "name" or (at and tokens[at - 1].text == "."):
+                continue
+            named = len(tokens) > at + 2 and tokens[at + 1].text == "." and tokens[at + 2].kind == "name"
+            if not named:
+                raise fail_at(self.source, token.offset, "history is read by name: history.<measure>")
+            if tokens[at + 2].text not in declared:
+                known = ", ".join(sorted(declared)) or "none"
+                raise fail_at(
+                    self.source,
+                    tokens[at + 2].offset,
+                    f"there is no measure {tokens[at + 2].text}; declared are: {known}",
+                )
 
     def holds(self, values: Values) -> bool:
         """Return whether the condition is true of these values, or raise `ConditionFailed`."""

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies.engine.facts import Level, ScoreSource, Trigger, Verdict
-from policies.engine.policy import Rule
+from policies.engine.rules import Rule
 from policies.engine.scope import Violation
 
 _SCORE_NAMES = {
     ScoreSource.AGENT: "the agent's own score",
     ScoreSource.JUDGE: "the judge's score",
+    ScoreSource.SAMPLES: "the agreement among the agent's samples",
     ScoreSource.LOWEST: "the lowest of the scores given",
+    ScoreSource.CALIBRATED: "the calibrated score",
 }
 
 # Within one strictness the reason that says most about this action comes first, and the one that

@@ -84,11 +84,17 @@ RISKS_THAT_MAY_RUN_ALONE = frozenset({Risk.LOW, Risk.MEDIUM})
 
 
 class ScoreSource(StrEnum):
-    """Which score the threshold is asked of; `lowest` takes the lowest of those present."""
+    """Which score the threshold is asked of.
+
+    `samples` is the agreement among the agent's samples; `lowest` takes the lowest of those present;
+    `calibrated` maps one of the others through the policy's own map.
+    """
 
     AGENT = "agent"
     JUDGE = "judge"
+    SAMPLES = "samples"
     LOWEST = "lowest"
+    CALIBRATED = "calibrated"
 
 
 class Mode(StrEnum):

@@ -6,68 +6,51 @@ with a JSON pointer to its place.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
-from policies.engine.conditions import InvalidCondition, compile_condition
-from policies.engine.documents import pointer_to
-from policies.engine.facts import ScoreSource, Trigger, Verdict
+from policies.engine.agent_list import ListedAgent, agent_faults, read_agents
+from policies.engine.calibration import Calibration, calibration_faults, read_calibration
+from policies.engine.facts import ScoreSource
+from policies.engine.faults import (
+    MAX_TITLE,
+    InvalidPolicy,
+    PolicyError,
+    member,
+    repeated,
+    share_faults,
+    slug_faults,
+    text_faults,
+    unknown_keys,
+    whole_number_faults,
+)
+from policies.engine.freezing import FreezeWindow, read_windows, window_faults
+from policies.engine.measures import Measure, measure_faults, read_measures
+from policies.engine.rules import MAX_RULES, Rule, read_rules, rule_faults
+
+__all__ = [
+    "AUDIT_FLOOR",
+    "MAX_CHECKLIST",
+    "MAX_RULES",
+    "MAX_TITLE",
+    "InvalidPolicy",
+    "PolicyDocument",
+    "PolicyError",
+    "Rule",
+]
 
 # Below this share of looked-at actions nothing can be learnt of what runs alone (statistics.md section 0).
 AUDIT_FLOOR = 0.01
 
-MAX_RULES = 50
-MAX_TITLE = 200
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_QUEUE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_OUTCOMES = frozenset({Verdict.REVIEW, Verdict.DENY})
-_TRIGGERS = frozenset({Trigger.POLICY_EDGE, Trigger.HIGH_RISK})
-_WHOLE_NUMBERS = {
+MAX_CHECKLIST = 20
+_WHOLE_NUMBERS: Final = {
     "deadline_seconds": (1, 30 * 86_400),
     "undo_seconds": (0, 60),
     "approvals_required": (1, 5),
     "permit_ttl_seconds": (1, 86_400),
+    "denial_memory_seconds": (0, 30 * 86_400),
 }
-
-
-@dataclass(frozen=True)
-class PolicyError:
-    """One fault of a policy document and its place."""
-
-    pointer: str
-    message: str
-
-
-class InvalidPolicy(ValueError):
-    """The document is no policy; `errors` holds every fault with its place."""
-
-    def __init__(self, errors: tuple[PolicyError, ...]) -> None:
-        super().__init__("; ".join(f"{error.pointer or '/'}: {error.message}" for error in errors))
-        self.errors = errors
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One condition of the operator. Where it holds, the action gets its outcome or a stricter one."""
-
-    code: str
-    title: str
-    when: str
-    then: Verdict
-    trigger: Trigger = Trigger.POLICY_EDGE
-
-    def to_document(self) -> dict[str, object]:
-        """Return the rule as JSON values."""
-        return {
-            "code": self.code,
-            "title": self.title,
-            "when": self.when,
-            "then": self.then.value,
-            "trigger": self.trigger.value,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +59,29 @@ class PolicyDocument:
 
     The defaults are the safe ones: with no threshold nothing passes on its score. A document read with
     `from_document` may leave any field out.
+
+    `agents` None lists everyone. `denial_memory_seconds` is how long a refused act is known again.
+    `checklist` holds sentences that a reviewer ticks before an act may run. With `reminder` an open item is
+    called to mind at half its deadline; from then on it stands in `second_queue` too, where one is named.
     """
 
     threshold: float | None = None
     score: ScoreSource = ScoreSource.AGENT
+    calibration: Calibration | None = None
     rules: tuple[Rule, ...] = field(default=())
+    measures: tuple[Measure, ...] = field(default=())
+    agents: tuple[ListedAgent, ...] | None = None
+    freeze_windows: tuple[FreezeWindow, ...] = field(default=())
+    denial_memory_seconds: int = 86_400
     audit_rate: float = 0.2
     deadline_seconds: int = 86_400
     undo_seconds: int = 5
     approvals_required: int = 1
+    checklist: tuple[str, ...] = field(default=())
     permit_ttl_seconds: int = 900
     queue: str = "general"
+    reminder: bool = True
+    second_queue: str = ""
     blind_share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -100,11 +95,13 @@ class PolicyDocument:
         if not isinstance(document, Mapping):
             raise InvalidPolicy((PolicyError("", "a policy is an object"),))
         names = [each.name for each in fields(cls)]
-        errors = [*_unknown_keys(document, names, ())]
+        errors = [*unknown_keys(document, names, ())]
         values = {name: document[name] for name in names if name in document}
-        values["score"] = _member(ScoreSource, values.get("score", ScoreSource.AGENT))
-        values["rules"], rule_errors = _read_rules(values.get("rules", ()))
-        errors += rule_errors
+        values["score"] = member(ScoreSource, values.get("score", ScoreSource.AGENT))
+        for name, read in _READERS.items():
+            if name in values:
+                values[name], found = read(values[name])
+                errors += found
         try:
             policy = cls(**values)  # type: ignore[arg-type]  # unchecked until __post_init__ checks them
         except InvalidPolicy as invalid:
@@ -118,110 +115,71 @@ class PolicyDocument:
         return {
             "threshold": self.threshold,
             "score": self.score.value,
+            "calibration": None if self.calibration is None else self.calibration.to_document(),
             "rules": [rule.to_document() for rule in self.rules],
+            "measures": [measure.to_document() for measure in self.measures],
+            "agents": None if self.agents is None else [agent.to_document() for agent in self.agents],
+            "freeze_windows": [window.to_document() for window in self.freeze_windows],
+            "denial_memory_seconds": self.denial_memory_seconds,
             "audit_rate": self.audit_rate,
             "deadline_seconds": self.deadline_seconds,
             "undo_seconds": self.undo_seconds,
             "approvals_required": self.approvals_required,
+            "checklist": list(self.checklist),
             "permit_ttl_seconds": self.permit_ttl_seconds,
             "queue": self.queue,
+            "reminder": self.reminder,
+            "second_queue": self.second_queue,
             "blind_share": self.blind_share,
         }
 
 
-def _member(kind: type[StrEnum], value: object) -> object:
-    """Return the member of that value, or the value itself for the check that follows to refuse."""
-    return kind(value) if isinstance(value, str) and value in list(kind) else value
+def _read_checklist(value: object) -> tuple[object, list[PolicyError]]:
+    return (tuple(value) if isinstance(value, list) else value), []
 
 
-def _unknown_keys(
-    document: Mapping[str, object], known: list[str], path: tuple[str | int, ...]
-) -> Iterator[PolicyError]:
-    for key in document:
-        if key not in known:
-            yield PolicyError(pointer_to((*path, key)), f"unknown field; known are {', '.join(known)}")
-
-
-def _read_rules(value: object) -> tuple[object, list[PolicyError]]:
-    """Return rules as objects where they can be read, with the faults that `_faults` cannot see."""
-    if not isinstance(value, list | tuple):
-        return value, []
-    names = [each.name for each in fields(Rule)]
-    rules: list[object] = []
-    errors: list[PolicyError] = []
-    for index, entry in enumerate(value):
-        if not isinstance(entry, Mapping):
-            rules.append(entry)
-            continue
-        errors += _unknown_keys(entry, names, ("rules", index))
-        rules.append(
-            Rule(
-                code=entry.get("code", ""),
-                title=entry.get("title", ""),
-                when=entry.get("when", ""),
-                then=_member(Verdict, entry.get("then")),  # type: ignore[arg-type]  # checked by _faults
-                trigger=_member(Trigger, entry.get("trigger", Trigger.POLICY_EDGE)),  # type: ignore[arg-type]  # as above
-            )
-        )
-    return tuple(rules), errors
+_READERS: Final[Mapping[str, Callable[[object], tuple[object, list[PolicyError]]]]] = {
+    "rules": read_rules,
+    "calibration": read_calibration,
+    "measures": read_measures,
+    "agents": read_agents,
+    "freeze_windows": read_windows,
+    "checklist": _read_checklist,
+}
 
 
 def _faults(policy: PolicyDocument) -> Iterator[PolicyError]:
     if policy.threshold is not None:
-        yield from _share("threshold", policy.threshold, low=0.0)
+        yield from share_faults("/threshold", policy.threshold)
     if not isinstance(policy.score, ScoreSource):
         yield PolicyError("/score", f"one of {', '.join(ScoreSource)}")
-    yield from _rule_faults(policy.rules)
-    yield from _share("audit_rate", policy.audit_rate, low=AUDIT_FLOOR)
+    yield from calibration_faults(policy.calibration, policy.score)
+    yield from rule_faults(policy.rules, _measure_names(policy.measures))
+    yield from measure_faults(policy.measures)
+    yield from agent_faults(policy.agents)
+    yield from window_faults(policy.freeze_windows)
+    yield from share_faults("/audit_rate", policy.audit_rate, low=AUDIT_FLOOR)
     for name, (low, high) in _WHOLE_NUMBERS.items():
-        value = getattr(policy, name)
-        if type(value) is not int or not low <= value <= high:
-            yield PolicyError(f"/{name}", f"a whole number from {low} to {high}")
-    if not isinstance(policy.queue, str) or not _QUEUE.fullmatch(policy.queue):
-        yield PolicyError(
-            "/queue", "up to 64 of a-z, 0-9, dot, dash and underscore, not starting with a mark"
-        )
-    yield from _share("blind_share", policy.blind_share, low=0.0)
+        yield from whole_number_faults(f"/{name}", getattr(policy, name), low=low, high=high)
+    yield from _checklist_faults(policy.checklist)
+    yield from slug_faults("/queue", policy.queue)
+    if not isinstance(policy.reminder, bool):
+        yield PolicyError("/reminder", "true or false")
+    if policy.second_queue != "":
+        yield from slug_faults("/second_queue", policy.second_queue)
+    yield from share_faults("/blind_share", policy.blind_share)
 
 
-def _share(name: str, value: object, *, low: float) -> Iterator[PolicyError]:
-    # NaN fails the comparison, and True is an int that no share may be.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= 1:
-        yield PolicyError(f"/{name}", f"a number from {low:g} to 1")
+def _measure_names(measures: object) -> frozenset[str]:
+    listed = measures if isinstance(measures, tuple) else ()
+    return frozenset(each.name for each in listed if isinstance(each, Measure) and isinstance(each.name, str))
 
 
-def _rule_faults(rules: object) -> Iterator[PolicyError]:
-    if not isinstance(rules, tuple):
-        yield PolicyError("/rules", "a list of rules")
+def _checklist_faults(sentences: object) -> Iterator[PolicyError]:
+    if not isinstance(sentences, tuple) or len(sentences) > MAX_CHECKLIST:
+        yield PolicyError("/checklist", f"a list of up to {MAX_CHECKLIST} sentences")
         return
-    if len(rules) > MAX_RULES:
-        yield PolicyError("/rules", f"at most {MAX_RULES} rules")
-        return
-    seen: set[str] = set()
-    for index, rule in enumerate(rules):
-        if not isinstance(rule, Rule):
-            yield PolicyError(f"/rules/{index}", "a rule is an object")
-            continue
-        yield from (PolicyError(f"/rules/{index}/{name}", text) for name, text in _faults_of_rule(rule))
-        if isinstance(rule.code, str):
-            if rule.code in seen:
-                yield PolicyError(f"/rules/{index}/code", f"the code {rule.code} is used twice")
-            seen.add(rule.code)
-
-
-def _faults_of_rule(rule: Rule) -> Iterator[tuple[str, str]]:
-    if not isinstance(rule.code, str) or not _CODE.fullmatch(rule.code):
-        yield "code", "up to 64 of a-z, 0-9 and underscore, starting with a letter"
-    if not isinstance(rule.title, str) or not rule.title.strip() or len(rule.title) > MAX_TITLE:
-        yield "title", f"a text of 1 to {MAX_TITLE} characters"
-    if not isinstance(rule.when, str):
-        yield "when", "a condition in CEL, as a text"
-    else:
-        try:
-            compile_condition(rule.when)
-        except InvalidCondition as invalid:
-            yield "when", str(invalid)
-    if not isinstance(rule.then, Verdict) or rule.then not in _OUTCOMES:
-        yield "then", "review or deny: a rule can hold or refuse, never allow"
-    if not isinstance(rule.trigger, Trigger) or rule.trigger not in _TRIGGERS:
-        yield "trigger", "policy_edge or high_risk"
+    for index, sentence in enumerate(sentences):
+        yield from text_faults(f"/checklist/{index}", sentence)
+    for index, _ in repeated(sentences):
+        yield PolicyError(f"/checklist/{index}", "this sentence is listed twice")
