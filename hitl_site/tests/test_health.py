@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.conf import LazySettings
 from django.db import OperationalError, connection
 from django.test import Client
+
+from hitl_site import health
+from hitl_site.lib.clock import database_now
+from policies.services import loops
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +63,50 @@ def test_without_the_database_it_is_unavailable_and_says_nothing_secret(client: 
     assert response.status_code == 503
     assert response.json()["status"] == "unavailable"
     assert response.json()["parts"]["database"] == {"ok": False, "detail": "does not answer"}
+
+
+def loop(name: str, *, ago: int) -> None:
+    loops.tick(name, database_now() - timedelta(seconds=ago))
+
+
+def test_a_loop_that_did_not_come_round_is_named_and_takes_nothing_out(client: Client) -> None:
+    assert (
+        "sequencer never yet, sweeper never yet" in client.get("/readyz").json()["parts"]["loops"]["detail"]
+    )
+    loop("sequencer", ago=1)
+    loop("sweeper", ago=95)
+    response = client.get("/readyz")
+    part = response.json()["parts"]["loops"]
+    assert part["ok"] is False
+    assert "sweeper 9" in part["detail"]
+    assert "sequencer" not in part["detail"]
+    assert response.status_code == (200 if durable() else 503)
+    loop("sweeper", ago=1)
+    assert client.get("/readyz").json()["parts"]["loops"] == {"ok": True, "detail": "all came round"}
+
+
+def test_every_guard_of_the_migrations_stands(client: Client) -> None:
+    tables = {table for table, _ in health.expected_guards()}
+    assert {"policies_ledgerentry", "policies_ledgerlink", "policies_ledgercheckpoint"} <= tables
+    part = client.get("/readyz").json()["parts"]["guards"]
+    assert part == {"ok": True, "detail": f"all {len(health.expected_guards())} stand"}
+
+
+@pytest.mark.parametrize("how", ["DISABLE", "ENABLE"])  # plain ENABLE does not hold in a replication session
+def test_a_guard_that_is_weakened_makes_it_unready(client: Client, how: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE policies_ledgerentry {how} TRIGGER ledger_entry_never_changes")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    detail = response.json()["parts"]["guards"]["detail"]
+    assert detail == "missing or not ENABLE ALWAYS: ledger_entry_never_changes"
+
+
+def test_checksums_are_told(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW data_checksums")
+        (setting,) = cursor.fetchone()
+    assert client.get("/readyz").json()["parts"]["checksums"]["ok"] is (setting == "on")
 
 
 def refuse(*args: object) -> object:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from policies.models import LoopTick
+
+# Every loop that an installation needs; hitl_site.loops runs them, /readyz asks after them.
+LOOPS: Final = ("sequencer", "sweeper")
 
 
 def tick(name: str, now: datetime) -> None:
