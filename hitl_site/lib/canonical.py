@@ -22,7 +22,10 @@ this digest apart from every other use of SHA-256. It is written "sha256:" and 6
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 
+import orjson
 import rfc8785
 
 from hitl_site.lib.strict_json import JsonValue
@@ -31,17 +34,66 @@ ACTION_PREFIX = b"handrail-action-v1\0"
 DIGEST_SCHEME = "sha256:"
 
 
+_FAST = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+)
+_EXPONENT = re.compile(rb"(?:\A|[:,\[])-?[0-9.]+e")
+_POINT_ZERO = re.compile(rb"\.0(?:[,\]}]|\Z)")
+_BEYOND_THE_FIRST_PLANE = re.compile(rb"[\xf0-\xf7]")
+
+
 class NotCanonical(ValueError):
     """A value without a canonical form: NaN, an integer beyond 2^53-1, a lone surrogate, a foreign type."""
 
 
 def canonicalize(value: JsonValue) -> bytes:
-    """Return the RFC 8785 bytes of a JSON value. What the door accepts always has them."""
+    """Return the RFC 8785 bytes of a JSON value. What the door accepts always has them.
+
+    A fast encoder writes nearly every value in just these bytes. Where it may not have, the reference
+    implementation of the RFC writes them (a hundred times slower, and never wrong).
+    """
+    try:
+        data = orjson.dumps(value, option=_FAST)
+    except TypeError:  # orjson's JSONEncodeError is one: the other encoder says what is wrong
+        data = b""
+    if data and _is_sure(data, value):
+        return data
     try:
         return rfc8785.dumps(value)
     # rfc8785 0.1.4 lets a lone surrogate in a key escape as the codec's own error.
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as exc:
         raise NotCanonical(str(exc)) from exc
+
+
+def _is_sure(data: bytes, value: JsonValue) -> bool:
+    """Say whether the fast encoder cannot have differed. In doubt, as for a text that looks like it, no."""
+    # From 1e16 to 1e21 it writes an exponent where ECMAScript writes digits.
+    if (b"e+" in data or b"e-" in data) and _EXPONENT.search(data):
+        return False
+    # 1.0 and -0.0 are 1 and 0.
+    if b".0" in data and _POINT_ZERO.search(data):
+        return False
+    # It sorts by code points; by UTF-16 code units those beyond U+FFFF come before U+E000.
+    if not data.isascii() and _BEYOND_THE_FIRST_PLANE.search(data):
+        return False
+    # It writes NaN and the infinities as null.
+    return b"null" not in data or _is_finite(value)
+
+
+def _is_finite(value: JsonValue) -> bool:
+    left: list[JsonValue] = [value]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            left.extend(node.values())
+        elif isinstance(node, list | tuple):
+            left.extend(node)
+        elif isinstance(node, float) and not math.isfinite(node):
+            return False
+    return True
 
 
 def sha256_hex(data: bytes) -> str:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hitl_site.lib import canonical
 from hitl_site.lib.strict_json import JsonValue, parse
@@ -121,3 +126,39 @@ def test_a_body_digest_ignores_how_the_body_was_written() -> None:
     other = parse('{"b":"é","a":1}'.encode())
     assert canonical.body_digest(one) == canonical.body_digest(other)
     assert canonical.body_digest({}) == "sha256:" + canonical.sha256_hex(b"{}")
+
+
+_KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+_JSON: st.SearchStrategy[JsonValue] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([0.0, -0.0, 1.0, 1e16, 1e20, 1e21, 1e-6, 1e-7, 5e-324, 123456789012345680.0])
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.sampled_from(["null", ",1e+16", ":-1.0,", "1.0]", "e-mail", "3e-4f", "\U0001f600", "\ue000"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_JSON)
+def test_every_value_has_the_bytes_of_the_reference_implementation(value: JsonValue) -> None:
+    assert canonical.canonicalize(value) == rfc8785.dumps(value)
+
+
+@given(st.lists(st.floats()))
+def test_numbers_alone_have_the_bytes_of_the_reference_implementation(numbers: list[float]) -> None:
+    try:
+        expected = rfc8785.dumps(numbers)
+    except rfc8785.CanonicalizationError:
+        with pytest.raises(canonical.NotCanonical):
+            canonical.canonicalize([*numbers])
+    else:
+        assert canonical.canonicalize([*numbers]) == expected
+
+
+@pytest.mark.parametrize("value", [{1: 2}, {"x": b"y"}, {"x": {1}}, {"x": datetime(2026, 1, 1, tzinfo=UTC)}])
+def test_what_is_no_json_is_refused(value: Any) -> None:
+    with pytest.raises(canonical.NotCanonical):
+        canonical.canonicalize(value)
