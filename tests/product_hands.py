@@ -44,6 +44,18 @@ class Hands:
         reviewer.groups.set(Group.objects.filter(name="reviewer"))
         self._alone: list[str] = []
 
+    def acts(self) -> dict[str, Callable[..., Any]]:
+        """Return what can be asked of these hands, by name."""
+        return {
+            "create_agent": self.create_agent,
+            "create_person": self.create_person,
+            "declare": self.declare,
+            "decide": self.decide,
+        }
+
+    def before_each(self) -> None:
+        """Prepare for the next act."""
+
     def create_agent(self, name: str) -> str:
         """Make an agent whose version runs alone what ``declare`` said may; return its key."""
         now, actor = database_now(), Actor.person(self.operator)
@@ -131,18 +143,13 @@ class Hands:
         )
 
 
-def main() -> None:
+def serve(hands: Hands) -> None:
     """Do what each line says, and answer with a line: the result, or what went wrong."""
-    hands = Hands()
-    acts: dict[str, Callable[..., Any]] = {
-        "create_agent": hands.create_agent,
-        "create_person": hands.create_person,
-        "declare": hands.declare,
-        "decide": hands.decide,
-    }
+    acts = hands.acts()
     _say({"url": hands.url})
     for line in sys.stdin:
         asked = json.loads(line)
+        hands.before_each()
         try:
             _say({"result": acts[asked.pop("act")](**asked)})
         except Exception as error:
@@ -154,4 +161,4 @@ def _say(message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Hands())

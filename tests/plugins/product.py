@@ -27,11 +27,11 @@ class Product:
 
     def create_agent(self, name: str) -> str:
         """Make an agent and return its key."""
-        return str(self._ask(act="create_agent", name=name))
+        return str(self.ask(act="create_agent", name=name))
 
     def create_person(self, name: str, *, groups: Sequence[str]) -> str:
         """Make a person in these groups and return the password."""
-        return str(self._ask(act="create_person", name=name, groups=list(groups)))
+        return str(self.ask(act="create_person", name=name, groups=list(groups)))
 
     def declare(
         self,
@@ -43,7 +43,7 @@ class Product:
     ) -> None:
         """Declare an action type that is always allowed, or always held."""
         given = dict(schema) if schema is not None else None
-        self._ask(
+        self.ask(
             act="declare",
             action_type=action_type,
             runs_alone=runs_alone,
@@ -61,9 +61,10 @@ class Product:
     ) -> None:
         """Decide on the review page; returns once the decision is released."""
         given = dict(arguments) if arguments is not None else None
-        self._ask(act="decide", action_id=action_id, kind=kind, arguments=given, note=note)
+        self.ask(act="decide", action_id=action_id, kind=kind, arguments=given, note=note)
 
-    def _ask(self, **act: object) -> Any:
+    def ask(self, **act: object) -> Any:
+        """Have one act done and return its result; raise what went wrong."""
         assert self._process.stdin is not None
         with self._one_at_a_time:
             self._process.stdin.write(json.dumps(act) + "\n")
