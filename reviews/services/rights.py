@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import User
 from django.db import connection
 
 REVIEW = "reviews.review_item"
 VIEW_ANY = "reviews.view_any_item"
+STOP = "policies.use_kill_switch"
 
 
 class NotAllowed(Exception):
@@ -19,15 +22,34 @@ def current_reviewer(user: User) -> User:
     Call it in the transaction that acts: whoever takes the right away meanwhile waits for that transaction,
     so that the person had the right when it was committed.
     """
+    for fresh in _as_they_are_now([user.pk]):
+        if fresh.has_perm(REVIEW):
+            return fresh
+    raise NotAllowed("You need the right to decide review items; an ops admin can add you to the reviewers.")
+
+
+def current_holder(user: User, right: str) -> User:
+    """As ``current_reviewer``, for another right."""
+    for fresh in _as_they_are_now([user.pk]):
+        if fresh.has_perm(right):
+            return fresh
+    raise NotAllowed(f"You need the right {right}; an administrator can grant it.")
+
+
+def who_may_review(user_ids: Iterable[int]) -> frozenset[int]:
+    """Return who of these people may review now, in the transaction that acts on it."""
+    return frozenset(person.pk for person in _as_they_are_now(user_ids) if person.has_perm(REVIEW))
+
+
+def _as_they_are_now(user_ids: Iterable[int]) -> list[User]:
+    """Return the active ones of these people, locked against losing a right until the caller's commit."""
+    keys = sorted(set(user_ids))
     with connection.cursor() as cursor:
-        # Shared: a person's own acts do not wait for each other.
-        cursor.execute("SELECT 1 FROM auth_user WHERE id = %s FOR SHARE", [user.pk])
-        cursor.execute("SELECT 1 FROM auth_user_groups WHERE user_id = %s FOR SHARE", [user.pk])
-        cursor.execute("SELECT 1 FROM auth_user_user_permissions WHERE user_id = %s FOR SHARE", [user.pk])
-    # A new instance: Django caches permissions on the one that came with the request.
-    fresh = User.objects.filter(pk=user.pk, is_active=True).first()
-    if fresh is None or not fresh.has_perm(REVIEW):
-        raise NotAllowed(
-            "You need the right to decide review items; an ops admin can add you to the reviewers."
+        # Shared: acts that rest on the same person do not wait for each other.
+        cursor.execute("SELECT 1 FROM auth_user WHERE id = ANY(%s) ORDER BY id FOR SHARE", [keys])
+        cursor.execute("SELECT 1 FROM auth_user_groups WHERE user_id = ANY(%s) ORDER BY id FOR SHARE", [keys])
+        cursor.execute(
+            "SELECT 1 FROM auth_user_user_permissions WHERE user_id = ANY(%s) ORDER BY id FOR SHARE", [keys]
         )
-    return fresh
+    # New instances: Django caches permissions on the one that came with a request.
+    return list(User.objects.filter(pk__in=keys, is_active=True).order_by("pk"))
