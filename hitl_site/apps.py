@@ -9,5 +9,5 @@ class HitlSiteConfig(AppConfig):
         from hitl_site.groups import make_groups
 
         # The signal is sent for apps with models alone, in the order of INSTALLED_APPS. Ours end with
-        # datasets: by then every permission exists.
+        # datasets: by then the permissions of all others exist.
         post_migrate.connect(make_groups, sender=apps.get_app_config("datasets"))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import AppConfig
+
 GROUPS: dict[str, tuple[str, ...]] = {
     "reviewer": ("reviews.review_item",),
     "lead": ("reviews.review_item", "reviews.view_any_item", "policies.view_observation"),
     "ops_admin": (
         "reviews.view_any_item",
         "policies.manage_policies",
+        "policies.manage_agents",
         "policies.view_actiontype",
         "policies.view_agent",
         "policies.use_kill_switch",
@@ -29,10 +32,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
-def make_groups(**kwargs: Any) -> None:
+def make_groups(sender: AppConfig, **_future: Any) -> None:
     """Make every group, and give it the permissions above. Operators may add more; none is taken away."""
+    from django.contrib.auth.management import create_permissions
     from django.contrib.auth.models import Group, Permission
 
+    # Django hears the same signal and makes them too, perhaps after us.
+    create_permissions(sender, verbosity=0)
     for name, labels in GROUPS.items():
         group, _ = Group.objects.get_or_create(name=name)
         for label in labels:

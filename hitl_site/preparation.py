@@ -15,6 +15,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from hitl_site.lib.clock import database_now
+from policies.services import accounts
+from policies.services.ledger import Actor
+
 ADMIN = "admin"
 
 
@@ -83,5 +87,11 @@ def ensure_admin(password: str) -> str | None:
     if User.objects.filter(is_superuser=True).exists():
         return None
     chosen = password or secrets.token_urlsafe(12)
-    User.objects.create_superuser(username=ADMIN, password=chosen)
+    accounts.make_person(
+        name=ADMIN,
+        password=chosen,
+        is_superuser=True,
+        actor=Actor.system("first start"),
+        now=database_now(),
+    )
     return chosen

@@ -64,6 +64,8 @@ def database_settings(url: str) -> dict[str, Any]:
         "OPTIONS": {
             **query,
             "connect_timeout": 2,
+            # For the statements of the hot path (lib/rows.py); Django's own are never prepared.
+            "prepare_threshold": 1,
             # READ COMMITTED: every act locks what it changes, see docs/architecture.md.
             "options": "-c statement_timeout=15000 -c lock_timeout=5000"
             " -c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC",
@@ -80,6 +82,8 @@ DATABASES = {"default": database_settings(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    # First: its commands replace those of Django that would change something without a record.
+    "hitl_site",
     "hitl_site.admin_config.SuperuserAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -94,16 +98,16 @@ INSTALLED_APPS = [
     "policies",
     "reviews",
     "datasets",
-    "hitl_site",
 ]
 
 MIDDLEWARE = [
     "hitl_site.lib.http.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Answers the API by itself: from here on down it is people's pages.
+    "hitl_site.lib.http.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "hitl_site.lib.csp.ContentSecurityPolicyMiddleware",
     "hitl_site.lib.http.DatabaseUnavailableMiddleware",
-    "hitl_site.lib.http.ApiMethodMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -212,6 +216,12 @@ LOGGING: dict[str, Any] = {
 }
 
 # Fail closed and bounded: what an operator may tune.
+# Off, one person may publish a policy alone; pages and ledger say so.
+FOUR_EYES = env.flag("HANDRAIL_FOUR_EYES", True)
 CLAIM_LEASE_SECONDS = env.integer("HANDRAIL_LEASE_SECONDS", 600, minimum=30, maximum=7200)
 EXECUTION_LEASE_SECONDS = env.integer("HANDRAIL_EXECUTION_LEASE_SECONDS", 900, minimum=10, maximum=86_400)
 WAIT_SLOTS = env.integer("HANDRAIL_WAIT_SLOTS", 8, minimum=0, maximum=64)
+# Who lifts a stop: "everything" and "always" ask two people, the first one for stops of everything alone.
+LIFT_NEEDS_SECOND = env.text("HANDRAIL_LIFT_NEEDS_SECOND", "everything")
+if LIFT_NEEDS_SECOND not in {"everything", "always", "never"}:
+    raise ImproperlyConfigured("HANDRAIL_LIFT_NEEDS_SECOND is everything, always or never.")

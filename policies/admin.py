@@ -13,12 +13,18 @@ from policies.models import (
     AutonomyGrant,
     GateCheck,
     KillSwitch,
+    LedgerCheckpoint,
     LedgerCursor,
     LedgerEntry,
     LedgerLink,
     LedgerPayload,
+    LedgerVerification,
+    LoopTick,
     Observation,
     PolicyVersion,
+    Publication,
+    PublicationApproval,
+    ShadowCheck,
 )
 
 
@@ -35,6 +41,23 @@ class PolicyVersionAdmin(ReadOnlyAdmin):
     list_filter = ("state",)
     list_select_related = ("action_type",)
     search_fields = ("action_type__name", "public_id", "content_sha256")
+
+
+@admin.register(Publication)
+class PublicationAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "version", "state", "loosens", "people_required", "asked_by_name", "asked_at",
+        "publish_at", "closed_at",
+    )  # fmt: skip
+    list_filter = ("state", "loosens")
+    list_select_related = ("version__action_type",)
+    search_fields = ("=public_id", "action_type__name")
+
+
+@admin.register(PublicationApproval)
+class PublicationApprovalAdmin(ReadOnlyAdmin):
+    list_display = ("publication_id", "person_name", "content_sha256", "approved_at")
+    search_fields = ("=publication__public_id", "person_name")
 
 
 @admin.register(Agent)
@@ -90,6 +113,14 @@ class GateCheckAdmin(ReadOnlyAdmin):
     search_fields = ("=action_id", "=public_id")
 
 
+@admin.register(ShadowCheck)
+class ShadowCheckAdmin(ReadOnlyAdmin):
+    list_display = ("action_id", "policy_version", "verdict", "live_verdict", "differs", "evaluated_at")
+    list_filter = ("verdict", "live_verdict", "differs")
+    list_select_related = ("policy_version__action_type",)
+    search_fields = ("=action_id",)
+
+
 @admin.register(Observation)
 class ObservationAdmin(ReadOnlyAdmin):
     list_display = (
@@ -126,3 +157,20 @@ class LedgerLinkAdmin(ReadOnlyAdmin):
 @admin.register(LedgerCursor)
 class LedgerCursorAdmin(ReadOnlyAdmin):
     list_display = ("reader", "seq", "updated_at")
+
+
+@admin.register(LedgerCheckpoint)
+class LedgerCheckpointAdmin(ReadOnlyAdmin):
+    list_display = ("seq", "hash", "key_id", "created_at")
+    search_fields = ("=hash", "=key_id")
+
+
+@admin.register(LedgerVerification)
+class LedgerVerificationAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "state", "asked_by_name", "verified", "total", "first_bad_seq", "asked_at")
+    list_filter = ("state",)
+
+
+@admin.register(LoopTick)
+class LoopTickAdmin(ReadOnlyAdmin):
+    list_display = ("name", "ticked_at")

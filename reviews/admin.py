@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from hitl_site.admin_site import ReadOnlyAdmin
+from hitl_site.admin_site import ReadOnlyAdmin, RecordedEdits
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
 from reviews.models import (
@@ -17,6 +17,7 @@ from reviews.models import (
     Draft,
     Escalation,
     Execution,
+    Incident,
     IngestRow,
     ItemView,
     Permit,
@@ -27,19 +28,17 @@ from reviews.models import (
 
 
 @admin.register(Queue)
-class QueueAdmin(ReadOnlyAdmin):
-    """Queues have no page yet and no place in the ledger: they are made and renamed here."""
+class QueueAdmin(RecordedEdits):
+    """Queues have no page yet: they are made and renamed here."""
 
+    kind = "queue"
     list_display = ("slug", "name", "icon", "created_at")
     search_fields = ("slug", "name")
     fields = ("slug", "name", "icon")
     ordering = ("slug",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return True
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         # Policies name a queue by its slug.
@@ -136,5 +135,15 @@ class PermitAdmin(ReadOnlyAdmin):
 class ExecutionAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "action", "outcome", "reported", "started_at", "outcome_at")
     list_filter = ("outcome", "reported")
+    list_select_related = ("action",)
+    search_fields = ("=public_id", "=action__public_id")
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "kind", "action", "opened_at", "resolution", "resolved_by_name", "resolved_at",
+    )  # fmt: skip
+    list_filter = ("kind", "resolution")
     list_select_related = ("action",)
     search_fields = ("=public_id", "=action__public_id")

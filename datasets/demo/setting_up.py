@@ -11,7 +11,7 @@ from django.db import transaction
 from datasets.demo import catalogue
 from policies.choices import AGENT_SCOPES
 from policies.models import ActionType, Agent, AgentKey
-from policies.services import action_types, agents, autonomy, policies
+from policies.services import accounts, action_types, agents, autonomy, policies
 from policies.services.ledger import Actor
 from reviews.services import queues
 
@@ -90,6 +90,7 @@ def _person(person: catalogue.Person, *, now: datetime) -> None:
         user.set_unusable_password()
         user.save(update_fields=["password"])
         user.groups.set(Group.objects.filter(name__in=person.groups))
+        accounts.note_new_person(user=user, actor=Actor.system("demo data"), now=now)
 
 
 def _agent(demo_agent: catalogue.DemoAgent, operator: User, *, now: datetime) -> None:

@@ -18,12 +18,21 @@ from datasets.services import exporting, freezing
 from datasets.tests.base import Learners, label, make_dataset
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
-from policies.choices import KillSwitchScope
-from policies.models import Agent, KillSwitch
-from policies.services import agents, kill_switch
+from policies.choices import KillSwitchScope, PublicationState, Verdict
+from policies.models import (
+    Agent,
+    KillSwitch,
+    LedgerCheckpoint,
+    LedgerVerification,
+    PolicyVersion,
+    Publication,
+    PublicationApproval,
+    ShadowCheck,
+)
+from policies.services import agents, kill_switch, loops
 from policies.services.ledger import Actor
-from reviews.choices import DecisionKind, IngestState, SkipReason
-from reviews.models import Draft, Escalation, Execution, IngestRow, ItemView, Permit, Queue, Skip
+from reviews.choices import DecisionKind, IncidentKind, IngestState, SkipReason
+from reviews.models import Draft, Escalation, Execution, Incident, IngestRow, ItemView, Permit, Queue, Skip
 from reviews.tests.cast import Cast, decide_as, held, make_person, propose
 
 pytestmark = pytest.mark.django_db
@@ -94,6 +103,51 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
         dataset_id=make_dataset(f"Set {round_number}").public_id, frozen_by=None, now=now
     ).version
     exporting.request(version_id=version.public_id, requested_by=cast.olga, now=now)
+    fill_governing(cast, round_number=round_number)
+    Incident.objects.create(
+        public_id=ids.new("inc"),
+        kind=IncidentKind.OUTCOME_UNKNOWN,
+        action=permit.action,
+        execution=Execution.objects.get(permit=permit),
+        item=other,
+        opened_at=now,
+    )
+
+
+def fill_governing(cast: Cast, *, round_number: int) -> None:
+    """Make a row of every kind that waits for a second person, or looks after the ledger."""
+    now = database_now()
+    live = PolicyVersion.objects.filter(action_type=cast.refund).latest("id")
+    publication = Publication.objects.create(
+        public_id=ids.new("pub"),
+        action_type=cast.refund,
+        version=live,
+        state=PublicationState.WITHDRAWN,
+        content_sha256=live.content_sha256,
+        reason="?",
+        loosens=True,
+        people_required=2,
+        asked_by=cast.olga,
+        asked_by_name="Olga",
+        asked_at=now,
+        closed_at=now,
+    )
+    PublicationApproval.objects.create(
+        publication=publication, person=cast.dan, person_name="Dan", approved_at=now
+    )
+    ShadowCheck.objects.create(
+        policy_version=live,
+        action_id=ids.new("act"),
+        agent=cast.clerk,
+        verdict=Verdict.ALLOW,
+        live_verdict=Verdict.REVIEW,
+        differs=True,
+        reasons=[],
+        evaluated_at=now,
+    )
+    LedgerCheckpoint.objects.create(seq=1000 + round_number, hash="0" * 64, note="?", created_at=now)
+    LedgerVerification.objects.create(public_id=ids.new("ver"), asked_by_name="Olga", asked_at=now)
+    loops.tick(f"loop-{round_number}", now)
 
 
 def test_every_model_of_ours_is_there() -> None:

@@ -11,10 +11,13 @@ from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from hitl_site.groups import GROUPS
 from hitl_site.lib import env
+from hitl_site.lib.clock import database_now
+from policies.services import accounts
+from policies.services.ledger import Actor
 
 PASSWORD_VARIABLE = "HANDRAIL_USER_PASSWORD"  # noqa: S105  # the name of it, not a password
 
@@ -42,19 +45,17 @@ class Command(BaseCommand):
         groups = self._groups(options["group"])
         given = self._given_password(from_stdin=options["password_stdin"])
         password = given or secrets.token_urlsafe(12)
-        user = User(
-            username=options["name"],
-            email=options["email"],
-            is_staff=options["superuser"],
-            is_superuser=options["superuser"],
-        )
-        user.set_password(password)
         try:
-            user.full_clean()
-            validate_password(password, user)
-            with transaction.atomic():
-                user.save()
-                user.groups.set(groups)
+            validate_password(password, User(username=options["name"], email=options["email"]))
+            user = accounts.make_person(
+                name=options["name"],
+                password=password,
+                email=options["email"],
+                groups=groups,
+                is_superuser=options["superuser"],
+                actor=Actor.system("command line"),
+                now=database_now(),
+            )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except IntegrityError:

@@ -1,0 +1,38 @@
+"""The door: signing in and out, each on the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from hitl_site.lib.clock import database_now
+from policies.services import accounts
+
+
+class SignIn(LoginView):
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Let somebody in; the time of it and the ledger's entry are one transaction."""
+        with transaction.atomic():
+            response = super().form_valid(form)
+            accounts.note_sign_in(user=form.get_user(), now=database_now())
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Refuse; where a name and a password were given, that is on the record."""
+        if form.non_field_errors():
+            accounts.note_refused_sign_in(name=str(form.cleaned_data.get("username", "")), now=database_now())
+        return super().form_invalid(form)
+
+
+class SignOut(LogoutView):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Let somebody out."""
+        if request.user.is_authenticated:
+            accounts.note_sign_out(user=request.user, now=database_now())
+        return super().post(request, *args, **kwargs)
