@@ -19,9 +19,8 @@ from django.db import close_old_connections, connection
 from datasets.tasks import label_cases
 from hitl_site.lib.clock import database_now
 from policies.tasks import link_ledger
-from reviews.services import deadlines
+from reviews.services import sweep
 from reviews.services.wakeups import INBOX_CHANGED
-from reviews.tasks import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +58,15 @@ def _keep_going(name: str, loop: Callable[[], None]) -> None:
 
 
 def _sweep() -> None:
-    """Release, expire and end leases as their times come."""
+    """Do what falls due when its time comes, and at the latest at the next look."""
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {INBOX_CHANGED}")
     raw: psycopg.Connection[Any] = connection.connection
     while not _stop.is_set():
-        sweep()
-        due = deadlines.next_due()
+        # What falls due while the sweep runs is due after its moment, so it is not slept over.
+        now = database_now()
+        sweep.run(now=now)
+        due = sweep.next_due(now=now)
         patience = _LONGEST_SLEEP
         if due is not None:
             patience = min(patience, max(0.005, (due - database_now()).total_seconds()))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from celery import shared_task
 
 from hitl_site.lib.clock import database_now
-from reviews.services import deadlines, ingest
+from reviews.services import ingest
+from reviews.services import sweep as due
 
 
 @shared_task(name="reviews.sweep", ignore_result=True)
 def sweep(**_future: object) -> None:
-    """Release what left its undo window, expire what ran out of time, end the leases of lost runs."""
-    now = database_now()
-    for act in (deadlines.release_due, deadlines.expire_due, deadlines.end_leases):
-        while act(now=now):
-            pass
+    """Do all that is due."""
+    due.run(now=database_now())
 
 
 @shared_task(name="reviews.ingest_batch", ignore_result=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from reviews.choices import ItemStatus
 from reviews.models import Decision, ReviewItem, Skip
@@ -74,7 +74,7 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
 def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet[ReviewItem]:
     """Return what the filters of a view leave of ``items``."""
     if view.queue:
-        items = items.filter(queue__slug=view.queue)
+        items = items.filter(in_queue(view.queue))
     if view.action_type:
         items = items.filter(action_type_name=view.action_type)
     if view.agent:
@@ -115,7 +115,6 @@ def count(items: QuerySet[ReviewItem], *, now: datetime) -> Counts:
     return Counts(waiting=row["waiting"], due_within_the_hour=row["due"], oldest=row["oldest"])
 
 
-def by_queue(items: QuerySet[ReviewItem]) -> dict[str, int]:
-    """Return how many of ``items`` wait in each queue, by slug."""
-    rows = items.values(slug=F("queue__slug")).annotate(n=Count("pk")).values_list("slug", "n")
-    return dict(rows)
+def in_queue(slug: str) -> Q:
+    """Return the condition for standing in a queue: an item may stand in a second one since its reminder."""
+    return Q(queue__slug=slug) | Q(second_queue__slug=slug)

@@ -30,7 +30,7 @@ _SOON = timedelta(minutes=30)
 # What a row shows: arguments and schemas, which may be large, stay where they are.
 _COLUMNS = (
     *("public_id", "blind", "action_type_name", "risk", "risk_rank", "trigger", "title", "due_at"),
-    *("created_at", "lease_expires_at", "claimed_by", "escalated_to", "agent__name"),
+    *("created_at", "reminded_at", "lease_expires_at", "claimed_by", "escalated_to", "agent__name"),
     *("action__gate_check", "action__gate_check__reasons"),
     *("action__gate_check__score", "action__gate_check__threshold"),
     *("action__action_type", "action__action_type__icon"),
@@ -221,9 +221,11 @@ def _held(item: ReviewItem, *, person: User) -> Held:
 
 
 def _remark(item: ReviewItem) -> str:
-    """Return who passed the item on and what they said of it, or nothing."""
+    """Return who passed the item on and what they said of it, or that it has waited long; else nothing."""
     latest = next(iter(item.escalations.all()), None)
-    return f"escalated by {latest.reviewer_name}: “{latest.note}”" if latest is not None else ""
+    if latest is not None:
+        return f"escalated by {latest.reviewer_name}: “{latest.note}”"
+    return f"{item.agent.name} · half its time is over" if item.reminded_at is not None else ""
 
 
 def _by_due(rows: Sequence[Row], *, now: datetime) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
 from reviews.selectors import inbox
 
+_QUEUE_COLUMNS = ("name", "slug", "icon")
 _REVIEW, _VIEW_ANY = "reviews.review_item", "reviews.view_any_item"
 
 
@@ -34,7 +36,7 @@ class _Place:
 
 _AGENT_RIGHTS = (
     "policies.view_agent",
-    "policies.manage_policies",
+    "policies.manage_agents",
     "policies.use_kill_switch",
     "policies.grant_autonomy",
 )
@@ -106,10 +108,11 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
     reviews = person.has_perm(_REVIEW)
     everything = ReviewItem.objects.filter(status=ItemStatus.OPEN)
     waiting = inbox.my_turn(person) if reviews else everything
-    rows = _by_queue(waiting, person=person, now=now)
+    waits = _waiting(waiting, person=person, now=now)
+    rows = _by_queue(waits)
     url = reverse("reviews:inbox")
     current = _current_inbox_entry(here, url)
-    total = sum(row.waiting for row in rows)
+    total = sum(wait.waiting for wait in waits)
     entries = [
         NavEntry(
             "My turn" if reviews else "Everything open",
@@ -123,7 +126,7 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
             "Due within the hour",
             f"{url}?due=hour",
             "clock",
-            sum(row.due for row in rows),
+            sum(wait.due for wait in waits),
             current=current == "due",
             rail=False,
         ),
@@ -140,7 +143,7 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
         for row in rows
     ]
     if reviews:
-        escalated = sum(row.escalated for row in rows)
+        escalated = sum(wait.escalated for wait in waits)
         entries.append(
             NavEntry(
                 "Escalated to me",
@@ -168,26 +171,50 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
 
 
 @dataclass(frozen=True)
-class _QueueRow:
-    slug: str
-    name: str
-    icon: str
+class _Wait:
+    """How many items stand in the same queue and the same second queue: each item is in one of these."""
+
+    queues: tuple[tuple[str, str, str], ...]  # name, slug, icon
     waiting: int
     due: int
     escalated: int
 
 
-def _by_queue(items: QuerySet[ReviewItem], *, person: User, now: datetime) -> list[_QueueRow]:
+@dataclass(frozen=True)
+class _QueueRow:
+    name: str
+    slug: str
+    icon: str
+    waiting: int
+
+
+def _waiting(items: QuerySet[ReviewItem], *, person: User, now: datetime) -> list[_Wait]:
+    columns = [f"{queue}__{column}" for queue in ("queue", "second_queue") for column in _QUEUE_COLUMNS]
     rows = (
-        items.order_by("queue__name", "queue__slug")
-        .values_list("queue__slug", "queue__name", "queue__icon")
+        items.order_by()
+        .values_list(*columns)
         .annotate(
             waiting=Count("pk"),
             due=Count("pk", filter=Q(due_at__lte=now + timedelta(hours=1))),
             escalated=Count("pk", filter=Q(escalated_to=person)),
         )
     )
-    return [_QueueRow(*row) for row in rows]
+    return [_Wait(_queues_of(*row[:6]), *row[6:]) for row in rows]
+
+
+def _queues_of(*columns: str | None) -> tuple[tuple[str, str, str], ...]:
+    first, second = columns[:3], columns[3:]
+    both = (first,) if second[1] is None or second == first else (first, second)
+    return tuple((str(name), str(slug), str(icon)) for name, slug, icon in both)
+
+
+def _by_queue(waits: Sequence[_Wait]) -> list[_QueueRow]:
+    """Return the queues by name. What stands in two since its reminder is counted in both."""
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for wait in waits:
+        for queue in wait.queues:
+            counted[queue] += wait.waiting
+    return [_QueueRow(*queue, waiting) for queue, waiting in sorted(counted.items())]
 
 
 def _current_inbox_entry(here: Here, url: str) -> str | None:

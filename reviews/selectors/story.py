@@ -29,6 +29,7 @@ _SENTENCES = {
     "action.cancelled": ("undo-2", "The agent took it back"),
     "action.expired": ("hourglass", "Time ran out: nothing runs"),
     "item.escalated": ("arrow-up-right", "Passed on"),
+    "item.reminded": ("clock", "Called to mind at half its time"),
     "item.skipped": ("skip-forward", "Left to others"),
     "decision.recorded": ("pencil", "Answered"),
     "decision.undone": ("undo-2", "Took the answer back"),
@@ -41,6 +42,8 @@ _SENTENCES = {
     "execution.outcome_unknown": ("circle-help", "No report came: the outcome is unknown"),
 }
 _ABOUT_THE_REASON = frozenset({"action.held", "action.allowed", "action.denied", "action.observed"})
+
+_TOLD = ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason")
 
 
 @dataclass(frozen=True)
@@ -145,5 +148,7 @@ def _detail(entry: LedgerEntry) -> str:
     payload = entry.payload.body if hasattr(entry, "payload") else None
     if not isinstance(payload, dict):
         return ""
-    told = (payload.get(name) for name in ("kind", "outcome", "to_user", "to_queue", "reason"))
+    told = (
+        payload.get(name) for name in ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason")
+    )
     return ", ".join(str(value).replace("_", " ") for value in told if isinstance(value, str) and value)

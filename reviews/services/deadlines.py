@@ -2,65 +2,56 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from datetime import datetime
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from pydantic import JsonValue
 
 from policies.services import ledger, trust
-from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus, Outcome, PermitBasis
-from reviews.models import ActionRequest, Decision, Draft, Execution, ReviewItem
-from reviews.services import permits, wakeups
+from reviews.choices import (
+    OVERRIDES,
+    ActionState,
+    DecisionKind,
+    IncidentKind,
+    ItemKind,
+    ItemStatus,
+    Outcome,
+    PermitBasis,
+)
+from reviews.models import ActionRequest, Decision, Draft, Execution, Permit, ReviewItem
+from reviews.services import incidents, permits, wakeups
 from reviews.services.decisions import close_state
-
-logger = logging.getLogger(__name__)
-
-_BATCH = 200
+from reviews.services.due_rows import work_off
 
 
 def release_due(*, now: datetime) -> int:
     """Make final every decision whose undo window is over. Return how many this call released."""
-    due = Decision.objects.filter(terminal=True, released_at=None, undone_at=None, release_at__lte=now)
-    return _each(list(due.order_by("release_at", "id").values_list("pk", flat=True)[:_BATCH]), _release, now)
+    resting = Decision.objects.filter(terminal=True, released_at=None, undone_at=None)
+    return work_off(resting, due="release_at", act=_release, now=now)
 
 
 def expire_due(*, now: datetime) -> int:
     """Close what nobody decided in time: nothing runs. Return how many actions this call expired."""
-    due = ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW, expires_at__lte=now)
-    return _each(list(due.order_by("expires_at", "id").values_list("pk", flat=True)[:_BATCH]), _expire, now)
+    pending = ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW)
+    return work_off(pending, due="expires_at", act=_expire, now=now)
 
 
 def end_leases(*, now: datetime) -> int:
-    """Write "outcome unknown" where a run's lease passed without a report. It can never be run again."""
-    due = Execution.objects.filter(outcome="", lease_until__lte=now)
-    return _each(
-        list(due.order_by("lease_until", "id").values_list("pk", flat=True)[:_BATCH]), _end_lease, now
-    )
+    """Write "outcome unknown" where a run's lease passed without a report, and ask a person to find out.
+
+    It can never be run again. Return how many leases this call ended.
+    """
+    running = Execution.objects.filter(outcome="")
+    return work_off(running, due="lease_until", act=_end_lease, now=now)
 
 
-def next_due() -> datetime | None:
-    """Return when the next undo window ends, for a sweeper to sleep until then; None when there is none."""
-    return (
-        Decision.objects.filter(terminal=True, released_at=None, undone_at=None)
-        .order_by("release_at")
-        .values_list("release_at", flat=True)
-        .first()
-    )
+def expire_permits(*, now: datetime) -> int:
+    """Write down, once for each, that a permit ran out unused. Return how many this call wrote down.
 
-
-def _each(keys: list[int], act: Callable[[int, datetime], bool], now: datetime) -> int:
-    """Act on each row by itself, so that one that cannot be done does not hold up the others."""
-    done = 0
-    for key in keys:
-        try:
-            done += act(key, now)
-        except OperationalError:
-            raise
-        except Exception:
-            logger.exception("row %s of a sweep failed and will be tried again", key)
-    return done
+    It was worth nothing from the moment on that it names; this only makes the end part of the record.
+    """
+    unused = Permit.objects.filter(consumed_at=None, revoked_at=None, expired_at=None)
+    return work_off(unused, due="expires_at", act=_expire_permit, now=now)
 
 
 @transaction.atomic
@@ -214,6 +205,38 @@ def _end_lease(execution_pk: int, now: datetime) -> bool:
         object_kind="execution",
         object_id=execution.public_id,
         action_id=execution.action.public_id,
+        payload={"lease_until": execution.lease_until.isoformat()},
         now=now,
     )
+    incidents.open_incident(
+        execution=execution,
+        kind=IncidentKind.OUTCOME_UNKNOWN,
+        detail={"lease_until": execution.lease_until.isoformat()},
+        now=now,
+    )
+    return True
+
+
+@transaction.atomic
+def _expire_permit(permit_pk: int, now: datetime) -> bool:
+    permit = (
+        Permit.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("action")
+        .filter(pk=permit_pk, consumed_at=None, revoked_at=None, expired_at=None, expires_at__lte=now)
+        .first()
+    )
+    if permit is None:
+        return False
+    permit.expired_at = now
+    permit.save(update_fields=["expired_at"])
+    ledger.record(
+        actor=ledger.Actor.system(),
+        verb="permit.expired",
+        object_kind="permit",
+        object_id=permit.public_id,
+        action_id=permit.action.public_id,
+        payload={"basis": permit.basis, "expires_at": permit.expires_at.isoformat()},
+        now=now,
+    )
+    wakeups.action_changed(permit.action.public_id)
     return True

@@ -52,6 +52,7 @@ def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: d
     # Where nobody declared the act, nobody can say that it is harmless.
     risk = Risk(check.action_type.risk) if check.action_type is not None else Risk.HIGH
     blind = check.blind or kind == ItemKind.AUDIT
+    due_at = action.expires_at if kind == ItemKind.GATE else now + AUDIT_TIME
     item = ReviewItem.objects.create(
         public_id=ids.new("itm"),
         action=action,
@@ -66,7 +67,9 @@ def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: d
         risk_rank=RISK_RANK[risk],
         trigger=check.trigger if kind == ItemKind.GATE and check.trigger else Trigger.AUDIT,
         title=action.title,
-        due_at=action.expires_at if kind == ItemKind.GATE else now + AUDIT_TIME,
+        due_at=due_at,
+        # An agent waits for a held one alone; of a routine check nobody needs to be reminded.
+        remind_at=now + (due_at - now) / 2 if kind == ItemKind.GATE and document.reminder else None,
         created_at=now,
     )
     wakeups.inbox_changed(item.public_id)
