@@ -83,11 +83,15 @@ def _site_value(stream_origin: str) -> str:
 def _stream_origin(request: HttpRequest) -> str:
     """Return where the stream answers when that is another origin than the page's, else ""."""
     try:
-        parts = urlsplit(stream_url(request))
-        own = f"{request.scheme}://{request.get_host()}"
+        return _origin_beside(stream_url(request), f"{request.scheme}://{request.get_host()}")
     except (DisallowedHost, ValueError):
         # Answered with 400 by others; this must not make it a 500.
         return ""
+
+
+@lru_cache(maxsize=64)
+def _origin_beside(url: str, own: str) -> str:
+    parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     return "" if origin == own or not parts.netloc else origin
 
@@ -100,8 +104,13 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if HEADER not in response.headers:
-            admin = request.path_info.startswith(ADMIN_PREFIX)
-            response.headers[HEADER] = _ADMIN_VALUE if admin else _site_value(_stream_origin(request))
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        protect(request, response)
         return response
+
+
+def protect(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Put the policy on one answer, unless it has one of its own."""
+    if HEADER not in response.headers:
+        admin = request.path_info.startswith(ADMIN_PREFIX)
+        response.headers[HEADER] = _ADMIN_VALUE if admin else _site_value(_stream_origin(request))
+    response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)

@@ -18,10 +18,11 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import resolve
 from django.utils import timezone
 from django_htmx.middleware import HtmxDetails
 
-from hitl_site.lib import failures, ids
+from hitl_site.lib import csp, failures, ids
 
 if TYPE_CHECKING:  # services import this module before the app registry is ready
     from django.contrib.auth.models import User
@@ -115,28 +116,38 @@ class NulMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "\x00" in request.path_info:
-            return failures.page_not_found(request, Http404())
-        if "%00" in request.META.get("QUERY_STRING", ""):
-            return failures.bad_request(request, SuspiciousOperation("U+0000 in the query"))
-        return self.get_response(request)
+        return _nul_refused(request) or self.get_response(request)
 
 
-class ApiMethodMiddleware:
-    """Answer a wrong method under the API's addresses as a problem document, with the Allow header kept."""
+class ApiMiddleware:
+    """Answer the API's addresses here: what comes after serves people, with sessions, forms and messages.
+
+    An agent's request pays for none of that. What every answer of the site carries is put on here too, and an
+    error is a problem document, a wrong method one with its Allow header.
+    """
+
+    # Under the API's prefix, but read by people.
+    PAGES = frozenset({"/api/v1/docs"})
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not failures.wants_problem_json(request):
-            return response
-        return failures.method_not_allowed(request, allow=response.headers.get("Allow", ""))
+        if not failures.wants_problem_json(request) or request.path_info in self.PAGES:
+            return self.get_response(request)
+        request.get_host()  # raises for a host that is not ours
+        response = _answer(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response = failures.method_not_allowed(request, allow=response.headers.get("Allow", ""))
+        if not response.streaming and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(cast(HttpResponse, response).content))
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        csp.protect(request, response)
+        return response
 
 
 class TimeZoneMiddleware:
-    """Show times in the viewer's zone: the cookie's, else the session's, else UTC. The API has no viewer."""
+    """Show times in the viewer's zone: the cookie's, else the session's, else UTC."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -173,6 +184,33 @@ def parse_zone(name: str) -> zoneinfo.ZoneInfo | None:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+def _answer(request: HttpRequest) -> HttpResponseBase:
+    """Return what the address's view answers, or the answer to what it raised where we know that."""
+    refusal = _nul_refused(request)
+    if refusal is not None:
+        return refusal
+    try:
+        request.resolver_match = resolve(request.path_info)
+        view, arguments, named = request.resolver_match
+        answer: HttpResponseBase = view(request, *arguments, **named)
+    except Http404 as nothing:
+        return failures.page_not_found(request, nothing)
+    except Exception as exception:
+        known = failures.known_failure(request, exception)
+        if known is None:
+            raise
+        return known
+    return answer
+
+
+def _nul_refused(request: HttpRequest) -> HttpResponse | None:
+    if "\x00" in request.path_info:
+        return failures.page_not_found(request, Http404())
+    if "%00" in request.META.get("QUERY_STRING", ""):
+        return failures.bad_request(request, SuspiciousOperation("U+0000 in the query"))
+    return None
 
 
 def _viewer_zone(request: HttpRequest) -> zoneinfo.ZoneInfo:

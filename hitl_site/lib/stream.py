@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,6 +14,11 @@ def stream_url(request: HttpRequest) -> str:
     if settings.STREAM_URL:
         return str(settings.STREAM_URL)
     # The same host under the same scheme, next port: what `make run` starts.
-    host = urlsplit(f"//{request.get_host()}").hostname or "localhost"
-    host = f"[{host}]" if ":" in host else host
-    return f"{request.scheme}://{host}:{settings.HANDRAIL_STREAM_PORT}"
+    return f"{request.scheme}://{_host_of(request.get_host())}:{settings.HANDRAIL_STREAM_PORT}"
+
+
+@lru_cache(maxsize=64)
+def _host_of(address: str) -> str:
+    """Return the host of ``host:port`` as it stands in a URL."""
+    host = urlsplit(f"//{address}").hostname or "localhost"
+    return f"[{host}]" if ":" in host else host

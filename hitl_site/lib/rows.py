@@ -1,0 +1,203 @@
+"""Rows that belong together, inserted by one statement: the whole of an act in one round trip.
+
+``insert`` takes unsaved instances, the first of which leads, and writes them all or, where the lead meets one
+that is there already, none. Instances that refer to each other are linked by the new numbers, which the
+statement itself draws. Every column of every model is named, from the model itself, so that a new column can
+never be forgotten; those left to the database's own default are left out.
+
+The parameters go apart from the statement, all of them as text, so that PostgreSQL sees one statement for
+each shape of an act and keeps its plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final
+
+import orjson
+import psycopg
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection, models
+from django.db.models.expressions import DatabaseDefault
+
+Value = str | bytes | None
+Adapter = Callable[[Any], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    attribute: str
+    adapt: Adapter
+    # The name of the relation, where the column refers to another row.
+    relation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+    key: str
+    sequence: str | None
+    columns: tuple[_Column, ...]
+
+
+# For each row, in the order of its table's columns: None for a parameter, the number of another row of the
+# same statement whose key it takes, or LEFT_OUT.
+LEFT_OUT: Final = -1
+_Links = tuple[int | None, ...]
+
+
+def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
+    """Insert the rows and give each its key. Return False, with nothing written, where the lead is taken:
+    where a row with the same values in the columns ``unless_taken`` stands already.
+
+    What another transaction is writing at this moment is waited for. Runs in the caller's transaction.
+    """
+    place = {id(row): index for index, row in enumerate(rows)}
+    shape: list[tuple[type[models.Model], _Links]] = []
+    values: list[Value] = []
+    for row in rows:
+        links = _links(row, place)
+        shape.append((type(row), links))
+        state = row.__dict__
+        for column, link in zip(table_of(type(row)).columns, links, strict=True):
+            if link is None:
+                value = state[column.attribute]
+                values.append(None if value is None else column.adapt(value))
+    statement = _statement(tuple(shape), tuple(unless_taken))
+    with server_side_cursor() as cursor:
+        cursor.execute(statement, values)
+        numbers = cursor.fetchone()
+    if numbers is None:
+        return False
+    for row, number, (_, links) in zip(rows, numbers, shape, strict=True):
+        row.pk = number
+        row._state.adding = False
+        row._state.db = connection.alias
+        for column, link in zip(table_of(type(row)).columns, links, strict=True):
+            if link is not None and link != LEFT_OUT:
+                setattr(row, column.attribute, numbers[link])
+    return True
+
+
+def server_side_cursor() -> Any:
+    """Return a cursor whose parameters ($1, $2, ...) go apart from the statement, in Django's own wrapper."""
+    connection.ensure_connection()
+    raw: Any = psycopg.RawCursor(connection.connection)
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(raw)
+
+
+@lru_cache(maxsize=128)
+def table_of(model: type[models.Model]) -> _Table:
+    """Return the model's table with all of its columns but a key that a sequence draws."""
+    key = model._meta.pk
+    drawn = isinstance(key, models.AutoField | models.BigAutoField)
+    return _Table(
+        name=model._meta.db_table,
+        key=str(key.column),
+        sequence=f"{model._meta.db_table}_{key.column}_seq" if drawn else None,
+        columns=tuple(
+            _Column(
+                name=str(field.column),
+                attribute=field.attname,
+                adapt=_adapter(field.target_field if field.is_relation else field),  # type: ignore[attr-defined]
+                relation=field.name if field.is_relation else None,
+            )
+            for field in model._meta.concrete_fields
+            if not (drawn and field.primary_key)
+        ),
+    )
+
+
+def _links(row: models.Model, place: dict[int, int]) -> _Links:
+    near = row._state.fields_cache
+    state = row.__dict__
+    links: list[int | None] = []
+    for column in table_of(type(row)).columns:
+        link = None
+        if column.relation is not None and column.relation in near:
+            link = place.get(id(near[column.relation]))
+        elif isinstance(state[column.attribute], DatabaseDefault):
+            link = LEFT_OUT
+        links.append(link)
+    return tuple(links)
+
+
+@lru_cache(maxsize=256)
+def _statement(shape: tuple[tuple[type[models.Model], _Links], ...], unless_taken: tuple[str, ...]) -> str:
+    """Return the statement: each INSERT reads the one before it, so that they run in this very order."""
+    quote = connection.ops.quote_name
+    tables = [table_of(model) for model, _ in shape]
+    keys = [_key_of(index, tables, [links for _, links in shape]) for index in range(len(shape))]
+    drawn = ", ".join(
+        f"nextval('{quote(table.sequence)}') AS k{index}"
+        for index, table in enumerate(tables)
+        if table.sequence is not None
+    )
+    parts = [f"WITH k AS MATERIALIZED (SELECT {drawn})"]
+    parameter = count(1)
+    for index, (table, (_, links)) in enumerate(zip(tables, shape, strict=True)):
+        names = [quote(table.key)] if table.sequence is not None else []
+        values = [f"k.k{index}"] if table.sequence is not None else []
+        for column, link in zip(table.columns, links, strict=True):
+            if link != LEFT_OUT:
+                names.append(quote(column.name))
+                values.append(f"${next(parameter)}" if link is None else f"k.{keys[link]}")
+        source = "k" if index == 0 else f"k, r{index - 1}"
+        taken = f" ON CONFLICT ({', '.join(map(quote, unless_taken))}) DO NOTHING"
+        ending = f"{taken if unless_taken and index == 0 else ''} RETURNING {quote(table.key)}"
+        columns, filled = ", ".join(names), ", ".join(values)
+        # Names of models and columns alone: every value is a parameter.
+        parts.append(
+            f"r{index} AS (INSERT INTO {quote(table.name)} ({columns}) SELECT {filled} FROM {source}{ending})"  # noqa: S608
+        )
+    numbers = ", ".join(f"k.{key}" for key in keys)
+    return ", ".join(parts) + f" SELECT {numbers} FROM k, r{len(shape) - 1}"  # noqa: S608
+
+
+def _key_of(index: int, tables: Sequence[_Table], links: Sequence[_Links]) -> str:
+    """Return the column of ``k`` that holds the key of a row: its own, or that of the row it belongs to."""
+    table = tables[index]
+    if table.sequence is not None:
+        return f"k{index}"
+    for column, link in zip(table.columns, links[index], strict=True):
+        if column.name == table.key and link is not None and link != LEFT_OUT:
+            return _key_of(link, tables, links)
+    raise ValueError(f"{table.name} has no key of its own: its owner must be among the rows")
+
+
+def _adapter(field: models.Field[Any, Any]) -> Adapter:
+    if isinstance(field, models.JSONField):
+        return _json
+    if isinstance(field, models.BinaryField):
+        return bytes
+    if isinstance(field, models.BooleanField):
+        return _boolean
+    if isinstance(field, models.DateTimeField):
+        return datetime.isoformat
+    if isinstance(field, ArrayField):
+        raise TypeError(f"{field.model.__name__}.{field.name}: no array is written this way yet")
+    if isinstance(field, models.FloatField):
+        return _float
+    return str
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # as an integer beyond 64 bits
+        return json.dumps(value)
+
+
+def _boolean(value: bool) -> str:
+    return "t" if value else "f"
+
+
+def _float(value: float) -> str:
+    return repr(float(value))
