@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import apps
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "reviewer": ("reviews.review_item",),
@@ -32,13 +32,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
-def make_groups(sender: AppConfig, **_future: Any) -> None:
+def make_groups(**_signal: Any) -> None:
     """Make every group, and give it the permissions above. Operators may add more; none is taken away."""
     from django.contrib.auth.management import create_permissions
     from django.contrib.auth.models import Group, Permission
 
-    # Django hears the same signal and makes them too, perhaps after us.
-    create_permissions(sender, verbosity=0)
+    # Django makes them too, by the same signal and perhaps after us; of the last app they may be missing.
+    create_permissions(apps.get_app_config("datasets"), verbosity=0)
     for name, labels in GROUPS.items():
         group, _ = Group.objects.get_or_create(name=name)
         for label in labels:

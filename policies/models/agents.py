@@ -29,6 +29,7 @@ class Agent(models.Model):
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("manage_agents", "Can register agents, make their keys and set their limits")]
         constraints = [models.CheckConstraint(condition=~Q(name=""), name="agent_has_a_name")]
 
     def __str__(self) -> str:

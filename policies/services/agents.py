@@ -25,7 +25,7 @@ from django.db.models import Q
 from hitl_site.lib import ids
 from policies.choices import AgentState, Scope
 from policies.models import Agent, AgentKey, AgentVersion
-from policies.services import ledger
+from policies.services import kill_switch, ledger
 from policies.services.ledger import Actor
 
 if TYPE_CHECKING:
@@ -230,6 +230,9 @@ def _move(agent: Agent, state: AgentState, verb: str, *, reason: str, actor: Act
         before, locked.state = locked.state, state
         locked.save(update_fields=["state"])
         _record(verb, locked, actor=actor, now=now, reason=reason, before=before, after=state.value)
+        if state != AgentState.ACTIVE:
+            # As with a stop: what is being committed ends first, and nothing is committed afterwards.
+            kill_switch.hold_commits()
     agent.state = state
     return locked
 

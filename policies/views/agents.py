@@ -17,7 +17,7 @@ from policies.selectors import agents as questions
 from policies.services import agents as acts
 from policies.services.ledger import Actor
 
-MANAGE = "policies.manage_policies"
+MANAGE = "policies.manage_agents"
 STOP = "policies.use_kill_switch"
 GRANT = "policies.grant_autonomy"
 SEE = ("policies.view_agent", MANAGE, STOP, GRANT)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
@@ -16,7 +17,7 @@ from hitl_site.lib.canonical import action_digest, body_digest, canonicalize
 from policies.engine.facts import Verdict
 from policies.engine.policy import PolicyDocument
 from policies.models import ActionType, AgentKey, AgentVersion, GateCheck
-from policies.services import agents, gate, ledger
+from policies.services import agents, gate, kill_switch, ledger
 from reviews.adapters import submission as wire
 from reviews.choices import ActionState, IngestState, ItemKind, Mode, PermitBasis
 from reviews.models import ActionContext, ActionRequest, IngestRow, Permit
@@ -79,7 +80,6 @@ def digest_of(*, agent_name: str, body: wire.SubmissionBody) -> str:
     )
 
 
-@transaction.atomic
 def submit(
     *,
     key: AgentKey,
@@ -92,7 +92,36 @@ def submit(
     """Take one action in: idempotency, digest, verdict, item or permit, ledger. All of it, or none.
 
     The same agent and key with the same body answer the action that exists; with another they are refused.
+    Where a stop comes between an allow and its commit, nothing is committed and the gate is asked once more.
     """
+    again = partial(
+        _submit,
+        key=key,
+        body=body,
+        idempotency_key=idempotency_key,
+        request_id=request_id,
+        now=now,
+        action_id=action_id,
+    )
+    try:
+        with kill_switch.noticed_at_commit():
+            return again()
+    except kill_switch.StoppedMeanwhile:
+        key.agent.refresh_from_db(fields=["state"])
+    with kill_switch.noticed_at_commit():
+        return again()
+
+
+@transaction.atomic
+def _submit(
+    *,
+    key: AgentKey,
+    body: wire.SubmissionBody,
+    idempotency_key: str,
+    request_id: str,
+    now: datetime,
+    action_id: str,
+) -> Submitted:
     _check_environment(key, body)
     # One request with this key at a time: the second then finds what the first wrote.
     _hold(f"submit:{key.agent_id}:{idempotency_key}")

@@ -16,7 +16,7 @@ from hitl_site.lib import ids
 from policies.choices import AgentState
 from policies.engine.facts import Verdict
 from policies.models import Agent
-from policies.services import gate, ledger
+from policies.services import gate, kill_switch, ledger
 from reviews.choices import Outcome, PermitBasis
 from reviews.models import ActionRequest, Decision, Execution, Permit
 from reviews.selectors.actions import final_arguments
@@ -125,14 +125,24 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
     return permit
 
 
-@transaction.atomic
 def consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now: datetime) -> Consumed:
     """Use up a permit: at most one execution ever comes of it.
 
-    The one conditional UPDATE is the atomic point. Around it, in the same transaction: the kill switch is
-    read under a shared lock, so that engaging it waits for us or we see it; the agent must be running; the
-    policy in force is asked again, and the stricter answer wins. The same ``consume_key`` replays the answer.
+    The one conditional UPDATE is the atomic point. Around it, in the same transaction: no stop is in force
+    and the agent runs, which the database asks once more at the commit itself; the policy in force is asked
+    again, and the stricter answer wins. The same ``consume_key`` replays the answer.
     """
+    try:
+        with kill_switch.noticed_at_commit():
+            return _consume(
+                permit_id=permit_id, agent=agent, digest=digest, consume_key=consume_key, now=now
+            )
+    except kill_switch.StoppedMeanwhile as stopped:
+        raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.") from stopped
+
+
+@transaction.atomic
+def _consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now: datetime) -> Consumed:
     permit = (
         Permit.objects.select_for_update(of=("self",))
         .select_related("action__gate_check", "action__action_type", "action__agent_version")
@@ -146,9 +156,9 @@ def consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now:
         if permit.consume_key == consume_key and same_digest:
             return Consumed(execution=permit.execution, replayed=True)
         raise AlreadyConsumed("This permit has been used.")
-    if gate.stopped(agent_id=agent.pk, action_type_id=permit.action.action_type_id, lock=True):
+    if gate.stopped(agent_id=agent.pk, action_type_id=permit.action.action_type_id):
         raise KillSwitchActive("A stop is in force; nothing runs until it is lifted.")
-    if Agent.objects.select_for_update(of=("self",), no_key=True).get(pk=agent.pk).state != AgentState.ACTIVE:
+    if Agent.objects.get(pk=agent.pk).state != AgentState.ACTIVE:
         raise KillSwitchActive("This agent is paused.")
     if not same_digest:
         raise DigestMismatch("What is about to run is not what was decided.")
@@ -268,5 +278,7 @@ def _ask_policy_again(permit: Permit, *, now: datetime) -> None:
     enough: set[Any] = (
         {Verdict.ALLOW} if permit.basis == PermitBasis.ALLOWED else {Verdict.ALLOW, Verdict.REVIEW}
     )
+    if any(reason.code in {"kill_switch", "agent_inactive"} for reason in evaluation.reasons):
+        raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.")
     if evaluation.verdict not in enough:
         raise NoLongerAllowed("The policy in force no longer lets this run; propose the action again.")
