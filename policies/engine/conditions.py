@@ -103,23 +103,14 @@ class Condition:
     program: cel.Program
     profile: Profile
     uses: frozenset[str]
+    measures: frozenset[str] = frozenset()
 
     def check_measures(self, declared: frozenset[str]) -> None:
-        """Raise `InvalidCondition` at the first use of `history` that is not one of the declared measures."""
-        tokens = self.profile.tokens
-        for at, token in enumerate(tokens):
-            if token.text != "history" or token.kind != "name" or (at and tokens[at - 1].text == "."):
-                continue
-            named = len(tokens) > at + 2 and tokens[at + 1].text == "." and tokens[at + 2].kind == "name"
-            if not named:
-                raise fail_at(self.source, token.offset, "history is read by name: history.<measure>")
-            if tokens[at + 2].text not in declared:
+        """Raise `InvalidCondition` at the first measure that is not among those declared."""
+        for name, offset in _measures_read(self.source, self.profile).items():
+            if name not in declared:
                 known = ", ".join(sorted(declared)) or "none"
-                raise fail_at(
-                    self.source,
-                    tokens[at + 2].offset,
-                    f"there is no measure {tokens[at + 2].text}; declared are: {known}",
-                )
+                raise fail_at(self.source, offset, f"there is no measure {name}; declared: {known}")
 
     def holds(self, values: Values) -> bool:
         """Return whether the condition is true of these values, or raise `ConditionFailed`."""
@@ -149,7 +140,13 @@ def compile_condition(source: str) -> Condition:
         raise _parse_failure(error) from error
     _check_names(source, program, known)
     names = frozenset(program.variables())
-    condition = Condition(source=source, program=program, profile=known, uses=names & VARIABLES.keys())
+    condition = Condition(
+        source=source,
+        program=program,
+        profile=known,
+        uses=names & VARIABLES.keys(),
+        measures=frozenset(_measures_read(source, known)),
+    )
     if not names:
         _check_constant(condition)
     _check_patterns(source, known)
@@ -166,6 +163,19 @@ def _check_names(source: str, program: cel.Program, known: Profile) -> None:
     for name in program.functions():
         if _CALL.match(name) and name not in _FUNCTIONS:
             raise fail_at(source, offset_of_name(known.tokens, name), f"there is no function {name}")
+
+
+def _measures_read(source: str, known: Profile) -> dict[str, int]:
+    """Return the measures that the text reads with where they first stand; no other use of them is taken."""
+    tokens = known.tokens
+    found: dict[str, int] = {}
+    for at, token in enumerate(tokens):
+        if token.text != "history" or token.kind != "name" or (at and tokens[at - 1].text == "."):
+            continue
+        if len(tokens) <= at + 2 or tokens[at + 1].text != "." or tokens[at + 2].kind != "name":
+            raise fail_at(source, token.offset, "history is read by name: history.<measure>")
+        found.setdefault(tokens[at + 2].text, tokens[at + 2].offset)
+    return found
 
 
 def _check_constant(condition: Condition) -> None:

@@ -35,6 +35,20 @@ def pointer_to(parts: tuple[str | int, ...] | list[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def value_at(document: object, pointer: str) -> object:
+    """Return what stands at a JSON pointer (RFC 6901); raises `LookupError` where nothing does."""
+    node = document
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping):
+            node = node[name]
+        elif isinstance(node, list | tuple) and name.isascii() and name.isdecimal():
+            node = node[int(name)]
+        else:
+            raise LookupError(pointer)
+    return node
+
+
 def measure(document: object) -> Measured:
     """Return a plain copy of the document with its size, or raise `UnusableDocument`.
 

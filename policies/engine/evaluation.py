@@ -7,10 +7,11 @@ rule or in the engine) gives `review`; `allow` is what remains when nothing at a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from policies.engine import explanation, scope
-from policies.engine.conditions import ConditionFailed, compile_condition, prepare
+from policies.engine.agent_list import lists
+from policies.engine.conditions import Condition, ConditionFailed, compile_condition, prepare
 from policies.engine.documents import Measured, UnusableDocument, measure
 from policies.engine.explanation import Reason, strictest_first
 from policies.engine.facts import (
@@ -24,6 +25,7 @@ from policies.engine.facts import (
     ScoreSource,
     Verdict,
 )
+from policies.engine.measures import Unmeasured
 from policies.engine.policy import PolicyDocument
 from policies.engine.scores import Scored, is_number, judge_score, probability
 
@@ -37,7 +39,7 @@ class Evaluation:
     `propensity` is the probability with which this very action is looked at by a person: 1 when held, the
     audit rate when allowed, 0 when denied. `min_propensity` is the lowest that this policy could have
     given an action at this level. `level` is the one in force after every cap. `score_source` names the
-    score that was used, None when there was none.
+    score that was used, None when there was none. `history` holds the measures that could be taken.
     """
 
     verdict: Verdict
@@ -53,6 +55,7 @@ class Evaluation:
     blind: bool
     approvals_required: int
     nearest_miss: str | None
+    history: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(facts: Facts) -> Evaluation:
@@ -124,6 +127,7 @@ def _evaluate(facts: Facts) -> Evaluation:
         blind=audit_selected or (held and _falls_under(facts.blind_draw, policy.blind_share)),
         approvals_required=_approvals(facts),
         nearest_miss=_nearest_miss(facts, policy, level, found) if verdict is Verdict.ALLOW else None,
+        history=_measured(facts),
     )
 
 
@@ -199,6 +203,8 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
         yield explanation.autonomy(level, facts.level, cap)
     if facts.action_type is not None:
         yield from _action_type_holds(facts.action_type)
+    if facts.policy is not None:
+        yield from _policy_holds(facts, facts.policy)
     try:
         arguments = measure(facts.arguments)
     except UnusableDocument as error:
@@ -215,9 +221,27 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
         yield explanation.invalid_facts(str(error))
         return
     if facts.policy is not None and isinstance(circumstances.value, dict):
-        variables = {**circumstances.value, "args": arguments.value}
+        variables = {**circumstances.value, "args": arguments.value, "history": _measured(facts)}
         longest = max(arguments.longest, circumstances.longest)
-        yield from _rule_holds(facts.policy, facts.policy_version, variables, longest=longest)
+        yield from _rule_holds(facts, facts.policy, variables, longest=longest)
+
+
+def _policy_holds(facts: Facts, policy: PolicyDocument) -> Iterator[Reason]:
+    """Yield what the policy says of the agent, of the time, and of what was refused before."""
+    version = facts.policy_version
+    for window in policy.freeze_windows:
+        try:
+            if facts.now is None:
+                raise ValueError("nobody told the time")
+            if window.covers(facts.now):
+                yield explanation.freeze_window(window, version)
+        except Exception as error:
+            # A zone that this machine does not know, say. What a freeze cannot rule out it holds.
+            yield explanation.freeze_unknown(window, version, type(error).__name__)
+    if facts.denied_before is not None:
+        yield explanation.denied_before(str(facts.denied_before), version)
+    if not lists(policy.agents, name=facts.agent.name, version=facts.agent.version):
+        yield explanation.agent_not_listed(facts.agent.name, facts.agent.version, version)
 
 
 def _action_type_holds(action_type: ActionTypeFacts) -> Iterator[Reason]:
@@ -238,8 +262,9 @@ def _scope_holds(schema: Mapping[str, object], arguments: Measured) -> Iterator[
 
 
 def _rule_holds(
-    policy: PolicyDocument, version: int | None, variables: Mapping[str, object], *, longest: int
+    facts: Facts, policy: PolicyDocument, variables: Mapping[str, object], *, longest: int
 ) -> Iterator[Reason]:
+    version = facts.policy_version
     conditions = [compile_condition(rule.when) for rule in policy.rules]
     used = frozenset[str]().union(*(condition.uses for condition in conditions))
     try:
@@ -249,12 +274,26 @@ def _rule_holds(
         return
     for rule, condition in zip(policy.rules, conditions, strict=True):
         try:
+            _check_measures(facts, condition)
             matched = condition.holds(values)
         except ConditionFailed as failure:
             yield explanation.rule_error(rule, version, str(failure))
         else:
             if matched:
                 yield explanation.rule_matched(rule, version)
+
+
+def _check_measures(facts: Facts, condition: Condition) -> None:
+    """Raise `ConditionFailed` with the reason when the condition reads a measure that could not be taken."""
+    for name in sorted(condition.measures):
+        value = facts.history.get(name)
+        if isinstance(value, Unmeasured):
+            raise ConditionFailed(f"history.{name} could not be measured: {value.why}")
+
+
+def _measured(facts: Facts) -> dict[str, float]:
+    """Return the measures that have a value, as numbers that a condition can compare."""
+    return {str(name): float(value) for name, value in facts.history.items() if is_number(value)}  # type: ignore[arg-type]  # is_number
 
 
 def _circumstances(facts: Facts) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies.engine.facts import Level, ScoreSource, Trigger, Verdict
+from policies.engine.freezing import FreezeWindow
 from policies.engine.rules import Rule
 from policies.engine.scope import Violation
 
@@ -33,6 +34,8 @@ _ORDER = (
     "arguments_out_of_scope",
     "scope_unusable",
     "widens_rights",
+    "freeze_window",
+    "denied_before",
     "rule_matched",
     "high_risk",
     "rule_error",
@@ -40,6 +43,7 @@ _ORDER = (
     "no_score",
     "below_threshold",
     "no_threshold",
+    "agent_not_listed",
     "unknown_agent_version",
     "autonomy_shadow",
     "autonomy_review_all",
@@ -193,6 +197,50 @@ def high_risk(risk: str) -> Reason:
         trigger=Trigger.HIGH_RISK,
         title="High risk: a person approves first",
         detail=f"The risk of this action type is {risk}; a person approves first, at every level of trust.",
+    )
+
+
+def freeze_window(window: FreezeWindow, version: int | None) -> Reason:
+    outcome = "is refused" if window.then is Verdict.DENY else "goes to a person"
+    return Reason(
+        code="freeze_window",
+        trigger=Trigger.POLICY_EDGE,
+        title=f"Freeze: {window.title}",
+        detail=f"{_sentence(policy_named(version))} freezes this action type now; what comes in {outcome}.",
+        strictness=window.then,
+    )
+
+
+def freeze_unknown(window: FreezeWindow, version: int | None, problem: str) -> Reason:
+    """Return why a window counts as holding that could not be compared with the time."""
+    return Reason(
+        code="freeze_window",
+        trigger=Trigger.POLICY_EDGE,
+        title=f"Freeze: {window.title}",
+        detail=f"Whether this freeze window of {policy_named(version)} holds now cannot be told ({problem}), "
+        "so it does.",
+        strictness=window.then,
+    )
+
+
+def denied_before(action_id: str, version: int | None) -> Reason:
+    return Reason(
+        code="denied_before",
+        trigger=Trigger.POLICY_EDGE,
+        title="Refused before",
+        detail=f"This looks the same as {action_id}, which was refused; {policy_named(version)} remembers "
+        "that for a while, so a person decides.",
+    )
+
+
+def agent_not_listed(agent: str, version: str | None, policy_version: int | None) -> Reason:
+    which = f"{agent} in version {version}" if version else agent
+    return Reason(
+        code="agent_not_listed",
+        trigger=Trigger.POLICY_EDGE,
+        title="Not on the list of agents",
+        detail=f"{_sentence(policy_named(policy_version))} lists the agents that it trusts, and {which} is "
+        "not among them.",
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from policies.engine.measures import Unmeasured
     from policies.engine.policy import PolicyDocument
 
 
@@ -153,6 +155,11 @@ class Facts:
     `platform_facts` is what the agent's platform states about this action (`context.facts` of the submission,
     `context` in rules): read by rules alone, which can only hold or refuse.
 
+    `history` has a value, or why there is none, for each measure of the policy. `denied_before` names the
+    earlier act that was refused and looks the same. `context` is what the agent sent around its proposal,
+    read for where a value comes from and for nothing else. `now` is the database's clock, which freeze
+    windows ask.
+
     `draw` and `blind_draw` lie in [0, 1) and come from `sampling.audit_draw`, so that the engine itself
     holds no randomness.
     """
@@ -169,8 +176,13 @@ class Facts:
     agent_active: bool
     confidence: float | None = None
     judge_score: float | None = None
+    sample_agreement: float | None = None
     mode: Mode = Mode.GATED
     environment: str = "production"
     subject: str | None = None
     conversation: ConversationFacts = field(default_factory=ConversationFacts)
     platform_facts: Mapping[str, object] = field(default_factory=dict)
+    now: datetime | None = None
+    history: Mapping[str, float | Unmeasured] = field(default_factory=dict)
+    denied_before: str | None = None
+    context: object = None

@@ -6,10 +6,14 @@ and what the action being judged adds; the past itself is asked by whoever calls
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from enum import StrEnum
 
+from policies.engine.documents import value_at
 from policies.engine.faults import (
     PolicyError,
     code_faults,
@@ -25,6 +29,9 @@ MAX_ACTION_TYPES = 20
 LONGEST_WINDOW = 90 * 86_400
 WHOSE = ("agent", "subject", "conversation")
 _LONGEST_NAME = 120
+# What counts as an amount where it is written as a text.
+AMOUNT_TEXT = r"-?[0-9]{1,30}(\.[0-9]{1,30})?"
+_AMOUNT = re.compile(AMOUNT_TEXT, re.ASCII)
 # Words that CEL keeps for itself: `history.in` could never be written.
 _RESERVED = frozenset(
     {"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let"}
@@ -65,6 +72,50 @@ class Measure:
             "window_seconds": self.window_seconds,
             "action_types": list(self.action_types),
         }
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why a measure has no value. A rule that reads it gives no answer, and that holds the action."""
+
+    why: str
+
+
+def own_share(measure: Measure, *, action_type: str, arguments: object) -> Decimal | Unmeasured:
+    """Return what the action being judged adds to a measure: nothing where the measure sees other types."""
+    if measure.action_types and action_type not in measure.action_types:
+        return Decimal(0)
+    if measure.function is MeasureFunction.COUNT:
+        return Decimal(1)
+    try:
+        amount = amount_of(value_at(arguments, measure.pointer))
+    except LookupError:
+        return Unmeasured(f"the arguments have nothing at {measure.pointer}")
+    return Unmeasured(f"at {measure.pointer} is no amount") if amount is None else amount
+
+
+def amount_of(value: object) -> Decimal | None:
+    """Return how much a value is, without its sign; None when it is neither a number nor written as one.
+
+    The sign is left out so that an amount under nothing cannot hide others in a sum.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return abs(Decimal(repr(value))) if math.isfinite(value) else None
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return abs(Decimal(value))
+    return None
+
+
+def measured(earlier: Decimal | Unmeasured, own: Decimal | Unmeasured) -> float | Unmeasured:
+    """Return the value that rules read: what was before, and what this action adds."""
+    if isinstance(own, Unmeasured):
+        return own
+    if isinstance(earlier, Unmeasured):
+        return earlier
+    total = float(earlier + own)
+    return total if math.isfinite(total) else Unmeasured("the sum is beyond all numbers")
 
 
 def read_measures(value: object) -> tuple[object, list[PolicyError]]:

@@ -39,7 +39,11 @@ def judge_score(facts: Facts, level: Level) -> Scored:
     for. The threshold speaks at every level but `autonomous`, so that a reviewer of an agent that is
     not yet trusted sees it too.
     """
-    given = {ScoreSource.AGENT: facts.confidence, ScoreSource.JUDGE: facts.judge_score}
+    given = {
+        ScoreSource.AGENT: facts.confidence,
+        ScoreSource.JUDGE: facts.judge_score,
+        ScoreSource.SAMPLES: facts.sample_agreement,
+    }
     usable: list[tuple[float, ScoreSource]] = []
     reasons: list[Reason] = []
     for giver, value in given.items():
@@ -51,12 +55,24 @@ def judge_score(facts: Facts, level: Level) -> Scored:
     policy = facts.policy
     if policy is None:
         return Scored(score=None, source=None, reasons=tuple(reasons))
-    asked = [each for each in usable if policy.score in (ScoreSource.LOWEST, each[1])]
-    score, source = min(asked, default=(None, None))
+    score, source = _asked(policy, usable)
     against = _against(policy, facts.policy_version, level, score, source)
     if against is not None:
         reasons.append(against)
     return Scored(score=score, source=source, reasons=tuple(reasons))
+
+
+def _asked(
+    policy: PolicyDocument, usable: list[tuple[float, ScoreSource]]
+) -> tuple[float | None, ScoreSource | None]:
+    """Return the score that the policy goes by, and where it comes from."""
+    calibration = policy.calibration
+    wanted = policy.score if calibration is None else calibration.of
+    asked = [each for each in usable if wanted in (ScoreSource.LOWEST, each[1])]
+    score, source = min(asked, default=(None, None))
+    if calibration is None or score is None:
+        return score, source
+    return calibration.apply(score), ScoreSource.CALIBRATED
 
 
 def _against(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, Protocol, cast
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -21,6 +22,7 @@ from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from policies import choices
+from policies.engine.documents import value_at
 from policies.engine.evaluation import Evaluation, reevaluate
 from policies.engine.evaluation import evaluate as ask_engine
 from policies.engine.explanation import Reason
@@ -35,22 +37,39 @@ from policies.engine.facts import (
     Trigger,
     Verdict,
 )
+from policies.engine.measures import Measure, Unmeasured, measured, own_share
+from policies.engine.policy import PolicyDocument
 from policies.engine.sampling import audit_draw
 from policies.models import ActionType, Agent, AgentVersion, GateCheck, PolicyVersion
 from policies.selectors import action_types, autonomy
 from policies.selectors import policies as policy_selectors
 from policies.services.kill_switch import stopped
 
-__all__ = ["Outlook", "Proposal", "check", "cluster_key", "evaluate", "recheck", "stopped"]
+__all__ = ["Outlook", "Past", "Proposal", "check", "cluster_key", "evaluate", "recheck", "stopped"]
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_CLUSTER_KEY: Final = 200
 
 
+class Past(Protocol):
+    """What came before an action. Whoever keeps the actions answers."""
+
+    def measure(
+        self, *, measures: Sequence[Measure], proposal: Proposal, now: datetime
+    ) -> Mapping[str, Decimal | Unmeasured]:
+        """Return for each measure, by name, what the earlier actions in its window come to."""
+
+    def refused_before(self, *, likeness: str, since: datetime) -> str | None:
+        """Return the latest act of this likeness that was refused since then, None when there is none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What an agent asks leave for, as the gate needs it. The agent is read in the same request."""
+    """What an agent asks leave for, as the gate needs it. The agent is read in the same request.
+
+    Without a ``past`` the action stands alone: a measure counts no other, and nothing was refused before.
+    """
 
     action_id: str
     agent: Agent
@@ -60,10 +79,13 @@ class Proposal:
     mode: str = Mode.GATED
     confidence: float | None = None
     judge_score: float | None = None
+    sample_agreement: float | None = None
     environment: str = "production"
     subject: str | None = None
     conversation_id: str = ""
     context: JsonValue = None
+    likeness: str = ""
+    past: Past | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +136,7 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
         blind=found.blind,
         cluster_key=outlook.cluster_key,
         approvals_required=found.approvals_required,
+        history=dict(found.history),
         evaluated_at=now,
     )
 
@@ -161,16 +184,11 @@ def cluster_key(action_type: ActionType, arguments: JsonValue) -> str:
     """
     if not action_type.cluster_pointer:
         return ""
-    node = arguments
-    for token in action_type.cluster_pointer.removeprefix("/").split("/"):
-        name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, dict) and name in node:
-            node = node[name]
-        elif isinstance(node, list) and name.isascii() and name.isdecimal() and int(name) < len(node):
-            node = node[int(name)]
-        else:
-            return ""
-    text = node if isinstance(node, str) else canonicalize(node).decode()
+    try:
+        node = value_at(arguments, action_type.cluster_pointer)
+    except LookupError:
+        return ""
+    text = node if isinstance(node, str) else canonicalize(cast(JsonValue, node)).decode()
     if len(text) <= _LONGEST_CLUSTER_KEY:
         return text
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -205,6 +223,7 @@ def _facts(
         # The cap is the engine's to apply, so that it can say so; here only what was granted counts.
         grant = autonomy.grant_in_force(proposal.agent_version, action_type, now)
         level = Level(str(grant.level if grant is not None else action_type.first_contact_level))
+    document = policy_selectors.live_document(policy_version) if policy_version is not None else None
     context = proposal.context if isinstance(proposal.context, dict) else {}
     messages = context.get("messages")
     stated = context.get("facts")
@@ -214,7 +233,7 @@ def _facts(
         arguments=proposal.arguments,  # type: ignore[arg-type]  # see the line above
         agent=AgentFacts(name=proposal.agent.name, version=proposal.agent_version.label, known_version=True),
         level=level,
-        policy=policy_selectors.live_document(policy_version) if policy_version is not None else None,
+        policy=document,
         policy_version=policy_version.number if policy_version is not None else None,
         draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "audit"),
         blind_draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "blind"),
@@ -224,6 +243,7 @@ def _facts(
         agent_active=proposal.agent.state == choices.AgentState.ACTIVE,
         confidence=proposal.confidence,
         judge_score=proposal.judge_score,
+        sample_agreement=proposal.sample_agreement,
         mode=Mode(proposal.mode),
         environment=proposal.environment,
         subject=proposal.subject,
@@ -232,7 +252,35 @@ def _facts(
             message_count=len(messages) if isinstance(messages, list) else 0,
         ),
         platform_facts=stated if isinstance(stated, dict) else {},
+        now=now,
+        history=_history(proposal, document, now) if document is not None else {},
+        denied_before=_denied_before(proposal, document, now) if document is not None else None,
+        context=proposal.context,
     )
+
+
+def _history(proposal: Proposal, document: PolicyDocument, now: datetime) -> dict[str, float | Unmeasured]:
+    """Return the policy's measures: what was before, and what this action adds."""
+    if not document.measures:
+        return {}
+    earlier: Mapping[str, Decimal | Unmeasured] = {}
+    if proposal.past is not None:
+        earlier = proposal.past.measure(measures=document.measures, proposal=proposal, now=now)
+    return {
+        measure.name: measured(
+            # What nobody answered for is not nothing.
+            earlier.get(measure.name, Unmeasured("nobody knows its past")) if proposal.past else Decimal(0),
+            own_share(measure, action_type=proposal.action_type_name, arguments=proposal.arguments),
+        )
+        for measure in document.measures
+    }
+
+
+def _denied_before(proposal: Proposal, document: PolicyDocument, now: datetime) -> str | None:
+    memory = document.denial_memory_seconds
+    if proposal.past is None or not proposal.likeness or not memory:
+        return None
+    return proposal.past.refused_before(likeness=proposal.likeness, since=now - timedelta(seconds=memory))
 
 
 def _action_type_facts(action_type: ActionType) -> ActionTypeFacts:
