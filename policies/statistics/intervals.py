@@ -1,6 +1,6 @@
 """Limits of an error rate: exact, for a chart's bars, and for items drawn with unequal probability.
 
-`clopper_pearson` and `wilson` are two-sided. `hajek_rate` gives two one-sided limits, as
+`clopper_pearson`, `wilson` and `jeffreys` are two-sided. `hajek_rate` gives two one-sided limits, as
 statistics.md 1.1 uses them; `lower_limit` and `upper_limit` are one-sided too.
 """
 
@@ -65,6 +65,16 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     # At the ends the exact answer is 0 or 1, and rounding must not move it.
     low = 0.0 if k == 0 else max(0.0, centre - half)
     high = 1.0 if k == n else min(1.0, centre + half)
+    return low, high
+
+
+def jeffreys(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the two-sided interval of the Beta(1/2, 1/2) prior, closed at the ends (Brown et al. 2001)."""
+    _check_counts(k, n)
+    _check_confidence(confidence)
+    tail = (1 - confidence) / 2
+    low = 0.0 if k == 0 else _beta_quantile(k + 0.5, n - k + 0.5, tail)
+    high = 1.0 if k == n else _beta_quantile(k + 0.5, n - k + 0.5, 1 - tail)
     return low, high
 
 

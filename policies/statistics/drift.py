@@ -1,0 +1,86 @@
+"""Drift: has the error rate risen above what is tolerated? One detector that acts, and charts for eyes.
+
+The Shiryaev-Roberts e-detector (Shin, Ramdas and Rinaldo) bounds false alarms: while the rate stays at or
+under ``tolerated``, the mean run to an alarm is at least the threshold, whatever else the labels do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
+_HIGHEST: Final = 0.95
+
+
+@dataclass
+class DriftDetector:
+    """The e-detector's state; ``value`` at or above the wished average run length is an alarm."""
+
+    tolerated: float
+    multiples: tuple[float, ...] = MULTIPLES
+    statistics: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    n: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerated < 1:
+            raise ValueError("A tolerated rate lies between 0 and 1.")
+        raised = np.minimum(np.asarray(self.multiples) * self.tolerated, _HIGHEST)
+        self._stakes = (raised - self.tolerated) / (self.tolerated * (1 - self.tolerated))
+        if not len(self.statistics):
+            self.statistics = np.zeros(len(self.multiples))
+
+    def observe(self, loss: float, weight: float = 1.0) -> float:
+        """Take one label in; return the detector's value."""
+        if not 0 <= loss <= 1 or not 0 < weight <= 1:
+            raise ValueError("A loss lies in [0, 1], a weight in (0, 1].")
+        self.statistics = (self.statistics + 1.0) * (1.0 + self._stakes * weight * (loss - self.tolerated))
+        self.n += 1
+        return self.value
+
+    @property
+    def value(self) -> float:
+        return float(self.statistics.mean())
+
+
+def detector_sequence(
+    labels: Iterable[float], tolerated: float, *, multiples: Sequence[float] = MULTIPLES
+) -> list[float]:
+    """Return the detector's value after each label."""
+    detector = DriftDetector(tolerated=tolerated, multiples=tuple(multiples))
+    return [detector.observe(label) for label in labels]
+
+
+def p_chart_limits(rate: float, n: int, false_alarm: float = 0.0027) -> tuple[int, int]:
+    """Return the exact binomial limits of a count among n: under the first or over the second signals."""
+    low = int(stats.binom.ppf(false_alarm / 2, n, rate))
+    while low > 0 and stats.binom.cdf(low - 1, n, rate) > false_alarm / 2:
+        low -= 1
+    return max(low, 0), int(stats.binom.ppf(1 - false_alarm / 2, n, rate))
+
+
+def g_chart_limits(rate: float, false_alarm: float = 0.0027) -> tuple[float, float]:
+    """Return the exact limits for the number of checks from one error to the next, for rare errors."""
+    if not 0 < rate < 1:
+        raise ValueError("A rate lies between 0 and 1.")
+    log_right = math.log1p(-rate)
+    return math.log(1 - false_alarm / 2) / log_right, math.log(false_alarm / 2) / log_right
+
+
+def population_stability(before: Sequence[float], now: Sequence[float]) -> float:
+    """Return the population stability index of two histograms over the same bins; above 0.2 is a warning.
+
+    It needs no labels, so it warns first. An empty bin counts as half an observation.
+    """
+    if len(before) != len(now) or not before:
+        raise ValueError("Both histograms have the same bins.")
+    old = np.maximum(np.asarray(before, dtype=np.float64), 0.5)
+    new = np.maximum(np.asarray(now, dtype=np.float64), 0.5)
+    old, new = old / old.sum(), new / new.sum()
+    return float(np.sum((new - old) * np.log(new / old)))
