@@ -5,32 +5,67 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.resolvers import URLPattern, URLResolver
 
-from policies.views import action_types, agents, autonomy, ledger, policies, stops
+from policies.views import action_types, agents, autonomy, ledger, policies, publications, stops, versions
+
+# Pages of our own under /policies/, which an action type might be called.
+_TAKEN = frozenset({"publications", "try"})
 
 
 class ActionTypeName:
-    """A name as one step of an address: its slashes are written as ``~``, which no name has."""
+    """A name as one step of an address: its slashes are written as ``~``, which no name has.
 
-    regex = r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,119}"
+    A type that is called as one of our pages gets a ``~`` in front, with which no name begins.
+    """
+
+    regex = r"~?[A-Za-z0-9][A-Za-z0-9._:~-]{0,119}"
 
     def to_python(self, value: str) -> str:
-        return value.replace("~", "/")
+        return value.removeprefix("~").replace("~", "/")
 
     def to_url(self, value: str) -> str:
-        return value.replace("/", "~")
+        return f"~{value}" if value in _TAKEN else value.replace("/", "~")
 
 
 register_converter(ActionTypeName, "action_type")
 
 app_name = "policies"
 
+publication_urls: list[URLPattern | URLResolver] = [
+    path("policies/publications/", publications.index, name="publications"),
+    path("policies/publications/<str:publication_id>/", publications.show, name="publication"),
+    path(
+        "policies/publications/<str:publication_id>/approve/",
+        publications.approve,
+        name="publication_approve",
+    ),
+    path(
+        "policies/publications/<str:publication_id>/withdraw/",
+        publications.withdraw,
+        name="publication_withdraw",
+    ),
+]
 policy_urls: list[URLPattern | URLResolver] = [
     path("policies/", action_types.index, name="index"),
+    *publication_urls,
     path("policies/<action_type:name>/", action_types.show, name="action_type"),
     path("policies/<action_type:name>/declaration/", action_types.edit, name="action_type_edit"),
     path("policies/<action_type:name>/edit/", policies.edit, name="policy_edit"),
-    path("policies/<action_type:name>/publish/", policies.publish, name="publish"),
-    path("policies/<action_type:name>/v/<int:number>/", policies.version, name="version"),
+    path("policies/<action_type:name>/publish/", publications.publish_draft, name="publish"),
+    path("policies/<action_type:name>/v/<int:number>/", versions.show, name="version"),
+    path(
+        "policies/<action_type:name>/v/<int:number>/publish/",
+        publications.publish_version,
+        name="publish_version",
+    ),
+    path("policies/<action_type:name>/v/<int:number>/shadow/", versions.show_shadow, name="shadow"),
+    path(
+        "policies/<action_type:name>/v/<int:number>/shadow/start/",
+        versions.start_shadow,
+        name="shadow_start",
+    ),
+    path("policies/<action_type:name>/v/<int:number>/shadow/end/", versions.end_shadow, name="shadow_end"),
+    path("policies/<action_type:name>/v/<int:number>/rollback/", versions.roll_back, name="rollback"),
+    path("policies/<action_type:name>/v/<int:number>/retire/", versions.retire, name="retire"),
     # Not under /policies/, where an action type might have that name.
     path("action-types/new/", action_types.new, name="action_type_new"),
 ]

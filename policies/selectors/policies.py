@@ -33,6 +33,11 @@ def draft_version(action_type: ActionType) -> PolicyVersion | None:
     return PolicyVersion.objects.filter(action_type=action_type, state=PolicyState.DRAFT).first()
 
 
+def shadow_version(action_type: ActionType) -> PolicyVersion | None:
+    """Return the version in shadow, or None."""
+    return PolicyVersion.objects.filter(action_type=action_type, state=PolicyState.SHADOW).first()
+
+
 def live_document(version: PolicyVersion) -> PolicyDocument:
     """Return what a version says, compiled.
 

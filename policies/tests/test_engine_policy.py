@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.engine.difference import describe, duration, is_looser
+from policies.engine.difference import describe, duration
 from policies.engine.facts import ScoreSource, Trigger, Verdict
+from policies.engine.loosening import loosens
 from policies.engine.policy import InvalidPolicy, PolicyDocument, Rule
 from policies.tests.engine_facts import policy, rule
 from policies.tests.test_engine_properties import documents, garbage
@@ -16,6 +17,7 @@ from policies.tests.test_engine_properties import documents, garbage
 WHOLE: dict[str, Any] = {
     "threshold": 0.86,
     "score": "lowest",
+    "calibration": None,
     "rules": [
         {
             "code": "large",
@@ -25,12 +27,19 @@ WHOLE: dict[str, Any] = {
             "trigger": "high_risk",
         }
     ],
+    "measures": [],
+    "agents": None,
+    "freeze_windows": [],
+    "denial_memory_seconds": 86_400,
     "audit_rate": 0.05,
     "deadline_seconds": 900,
     "undo_seconds": 5,
     "approvals_required": 2,
+    "checklist": [],
     "permit_ttl_seconds": 300,
     "queue": "refunds",
+    "reminder": True,
+    "second_queue": "",
     "blind_share": 0.1,
 }
 
@@ -247,11 +256,11 @@ def test_a_difference_is_told_in_sentences(
     before: dict[str, object], after: dict[str, object], sentences: tuple[str, ...], looser: bool
 ) -> None:
     assert describe(policy(**before), policy(**after)) == sentences
-    assert is_looser(policy(**before), policy(**after)) is looser
+    assert bool(loosens(policy(**before), policy(**after))) is looser
 
 
 def test_a_first_policy_loosens_since_before_it_everything_was_held() -> None:
-    assert is_looser(None, PolicyDocument()) is True
+    assert bool(loosens(None, PolicyDocument())) is True
     assert describe(None, PolicyDocument()) == ("First policy for this action type.",)
 
 
@@ -259,7 +268,7 @@ def test_a_first_policy_loosens_since_before_it_everything_was_held() -> None:
 def test_policies_without_a_difference_are_equal(before: PolicyDocument, after: PolicyDocument) -> None:
     assert (describe(before, after) == ()) is (before == after)
     assert describe(before, before) == ()
-    assert not is_looser(before, before)
+    assert not loosens(before, before)
 
 
 def test_a_length_of_time_is_told_in_words() -> None:

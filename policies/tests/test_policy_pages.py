@@ -209,7 +209,8 @@ def test_the_difference_is_told_in_sentences_before_publishing(
 
 
 def test_publishing_puts_the_draft_in_force(browser: Client, refund_policy: PolicyVersion) -> None:
-    browser.post(EDIT, {**TYPED, **RULE})
+    stricter = {"score": "agent", "audit_rate": "20", "blind_share": "10", "permit_ttl": "15"}
+    browser.post(EDIT, {**TYPED, **RULE, **stricter, "permit_ttl_unit": "minutes"})
     draft = PolicyVersion.objects.get(state=PolicyState.DRAFT)
     form = {"reason": "Tried for a week", "content_sha256": draft.content_sha256}
     assert browser.post(PUBLISH, form).status_code == 302

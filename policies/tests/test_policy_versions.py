@@ -12,7 +12,7 @@ from hitl_site.lib.canonical import canonicalize, sha256_hex
 from policies.models import ActionType, LedgerEntry, PolicyVersion
 from policies.selectors import policies as found
 from policies.services import policies
-from policies.tests.base import NOON, make_policy, recorded
+from policies.tests.base import NOON, SYSTEM, make_policy, recorded
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -67,7 +67,9 @@ def test_a_faulty_document_is_refused_and_nothing_is_stored(refund: ActionType, 
 
 def test_a_version_is_published_once(refund: ActionType, refund_policy: PolicyVersion, alice: User) -> None:
     with pytest.raises(policies.NotADraft):
-        policies.publish(version=refund_policy, publisher=alice, reason="again", now=NOON)
+        policies.go_live(
+            version=refund_policy, reason="again", actor=SYSTEM, authority={"four_eyes": "seeded"}, now=NOON
+        )
     assert LedgerEntry.objects.filter(verb="policy.published").count() == 1
 
 
@@ -83,6 +85,6 @@ def test_the_database_keeps_a_published_text(refund_policy: PolicyVersion) -> No
 def test_a_published_text_is_read_once_and_a_draft_every_time(refund: ActionType, alice: User) -> None:
     draft = policies.save_draft(action_type=refund, document={"threshold": 0.7}, author=alice, now=NOON)
     assert found.live_document(draft) is not found.live_document(draft)
-    live = policies.publish(version=draft, publisher=alice, reason="go", now=NOON)
+    live = policies.go_live(version=draft, reason="go", actor=SYSTEM, authority={}, now=NOON)
     assert found.live_document(live) is found.live_document(live)
     assert found.live_document(live).threshold == 0.7

@@ -30,8 +30,10 @@ CONFLICT = (
 def index(request: AuthenticatedRequest) -> HttpResponse:
     """List the action types with the policy in force and the share that is held."""
     now = database_now()
+    rows = policy_pages.rows(now=now)
     context = {
-        "rows": policy_pages.rows(now=now),
+        "rows": rows,
+        "waiting_count": sum(row.waiting is not None for row in rows),
         "undeclared": policy_pages.undeclared(now=now),
         "may_manage": request.user.has_perm(MANAGE),
         "bar_title": "Policies",
@@ -52,6 +54,7 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
         "document": policy_questions.live_document(live) if live else None,
         "draft": draft,
         "change": policy_pages.change(draft) if draft else None,
+        "life": policy_pages.life(action_type),
         "versions": policy_pages.versions(action_type),
         "may_manage": request.user.has_perm(MANAGE),
         "bar_title": "Policies",

@@ -1,23 +1,20 @@
-"""Pages of one policy: writing its draft, publishing it, reading a version."""
+"""The page of a draft: writing the next version of a policy."""
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.engine.policy import PolicyDocument
-from policies.forms.agents import ReasonForm
 from policies.forms.policies import PolicyEditor
 from policies.models import ActionType, PolicyVersion
 from policies.selectors import policies as questions
-from policies.selectors import policy_pages
 from policies.services import policies as acts
-from policies.views.action_types import MANAGE, SEE
+from policies.views.action_types import MANAGE
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,53 +46,6 @@ def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
         editor.add_faults(invalid)
         return _editor(request, action_type, editor, status=422)
     return redirect("policies:publish", name)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs_one_of(MANAGE)
-def publish(request: AuthenticatedRequest, name: str) -> HttpResponse:
-    """Show in sentences what the draft changes; a POST puts it in force."""
-    action_type = get_object_or_404(ActionType, name=name)
-    draft = questions.draft_version(action_type)
-    if draft is None:
-        messages.info(request, f"{name} has no draft to publish.")
-        return redirect("policies:action_type", name)
-    if request.method != "POST":
-        return _publication(request, draft, ReasonForm(initial={"reason": draft.reason}))
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        return _publication(request, draft, form, status=422)
-    try:
-        published = acts.publish(
-            version=draft,
-            publisher=request.user,
-            reason=form.cleaned_data["reason"],
-            content_sha256=request.POST.get("content_sha256", ""),
-            now=database_now(),
-        )
-    except (acts.NotADraft, acts.DraftChanged) as problem:
-        form.add_error(None, str(problem))
-        return _publication(request, draft, form, status=409)
-    messages.success(request, f"Published version {published.number} of {name}.")
-    return redirect("policies:action_type", name)
-
-
-@require_GET
-@needs_one_of(*SEE)
-def version(request: AuthenticatedRequest, name: str, number: int) -> HttpResponse:
-    """Show one version: what it says, what it changed, who wrote it and why."""
-    found = get_object_or_404(
-        PolicyVersion.objects.select_related("action_type"), action_type__name=name, number=number
-    )
-    context = {
-        "version": found,
-        "action_type": found.action_type,
-        "document": questions.live_document(found),
-        "change": policy_pages.change(found),
-        "may_manage": request.user.has_perm(MANAGE),
-        "bar_title": "Policies",
-    }
-    return render(request, "policies/version/page.html", context)
 
 
 def _filled(action_type: ActionType, draft: PolicyVersion | None) -> PolicyEditor:
@@ -131,18 +81,3 @@ def _editor(
         "bar_title": "Policies",
     }
     return render(request, "policies/policy_edit/page.html", context, status=status)
-
-
-def _publication(
-    request: AuthenticatedRequest, draft: PolicyVersion, form: ReasonForm, status: int = 200
-) -> HttpResponse:
-    # Read again: after a conflict the page has to show what lies there now.
-    current = PolicyVersion.objects.select_related("action_type").get(pk=draft.pk)
-    context = {
-        "version": current,
-        "action_type": current.action_type,
-        "change": policy_pages.change(current),
-        "form": form,
-        "bar_title": "Policies",
-    }
-    return render(request, "policies/publish/page.html", context, status=status)
