@@ -55,6 +55,8 @@ class DecisionForm(forms.Form):
             count = shown.form.changed_count or 1
             fields = "1 field" if count == 1 else f"{count} fields"
             self.add_error(None, f"You changed {fields}. Choose Correct to run your version, or reset it.")
+        if shown.unticked and kind != DecisionKind.REJECT:
+            self.add_error(None, forms.ValidationError(_lines_left(shown.unticked), code="required"))
         unticked = [check for check in shown.checks if not check.checked]
         if unticked and kind != DecisionKind.REJECT and shown.item.risk in _CHECKED_RISKS:
             self.add_error(
@@ -71,6 +73,7 @@ class DecisionForm(forms.Form):
             arguments=self.workspace.own.value if kind == DecisionKind.CORRECT else None,
             reasons=self.workspace.own.reasons,
             note=self.cleaned_data["note"].strip(),
+            checks=self.workspace.own.required,
         )
 
 
@@ -123,6 +126,11 @@ class SkipForm(forms.Form):
         widget=forms.RadioSelect(attrs={"class": "check"}),
         error_messages={"required": "Choose a reason."},
     )
+
+
+def _lines_left(number: int) -> str:
+    lines = "1 line" if number == 1 else f"{number} lines"
+    return f"Tick the check list first: {lines} left. To reject it, nothing needs to be ticked."
 
 
 def _name(person: object) -> str:

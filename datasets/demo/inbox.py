@@ -17,7 +17,7 @@ from datasets.demo.special import SPECIAL
 from datasets.demo.story import RIGHT, Story
 from hitl_site.lib.clock import database_now
 from reviews.models import ReviewItem
-from reviews.services import claims, decisions
+from reviews.services import claims, passing_on
 
 # Minutes from now. Most are days away, so that a demo left alone over night is not empty in the morning.
 DUE_IN_MINUTES: Final = (
@@ -84,7 +84,7 @@ def _be_at_work(stage: Stage, rng: random.Random) -> None:
     admin = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
     passed_on = items.get(_key(12))
     if admin is not None and passed_on is not None and not passed_on.escalations.exists():
-        decisions.escalate(
+        passing_on.escalate(
             item_id=passed_on.public_id,
             reviewer=sam,
             to_user=admin,

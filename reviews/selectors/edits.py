@@ -33,6 +33,8 @@ class Edit:
     reasons: tuple[str, ...] = ()
     note: str = ""
     checks: frozenset[int] = frozenset()
+    # The sentences ticked in the policy's check list: the words themselves, since the list may change.
+    required: tuple[str, ...] = ()
 
 
 def untouched(document: JsonValue) -> Edit:
@@ -62,6 +64,7 @@ def read(schema: JsonValue, proposed: JsonValue, posted: Posted) -> Edit:
         reasons=tuple(dict.fromkeys(reason for reason in posted.get("reasons", []) if reason)),
         note=_last(posted, "note"),
         checks=frozenset(int(number) for number in posted.get("checks", []) if _is_small(number)),
+        required=tuple(dict.fromkeys(posted.get("required", []))),
     )
 
 
@@ -73,6 +76,7 @@ def fields_of(edit: Edit, proposed: JsonValue) -> dict[str, list[str]]:
         "reasons": list(edit.reasons),
         "note": [edit.note],
         "checks": [str(number) for number in sorted(edit.checks)],
+        "required": list(edit.required),
     }
     if view.base_text:
         fields[view.base_name] = [view.base_text]

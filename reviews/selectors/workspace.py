@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.edits import Edit, Posted
 from reviews.selectors.reasons import reason_codes
+from reviews.selectors.required_checks import required_checks
 from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
 from reviews.selectors.why import Why, why_held
 
@@ -71,6 +73,14 @@ class Check:
 
 
 @dataclass(frozen=True)
+class RequiredCheck:
+    """One line of the policy's check list: it must be ticked before the act may run."""
+
+    text: str
+    checked: bool
+
+
+@dataclass(frozen=True)
 class Lease:
     """Who holds the item until when. ``mine`` is the viewer's own."""
 
@@ -86,12 +96,18 @@ class Given:
     name: str
     verb: str
     at: datetime
+    digest: str  # of what they would have run
 
 
 @dataclass(frozen=True)
 class Approvals:
     required: int
     given: tuple[Given, ...]
+
+    @property
+    def agreed(self) -> int:
+        """Return how many people have said the very same so far: they alone add up."""
+        return max(Counter(given.digest for given in self.given).values(), default=0)
 
 
 @dataclass(frozen=True)
@@ -124,6 +140,7 @@ class Workspace:
     changed: bool
     reasons: tuple[ReasonChoice, ...]
     checks: tuple[Check, ...]
+    required_checks: tuple[RequiredCheck, ...]
     timeline: timeline.Timeline
     agent_says: str
     judge_says: str
@@ -136,6 +153,11 @@ class Workspace:
     # What the person had typed into an item that is now closed; None while it is open.
     typed: Edit | None
     typed_form: FormView | None
+
+    @property
+    def unticked(self) -> int:
+        """Return how many lines of the policy's check list are still to be ticked."""
+        return sum(not check.checked for check in self.required_checks)
 
     @property
     def may_decide(self) -> bool:
@@ -228,6 +250,9 @@ def workspace(
         changed=edits.is_changed(typed or edit, proposed),
         reasons=_reasons(item, edit),
         checks=_checks(item, edit),
+        required_checks=tuple(
+            RequiredCheck(sentence, sentence in edit.required) for sentence in required_checks(action)
+        ),
         timeline=timeline.timeline(action.context.context, end=_end_of(item, hidden=hidden)),
         agent_says=action.context.reason,
         judge_says="" if hidden else _rationale(action.context.judge),
@@ -295,6 +320,7 @@ def _approvals(item: ReviewItem, decisions: list[Decision], *, hidden: bool) -> 
             name="" if hidden else decision.reviewer_name,
             verb="" if hidden else VERBS[DecisionKind(decision.kind)],
             at=decision.decided_at,
+            digest=decision.final_digest,
         )
         for decision in decisions
         if decision.kind != DecisionKind.REJECT

@@ -13,7 +13,7 @@ from policies.models import LedgerEntry, Observation
 from policies.services import policies
 from reviews.choices import ActionState, DecisionKind, ItemStatus, SkipReason
 from reviews.models import ActionRequest, Decision, Permit, ReviewItem
-from reviews.services import cancellations, deadlines, decisions, rights
+from reviews.services import cancellations, deadlines, decisions, passing_on, rights
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 
 LATER = timedelta(seconds=6)
@@ -291,11 +291,11 @@ def test_an_agent_that_takes_its_action_back_ends_an_answer_in_its_undo_window(c
 
 def test_passing_on_and_skipping_decide_nothing(cast: Cast) -> None:
     item = held(cast)
-    decisions.skip(
+    passing_on.skip(
         item_id=item.public_id, reviewer=cast.alice, reason=SkipReason.NEED_TIME, now=database_now()
     )
     with pytest.raises(decisions.InvalidAnswer, match="owns the agent"):
-        decisions.escalate(
+        passing_on.escalate(
             item_id=item.public_id,
             reviewer=cast.alice,
             to_user=cast.carol,
@@ -303,7 +303,7 @@ def test_passing_on_and_skipping_decide_nothing(cast: Cast) -> None:
             item_version=item.version,
             now=database_now(),
         )
-    decisions.escalate(
+    passing_on.escalate(
         item_id=item.public_id,
         reviewer=cast.alice,
         to_user=cast.bob,

@@ -18,7 +18,7 @@ from policies.services.ledger import Actor
 from reviews.choices import DecisionKind
 from reviews.models import ReviewItem
 from reviews.selectors.workspace import workspace
-from reviews.services import attention, claims, deadlines, decisions
+from reviews.services import attention, claims, deadlines, passing_on
 from reviews.tests.browsing import HTMX, browser_of, name_of, open_form, text_of, url
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 
@@ -72,7 +72,7 @@ def test_a_page_is_loaded_in_a_fixed_number_of_queries(cast: Cast, django_assert
         claims.claim(item_id=other.public_id, reviewer=cast.bob, now=database_now())
     viewer = type(cast.alice).objects.get(pk=cast.alice.pk)
     now = database_now()
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         shown = workspace(item_id=item.public_id, viewer=viewer, now=now)
 
     assert (shown.turn.position, shown.turn.total) == (1, 6)
@@ -180,12 +180,12 @@ def test_the_proposal_and_ones_own_version_stand_side_by_side(cast: Cast) -> Non
 def test_an_item_that_needs_two_people_says_so_and_that_one_has_answered(cast: Cast) -> None:
     item = held(cast)
     ReviewItem.objects.filter(pk=item.pk).update(approvals_required=2)
-    assert "Needs 2 people" in _page(item, cast.alice)
+    assert "0 of 2 approvals" in _page(item, cast.alice)
     assert "Nobody has answered yet." in _page(item, cast.alice)
     decide_as(cast.alice, item)
 
     assert re.search(r"Alice approved it at", _page(item, cast.bob))
-    assert "You have answered. Another person is needed" in _page(item, cast.alice)
+    assert "You have answered. 1 of 2 approvals: another person is needed" in _page(item, cast.alice)
 
     page = _page(_blind(item), cast.bob)
     assert "One answer is given." in page
@@ -206,7 +206,7 @@ def test_an_item_that_somebody_else_holds_says_who_and_offers_to_take_it_over(ca
 
 def test_an_escalated_item_shows_who_passed_it_on_and_why(cast: Cast) -> None:
     item = held(cast)
-    decisions.escalate(
+    passing_on.escalate(
         item_id=item.public_id,
         reviewer=cast.alice,
         to_user=cast.bob,

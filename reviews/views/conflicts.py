@@ -142,6 +142,8 @@ def _invalid(
     complaints = pages.complaints_of(shown, problem.errors)
     if not complaints:
         anchor = "reasons" if "reason" in str(problem).lower() else ""
+        if isinstance(problem, decisions.ChecksMissing):
+            anchor = "required"
         complaints = (Complaint(anchor, "Your answer", str(problem)),)
     return pages.answer(request, marked, now=now, errors=complaints, status=422)
 
@@ -151,6 +153,13 @@ def _denied(
 ) -> HttpResponse:
     complaints = (Complaint("", "Policy", f"{problem}. Change it, or reject it."),)
     return pages.answer(request, shown, now=now, errors=complaints, status=422)
+
+
+def _incident(
+    request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
+) -> HttpResponse:
+    notice = Notice("warn", "siren", "This is an incident", str(problem), offers_next=False)
+    return pages.answer(request, shown, now=now, notice=notice, status=409)
 
 
 def _not_allowed(
@@ -180,6 +189,8 @@ _ANSWERS: dict[type[Exception], _Respond] = {
     decisions.Cancelled: _too_late,
     decisions.StaleView: _stale,
     decisions.InvalidAnswer: _invalid,
+    decisions.ChecksMissing: _invalid,
+    decisions.NotForDecision: _incident,
     decisions.DeniedByPolicy: _denied,
     rights.NotAllowed: _not_allowed,
     attention.UnknownOpening: _unknown_opening,

@@ -18,6 +18,9 @@ from reviews.views import conflicts, editing, pages
 from reviews.views.access import for_reviewers
 from reviews.views.pages import Complaint, Notice
 
+# Where a complaint of the form leads, by its code.
+_ANCHORS = {"checks": "checks", "required": "required"}
+
 
 @for_reviewers
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,7 +89,7 @@ def _complaints(form: DecisionForm, shown: Workspace) -> tuple[Complaint, ...]:
     for name, problems in form.errors.as_data().items():
         label = "Note" if name == "note" else "Your answer"
         for problem in problems:
-            anchor = "note" if name == "note" else {"checks": "checks"}.get(str(problem.code), "")
+            anchor = "note" if name == "note" else _ANCHORS.get(str(problem.code), "")
             found.extend(Complaint(anchor, label, message) for message in problem.messages)
     return tuple(found)
 

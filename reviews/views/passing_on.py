@@ -17,10 +17,17 @@ from reviews.selectors import inbox, people
 from reviews.selectors.turn import name_of
 from reviews.selectors.workspace import plainly
 from reviews.services import decisions
+from reviews.services import passing_on as acts
 from reviews.views import conflicts, pages
 from reviews.views.access import for_reviewers
 
-_CLOSED = (decisions.AlreadyDecided, decisions.TimeRanOut, decisions.Cancelled, decisions.StaleView)
+_CLOSED = (
+    decisions.AlreadyDecided,
+    decisions.TimeRanOut,
+    decisions.Cancelled,
+    decisions.StaleView,
+    decisions.NotForDecision,
+)
 
 
 @for_reviewers
@@ -41,7 +48,7 @@ def escalate(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
         return _dialog(request, "escalate", item, form, status=422)
     now = database_now()
     try:
-        decisions.escalate(item_id=item_id, reviewer=request.user, now=now, **form.cleaned_data)
+        acts.escalate(item_id=item_id, reviewer=request.user, now=now, **form.cleaned_data)
     except decisions.InvalidAnswer as problem:
         form.add_error(None, str(problem))
         return _dialog(request, "escalate", item, form, status=422)
@@ -65,7 +72,7 @@ def skip(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     now = database_now()
     try:
         reason = SkipReason(form.cleaned_data["reason"])
-        decisions.skip(item_id=item_id, reviewer=request.user, reason=reason, now=now)
+        acts.skip(item_id=item_id, reviewer=request.user, reason=reason, now=now)
     except _CLOSED as problem:
         return conflicts.answer(request, pages.load(request, item_id, now=now), problem, now=now)
     return pages.next_item(request, after=pages.load(request, item_id, now=now), now=now)

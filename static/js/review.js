@@ -13,6 +13,7 @@
 //                                      the two editors: the tab shows its panel and tells the server, by the
 //                                      value of [data-editor], which one holds the truth. Where a tab carries
 //                                      hx-post, the server converts; what is invalid stays where it is.
+//   [data-required-left]               how many boxes of [data-required] are not ticked yet
 //   [data-toggle-unchanged]            small screens: shows the unchanged fields as well
 import "./attention.js";
 import "./draft.js";
@@ -52,6 +53,10 @@ function paint(form) {
     element.hidden = changed === 0;
   });
   form.querySelectorAll("[data-reset-all]").forEach((element) => { element.hidden = changed === 0; });
+  const left = form.querySelectorAll("[data-required] input:not(:checked)").length;
+  form.querySelectorAll("[data-required-left]").forEach((element) => {
+    element.textContent = left ? `Check list: ${left} left` : "Check list done";
+  });
   offer(form, changed);
 }
 

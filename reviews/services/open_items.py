@@ -1,0 +1,76 @@
+"""Open items: locking one to act on it, and the reasons for which that can be too late."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from reviews.choices import ItemKind, ItemStatus
+from reviews.models import ActionRequest, Decision, ReviewItem
+
+
+class UnableToDecide(Exception):
+    """The item cannot take this answer from this person now. Nothing has changed."""
+
+
+class AlreadyDecided(UnableToDecide):
+    """Somebody was first. ``decision`` is theirs, when there is one."""
+
+    def __init__(self, message: str, decision: Decision | None = None) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+
+class TimeRanOut(UnableToDecide):
+    """The deadline passed; the answer came too late."""
+
+
+class Cancelled(UnableToDecide):
+    """The agent took the action back, or a stop closed what was waiting."""
+
+
+class StaleView(UnableToDecide):
+    """What the person had before them is not what the item is now."""
+
+
+class NotForDecision(UnableToDecide):
+    """An incident is found out about and resolved; there is nothing to approve or reject."""
+
+
+def lock_item(item_id: str) -> ReviewItem:
+    """Lock the action, then the item: everybody who changes either takes the locks in this order."""
+    action_pk = ReviewItem.objects.values_list("action_id", flat=True).get(public_id=item_id)
+    ActionRequest.objects.select_for_update(of=("self",)).get(pk=action_pk)
+    return (
+        ReviewItem.objects.select_for_update(of=("self",))
+        .select_related(
+            "action__agent",
+            "action__agent_version",
+            "action__action_type",
+            "action__gate_check__policy_version",
+            "action__context",
+        )
+        .get(public_id=item_id)
+    )
+
+
+def check_open(item: ReviewItem, own: Decision | None, *, now: datetime) -> None:
+    """Raise unless the item still takes an answer from somebody whose own answer so far is ``own``."""
+    if item.kind == ItemKind.INCIDENT:
+        raise NotForDecision("This is an incident: find out what happened and resolve it.")
+    if item.status in {ItemStatus.RECORDED, ItemStatus.DECIDED}:
+        first = item.decisions.filter(terminal=True, undone_at=None).first()
+        raise AlreadyDecided(_who_decided(first, own), first)
+    if item.status == ItemStatus.CANCELLED:
+        raise Cancelled("The agent took this action back.")
+    if item.status == ItemStatus.EXPIRED or (item.kind == ItemKind.GATE and item.due_at <= now):
+        raise TimeRanOut("Time ran out; nothing will run.")
+    if own is not None:
+        raise AlreadyDecided("You have given your answer; it waits for another person.", own)
+
+
+def _who_decided(first: Decision | None, own: Decision | None) -> str:
+    if first is None:
+        return "This item has been decided already."
+    if own is not None and first.pk == own.pk:
+        return "You have decided this item already."
+    return f"{first.reviewer_name} has decided this item already."

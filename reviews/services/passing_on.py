@@ -1,0 +1,113 @@
+"""Leaving an item to others: passed on with a note, or skipped. Neither decides anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from policies.services import ledger
+from reviews.choices import SkipReason
+from reviews.models import Escalation, Queue, ReviewItem, Skip
+from reviews.services import wakeups
+from reviews.services.answers import InvalidAnswer
+from reviews.services.open_items import StaleView, check_open, lock_item
+from reviews.services.rights import current_reviewer
+
+
+@transaction.atomic
+def escalate(
+    *,
+    item_id: str,
+    reviewer: User,
+    note: str,
+    item_version: int,
+    now: datetime,
+    to_user: User | None = None,
+    to_queue: Queue | None = None,
+) -> ReviewItem:
+    """Pass an item on to a person or a queue, with a note. It decides nothing, and the deadline stays."""
+    reviewer = current_reviewer(reviewer)
+    if (to_user is None) == (to_queue is None):
+        raise InvalidAnswer("Say to whom: a person or a queue.")
+    if not note.strip():
+        raise InvalidAnswer("Say why you pass it on.")
+    item = lock_item(item_id)
+    check_open(item, None, now=now)
+    if item_version != item.version:
+        raise StaleView("This item has changed since you opened it.")
+    if to_user is not None:
+        _check_target(item, to_user, reviewer=reviewer)
+        item.escalated_to = to_user
+    if to_queue is not None:
+        item.queue = to_queue
+        item.escalated_to = None
+    item.version += 1
+    item.claimed_by = None
+    item.lease_expires_at = None
+    item.save(update_fields=["queue", "escalated_to", "version", "claimed_by", "lease_expires_at"])
+    Escalation.objects.create(
+        item=item,
+        reviewer=reviewer,
+        reviewer_name=reviewer.get_full_name() or reviewer.get_username(),
+        to_user=to_user,
+        to_queue=to_queue,
+        note=note.strip(),
+        escalated_at=now,
+    )
+    # Whoever passes an item on has had their say; it must not come back to them as the next one.
+    Skip.objects.get_or_create(
+        item=item, reviewer=reviewer, defaults={"reason": SkipReason.NOT_MY_FIELD, "skipped_at": now}
+    )
+    if to_user is not None:
+        Skip.objects.filter(item=item, reviewer=to_user).delete()
+    ledger.record(
+        actor=ledger.Actor.person(reviewer),
+        verb="item.escalated",
+        object_kind="item",
+        object_id=item.public_id,
+        action_id=item.action.public_id,
+        payload={
+            "to_user": to_user.get_username() if to_user else None,
+            "to_queue": to_queue.slug if to_queue else None,
+        },
+        now=now,
+    )
+    wakeups.inbox_changed(item.public_id)
+    return item
+
+
+@transaction.atomic
+def skip(*, item_id: str, reviewer: User, reason: SkipReason, now: datetime) -> ReviewItem:
+    """Leave an item to others. For them nothing changes; skipping twice changes nothing more."""
+    reviewer = current_reviewer(reviewer)
+    item = lock_item(item_id)
+    check_open(item, None, now=now)
+    _, fresh = Skip.objects.get_or_create(
+        item=item, reviewer=reviewer, defaults={"reason": reason, "skipped_at": now}
+    )
+    if item.claimed_by_id == reviewer.pk:
+        item.claimed_by = None
+        item.lease_expires_at = None
+        item.save(update_fields=["claimed_by", "lease_expires_at"])
+        wakeups.inbox_changed(item.public_id)
+    if fresh:
+        ledger.record(
+            actor=ledger.Actor.person(reviewer),
+            verb="item.skipped",
+            object_kind="item",
+            object_id=item.public_id,
+            action_id=item.action.public_id,
+            payload={"reason": reason.value},
+            now=now,
+        )
+    return item
+
+
+def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
+    if target.pk == reviewer.pk:
+        raise InvalidAnswer("Pass it on to somebody else.")
+    if item.action.agent.owner_id == target.pk:
+        raise InvalidAnswer("That person owns the agent and cannot decide for it.")
+    current_reviewer(target)
