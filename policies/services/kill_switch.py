@@ -132,12 +132,13 @@ def lift(
     reason: str,
     lifted_by: User | None = None,
     actor: Actor | None = None,
+    drill_alone: bool = False,
     now: datetime,
 ) -> Lift:
     """End a stop, or note the first wish where two people have to agree. What it denied stays denied.
 
     An agent lifts only what it stopped itself, and never a stop of its own name. The command line is the
-    operator's own hand and lifts alone.
+    operator's own hand and lifts alone. ``drill_alone`` lifts nothing that has become real meanwhile.
     """
     if not reason.strip():
         raise InvalidStop("Lifting a stop needs a reason: others will read it.")
@@ -148,6 +149,8 @@ def lift(
         switch = found.select_related("agent", "action_type", "lift_asked_by").get(pk=kill_switch.pk)
         if switch.lifted_at is not None:
             raise NotEngaged("This stop has been lifted already.")
+        if drill_alone and not switch.drill:
+            return Lift(switch, lifted=False)
         if actor.kind == ActorKind.AGENT:
             _refuse_foreign_lift(switch, actor)
         if lifted_by is not None and needs_second(switch) and switch.lift_asked_by_id in {None, lifted_by.pk}:

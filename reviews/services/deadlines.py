@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -157,7 +158,14 @@ def _expire(action_pk: int, now: datetime) -> bool:
     return True
 
 
-def close_undecided(action: ActionRequest, *, state: ActionState, now: datetime, actor: ledger.Actor) -> None:
+def close_undecided(
+    action: ActionRequest,
+    *,
+    state: ActionState,
+    now: datetime,
+    actor: ledger.Actor,
+    payload: Mapping[str, JsonValue] | None = None,
+) -> None:
     """Close a pending action and its items without a decision. The caller holds the action's lock."""
     action.state = state
     action.closed_at = now
@@ -181,6 +189,7 @@ def close_undecided(action: ActionRequest, *, state: ActionState, now: datetime,
         object_kind="action",
         object_id=action.public_id,
         action_id=action.public_id,
+        payload=payload,
         now=now,
     )
     wakeups.action_changed(action.public_id)

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from reviews.choices import ActionState, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
-from reviews.services import deadlines, reminders
+from reviews.services import deadlines, reminders, stops
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ ACTS: tuple[Act, ...] = (
     reminders.remind_due,
     deadlines.end_leases,
     deadlines.expire_permits,
+    stops.close_pending,
 )
 
 
