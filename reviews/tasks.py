@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from hitl_site.lib.clock import database_now
-from reviews.services import ingest
+from reviews.services import observed
 from reviews.services import sweep as due
 
 
@@ -18,12 +18,12 @@ def sweep(**_future: object) -> None:
 @shared_task(name="reviews.ingest_batch", ignore_result=True)
 def ingest_batch(batch_id: str, **_future: object) -> None:
     """Work off the accepted lines of one batch."""
-    for row_id in ingest.rows_to_do(batch_id=batch_id):
-        ingest.work_off(row_id=row_id, now=database_now())
+    for row_id in observed.rows_to_do(batch_id=batch_id):
+        observed.work_off(row_id=row_id, now=database_now())
 
 
 @shared_task(name="reviews.sweep_ingest", ignore_result=True)
 def sweep_ingest(**_future: object) -> None:
     """Work off the accepted lines that no hint led to."""
-    for row_id in ingest.rows_to_do():
-        ingest.work_off(row_id=row_id, now=database_now())
+    for row_id in observed.rows_to_do():
+        observed.work_off(row_id=row_id, now=database_now())

@@ -103,7 +103,12 @@ def sha256_hex(data: bytes) -> str:
 
 def body_digest(value: JsonValue) -> str:
     """Return the digest of a whole JSON value; equal values, however written, have equal digests."""
-    return DIGEST_SCHEME + sha256_hex(canonicalize(value))
+    return digest_of_canonical(canonicalize(value))
+
+
+def digest_of_canonical(canonical: bytes) -> str:
+    """Return ``body_digest`` of the value whose canonical bytes these are."""
+    return DIGEST_SCHEME + sha256_hex(canonical)
 
 
 def action_digest(

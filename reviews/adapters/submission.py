@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+
+from hitl_site.lib.canonical import canonicalize
 
 ARGUMENTS_LIMIT = 64 * 1024
 CONTEXT_LIMIT = 192 * 1024
@@ -103,6 +104,18 @@ def read_line(value: object) -> BatchLine:
     return _read(BatchLine, value)
 
 
+def filled(body: SubmissionBody) -> dict[str, Any]:
+    """Return the submission with every field in its place, given or not, and without its idempotency key.
+
+    Two bodies that mean the same are equal here, whichever way they came.
+    """
+    fields = dict(vars(body))
+    fields.pop("idempotency_key", None)
+    if body.judge is not None:
+        fields["judge"] = dict(vars(body.judge))
+    return fields
+
+
 def patience(body: SubmissionBody) -> timedelta | None:
     """Return how long the agent is ready to wait, at most 30 days; None when it did not say."""
     if body.timeout is None:
@@ -137,7 +150,9 @@ def _read(form: type[B], value: object) -> B:
 
 
 def _too_large(pointer: str, value: Any, limit: int) -> list[Complaint]:
-    size = len(rfc8785.dumps(value))
+    if value is None:
+        return []
+    size = len(canonicalize(value))
     if size <= limit:
         return []
     return [Complaint(pointer, "too_large", f"{size} bytes in canonical form; at most {limit} are taken.")]

@@ -26,7 +26,7 @@ from reviews.choices import ActionState, IngestState
 from reviews.models import ActionRequest
 from reviews.selectors import actions as actions_selector
 from reviews.selectors.decisions import released_decision
-from reviews.services import cancellations, ingest
+from reviews.services import cancellations, ingest, observed
 
 router = Router(tags=["actions"])
 
@@ -289,12 +289,8 @@ def _line(result: batches.Result, request: HttpRequest) -> dict[str, Any]:
     if isinstance(result, ingest.Submitted):
         answer = answers.gate_answer(result, request).model_dump()
         return {"status": 200 if result.replayed else 201, **answer}
-    if isinstance(result, ingest.Accepted):
-        return {
-            "status": 200 if result.replayed else 202,
-            "id": result.row.public_id,
-            "state": result.row.state,
-        }
+    if isinstance(result, observed.Accepted):
+        return {"status": 200 if result.replayed else 202, "id": result.id, "state": result.state}
     problem = result
     return {
         "status": problem.status,

@@ -15,12 +15,12 @@ from policies.models import AgentKey
 from policies.services import agents
 from reviews.adapters import submission as wire
 from reviews.choices import Mode
-from reviews.services import ingest
+from reviews.services import ingest, observed
 
 MAX_LINES = 1000
 MAX_BYTES = 8 * 1024 * 1024
 
-Result = ingest.Submitted | ingest.Accepted | Problem
+Result = ingest.Submitted | observed.Accepted | Problem
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,16 @@ def take_in(*, key: AgentKey, lines: Sequence[Line], request_id: str, now: datet
     transaction before this returns, and worked off afterwards.
     """
     results: dict[int, Result] = {}
-    observed: list[tuple[int, wire.BatchLine]] = []
+    reported: list[tuple[int, wire.BatchLine]] = []
     for index, line in enumerate(lines):
         if line.body is None:
             assert line.problem is not None
             results[index] = line.problem
         elif line.body.mode == Mode.OBSERVED.value:
-            observed.append((index, line.body))
+            reported.append((index, line.body))
         else:
             results[index] = _gated(key, line.body, request_id=request_id, now=now)
-    results.update(_observed(key, observed, request_id=request_id, now=now))
+    results.update(_observed(key, reported, request_id=request_id, now=now))
     return [results[index] for index in range(len(lines))]
 
 
@@ -85,12 +85,12 @@ def _observed(
     if not lines:
         return {}
     bodies = [body for _, body in lines]
-    accepted = ingest.accept_observed(key=key, lines=bodies, request_id=request_id, now=now)
-    fresh = {a.row.batch_id for a in accepted if isinstance(a, ingest.Accepted) and not a.replayed}
+    accepted = observed.accept(key=key, lines=bodies, request_id=request_id, now=now)
+    fresh = {each.batch_id for each in accepted if isinstance(each, observed.Accepted) and not each.replayed}
     for batch_id in fresh:
         hint("reviews.ingest_batch", batch_id=batch_id)
     return {
-        index: answer if isinstance(answer, ingest.Accepted) else _refusal(answer)
+        index: answer if isinstance(answer, observed.Accepted) else _refusal(answer)
         for (index, _), answer in zip(lines, accepted, strict=True)
     }
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import action_digest, body_digest, canonicalize
+from policies.engine.agreement import agreement
 from policies.engine.facts import Verdict
 from policies.engine.policy import PolicyDocument
 from policies.models import ActionType, AgentKey, AgentVersion, GateCheck
 from policies.services import agents, gate, kill_switch, ledger
 from reviews.adapters import submission as wire
-from reviews.choices import ActionState, IngestState, ItemKind, Mode, PermitBasis
+from reviews.choices import ActionState, ItemKind, Mode, PermitBasis
 from reviews.models import ActionContext, ActionRequest, IngestRow, Permit
 from reviews.schema_form.titles import render_title
+from reviews.selectors.history import History
+from reviews.selectors.likeness import likeness_of
 from reviews.services import gatekeeping, permits
 
-logger = logging.getLogger(__name__)
-
-MAX_ATTEMPTS = 5
 _STATES = {
     Verdict.ALLOW: ActionState.ALLOWED,
     Verdict.DENY: ActionState.DENIED,
@@ -59,14 +55,6 @@ class Submitted:
     action: ActionRequest
     replayed: bool
     permit: Permit | None = None
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A line of a batch of observed actions that is stored and will be worked off."""
-
-    row: IngestRow
-    replayed: bool
 
 
 def digest_of(*, agent_name: str, body: wire.SubmissionBody) -> str:
@@ -132,10 +120,12 @@ def _submit(
 
     action_id = action_id or ids.new("act")
     version = agents.see_version(agent=key.agent, label=body.agent_version, now=now)
-    check = gate.check(proposal=_proposal(key, body, version, action_id=action_id), now=now)
+    proposal = _proposal(key, body, version, action_id=action_id, past=History())
+    check = gate.check(proposal=proposal, now=now)
     action = _store(
         key=key,
         body=body,
+        proposal=proposal,
         check=check,
         action_id=action_id,
         idempotency_key=idempotency_key,
@@ -152,117 +142,13 @@ def dry_proposal(*, key: AgentKey, body: wire.SubmissionBody) -> gate.Proposal:
     _check_environment(key, body)
     label = agents.version_label(body.agent_version)
     version = AgentVersion.objects.filter(agent=key.agent, label=label).first()
-    return _proposal(
-        key, body, version or AgentVersion(agent=key.agent, label=label), action_id=ids.new("act")
-    )
-
-
-@transaction.atomic
-def accept_observed(
-    *,
-    key: AgentKey,
-    lines: Sequence[wire.BatchLine],
-    request_id: str,
-    now: datetime,
-) -> list[Accepted | UnableToSubmit]:
-    """Store the observed lines of a batch, all in one statement, and answer in their order.
-
-    They are durable when this returns to a committed transaction; ``work_off`` takes them through the gate.
-    """
-    # One batch of an agent at a time: two that share keys in another order would wait for each other for
-    # ever, and each finds here what the one before it stored.
-    _hold(f"batch:{key.agent_id}")
-    batch_id = ids.new("bat")
-    answers: list[Accepted | UnableToSubmit] = []
-    fresh: dict[str, IngestRow] = {}
-    keys = [line.idempotency_key for line in lines]
-    taken = {
-        row.idempotency_key: row
-        for row in IngestRow.objects.filter(agent=key.agent, idempotency_key__in=keys).defer("body")
-    }
-    elsewhere = dict(
-        ActionRequest.objects.filter(agent=key.agent, idempotency_key__in=keys).values_list(
-            "idempotency_key", "body_digest"
-        )
-    )
-    for line in lines:
-        digest = body_digest(line.model_dump(mode="json", exclude={"idempotency_key"}))
-        earlier = taken.get(line.idempotency_key) or fresh.get(line.idempotency_key)
-        if key.environments and line.environment not in key.environments:
-            answers.append(EnvironmentNotAllowed(f"This key is not good for {line.environment}."))
-        elif earlier is not None:
-            answers.append(
-                Accepted(row=earlier, replayed=True)
-                if earlier.body_digest == digest
-                else IdempotencyKeyReused("This idempotency key was used with another body.")
-            )
-        elif line.idempotency_key in elsewhere:
-            answers.append(IdempotencyKeyReused("This idempotency key was used for a single submission."))
-        else:
-            row = IngestRow(
-                public_id=ids.new("act"),
-                batch_id=batch_id,
-                agent=key.agent,
-                agent_key=key,
-                idempotency_key=line.idempotency_key,
-                body_digest=digest,
-                # Canonical text inside JSON: jsonb would rewrite numbers, and the digest is over exact ones.
-                body={"canonical": canonicalize(line.model_dump(mode="json")).decode()},
-                request_id=request_id,
-                accepted_at=now,
-            )
-            fresh[line.idempotency_key] = row
-            answers.append(Accepted(row=row, replayed=False))
-    IngestRow.objects.bulk_create(fresh.values())
-    return answers
-
-
-def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
-    """Return the rows that wait to be worked off, oldest first; those of one batch when it is named."""
-    rows = IngestRow.objects.filter(state=IngestState.ACCEPTED)
-    if batch_id:
-        rows = rows.filter(batch_id=batch_id)
-    return list(rows.order_by("id").values_list("pk", flat=True)[:limit])
-
-
-def work_off(*, row_id: int, now: datetime) -> bool:
-    """Take one accepted row through the gate. Return False when somebody else has it or had it.
-
-    A row that fails ``MAX_ATTEMPTS`` times is parked with its error, so that the others keep moving.
-    """
-    try:
-        with transaction.atomic():
-            row = (
-                IngestRow.objects.select_for_update(skip_locked=True, of=("self",))
-                .select_related("agent_key__agent")
-                .filter(pk=row_id, state=IngestState.ACCEPTED)
-                .first()
-            )
-            if row is None or row.agent_key is None:
-                return False
-            submitted = submit(
-                key=row.agent_key,
-                body=wire.read_line(_parse(row.body)),
-                idempotency_key=row.idempotency_key,
-                request_id=row.request_id,
-                now=now,
-                action_id=row.public_id,
-            )
-            row.action = submitted.action
-            row.state = IngestState.DONE
-            row.done_at = now
-            row.save(update_fields=["action", "state", "done_at"])
-    except DatabaseError:
-        # The database's own trouble says nothing about the row; it will be tried again.
-        raise
-    except Exception as error:
-        logger.exception("row %s of a batch failed", row_id)
-        _count_failure(row_id, str(error))
-    return True
+    version = version or AgentVersion(agent=key.agent, label=label)
+    # Nothing rests on this answer, so that nobody needs to wait for it.
+    return _proposal(key, body, version, action_id=ids.new("act"), past=History(waits=False))
 
 
 def _proposal(
-    key: AgentKey, body: wire.SubmissionBody, version: AgentVersion, *, action_id: str
+    key: AgentKey, body: wire.SubmissionBody, version: AgentVersion, *, action_id: str, past: History
 ) -> gate.Proposal:
     return gate.Proposal(
         action_id=action_id,
@@ -273,25 +159,13 @@ def _proposal(
         mode=body.mode,
         confidence=body.confidence,
         judge_score=body.judge.score if body.judge else None,
+        sample_agreement=agreement(body.samples, action_type=body.action_type, arguments=body.arguments),
         environment=body.environment,
         subject=body.subject,
         conversation_id=body.conversation_id,
         context=body.context,
+        past=past,
     )
-
-
-def _parse(body: Mapping[str, Any]) -> object:
-    return json.loads(body["canonical"])
-
-
-@transaction.atomic
-def _count_failure(row_id: int, error: str) -> None:
-    row = IngestRow.objects.select_for_update().get(pk=row_id)
-    row.attempts += 1
-    row.last_error = error[:2000]
-    if row.attempts >= MAX_ATTEMPTS:
-        row.state = IngestState.PARKED
-    row.save(update_fields=["attempts", "last_error", "state"])
 
 
 def _check_environment(key: AgentKey, body: wire.SubmissionBody) -> None:
@@ -329,6 +203,7 @@ def _store(
     *,
     key: AgentKey,
     body: wire.SubmissionBody,
+    proposal: gate.Proposal,
     check: GateCheck,
     action_id: str,
     idempotency_key: str,
@@ -356,12 +231,21 @@ def _store(
         digest=digest,
         final_arguments_canonical=canonical if runs else None,
         final_digest=digest if runs else "",
+        likeness=likeness_of(
+            agent_name=key.agent.name,
+            subject=body.subject,
+            action_type_name=body.action_type,
+            action_type=check.action_type,
+            environment=body.environment,
+            arguments=body.arguments,
+        ),
         environment=body.environment,
         subject=body.subject,
         conversation_id=body.conversation_id,
         parent_action_id=body.parent_action_id,
         confidence=body.confidence,
         judge_score=body.judge.score if body.judge else None,
+        sample_agreement=proposal.sample_agreement,
         idempotency_key=idempotency_key,
         body_digest=digest_of_body,
         request_id=request_id,

@@ -14,7 +14,7 @@ from policies.services import autonomy, kill_switch, policies
 from reviews.adapters import submission as wire
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionContext, ActionRequest, IngestRow, Permit, ReviewItem
-from reviews.services import ingest
+from reviews.services import ingest, observed
 from reviews.tests.cast import REFUND, Cast, held, propose
 
 
@@ -175,21 +175,21 @@ def test_accepted_lines_are_stored_once_and_worked_off_once(cast: Cast) -> None:
             "idempotency_key": "line-1",
         }
     )
-    first = ingest.accept_observed(key=cast.key, lines=[line], request_id="", now=database_now())
-    again = ingest.accept_observed(key=cast.key, lines=[line], request_id="", now=database_now())
-    assert isinstance(first[0], ingest.Accepted)
-    assert isinstance(again[0], ingest.Accepted)
+    first = observed.accept(key=cast.key, lines=[line], request_id="", now=database_now())
+    again = observed.accept(key=cast.key, lines=[line], request_id="", now=database_now())
+    assert isinstance(first[0], observed.Accepted)
+    assert isinstance(again[0], observed.Accepted)
     assert (first[0].replayed, again[0].replayed) == (False, True)
-    assert again[0].row.public_id == first[0].row.public_id
+    assert again[0].id == first[0].id
 
-    (row_id,) = ingest.rows_to_do()
-    assert ingest.work_off(row_id=row_id, now=database_now()) is True
-    assert ingest.work_off(row_id=row_id, now=database_now()) is False
+    (row_id,) = observed.rows_to_do()
+    assert observed.work_off(row_id=row_id, now=database_now()) is True
+    assert observed.work_off(row_id=row_id, now=database_now()) is False
 
     row = IngestRow.objects.get()
     assert row.state == "done"
     assert row.action is not None
-    assert row.action.public_id == first[0].row.public_id
+    assert row.action.public_id == first[0].id
     assert bytes(row.action.arguments_canonical) == b'{"amount":1.5,"order":"SO-1"}'
 
 

@@ -13,7 +13,7 @@ from hitl_site.lib.clock import database_now
 from policies.models import AgentVersion, GateCheck, LedgerEntry
 from reviews.adapters import submission as wire
 from reviews.models import ActionRequest, IngestRow, Permit, ReviewItem
-from reviews.services import ingest
+from reviews.services import ingest, observed
 from reviews.tests.api_client import Api, read
 from reviews.tests.cast import REFUND, Cast, make_cast
 from tests.concurrency.threads import at_once, errors, values
@@ -39,8 +39,8 @@ def line(key: str, **body: Any) -> wire.BatchLine:
     )
 
 
-def accept(cast: Cast, lines: list[wire.BatchLine]) -> list[ingest.Accepted | ingest.UnableToSubmit]:
-    return ingest.accept_observed(key=cast.key, lines=lines, request_id="", now=database_now())
+def accept(cast: Cast, lines: list[wire.BatchLine]) -> list[observed.Accepted | ingest.UnableToSubmit]:
+    return observed.accept(key=cast.key, lines=lines, request_id="", now=database_now())
 
 
 @pytest.mark.parametrize("confidence", [0.71, 0.95])
@@ -96,8 +96,8 @@ def test_batches_that_share_keys_in_another_order_neither_wait_for_ever_nor_stor
         fresh = 0
         for answers in values(ended):
             for accepted in answers:
-                assert isinstance(accepted, ingest.Accepted)
-                assert accepted.row.public_id == rows[accepted.row.idempotency_key]
+                assert isinstance(accepted, observed.Accepted)
+                assert accepted.id == rows[accepted.idempotency_key]
                 fresh += not accepted.replayed
         assert fresh == 60
 
@@ -117,7 +117,7 @@ def test_a_row_worked_off_by_many_at_once_is_one_action(cast: Cast) -> None:
     accept(cast, [line(f"k-{number}") for number in range(5)])
 
     def work() -> int:
-        return sum(ingest.work_off(row_id=row, now=database_now()) for row in ingest.rows_to_do())
+        return sum(observed.work_off(row_id=row, now=database_now()) for row in observed.rows_to_do())
 
     ended = at_once(*(work for _ in range(6)))
     done = sum(values(ended)) + work()

@@ -1,0 +1,187 @@
+"""Observed actions in batches: stored whole before the answer, and taken through the gate afterwards."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import DatabaseError, connection, transaction
+
+from hitl_site.lib import ids, rows
+from hitl_site.lib.canonical import canonicalize, digest_of_canonical
+from policies.models import AgentKey
+from reviews.adapters import submission as wire
+from reviews.choices import IngestState
+from reviews.models import IngestRow
+from reviews.services import ingest
+from reviews.services.ingest import EnvironmentNotAllowed, IdempotencyKeyReused, UnableToSubmit
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A line of a batch that is stored: it will be worked off, or has been."""
+
+    id: str
+    idempotency_key: str
+    state: IngestState
+    digest: str
+    batch_id: str
+    replayed: bool
+
+
+@transaction.atomic
+def accept(
+    *,
+    key: AgentKey,
+    lines: Sequence[wire.BatchLine],
+    request_id: str,
+    now: datetime,
+) -> list[Accepted | UnableToSubmit]:
+    """Store the observed lines of a batch, all by one COPY, and answer in their order.
+
+    They are durable when this returns to a committed transaction; ``work_off`` takes them through the gate. A
+    key that was used before, here or for a single action, answers what exists where the body means the same.
+    """
+    # One batch of an agent at a time: two that share keys in another order would wait for each other for
+    # ever, and each finds here what the one before it stored.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"batch:{key.agent_id}"])
+    batch_id = ids.new("bat")
+    known = _known(key.agent_id, [line.idempotency_key for line in lines])
+    answers: list[Accepted | UnableToSubmit] = []
+    fresh: list[dict[str, Any]] = []
+    for line in lines:
+        if key.environments and line.environment not in key.environments:
+            answers.append(EnvironmentNotAllowed(f"This key is not good for {line.environment}."))
+            continue
+        # Canonical text inside JSON: jsonb would rewrite numbers, and the digest is over exact ones.
+        canonical = canonicalize(wire.filled(line))
+        digest = digest_of_canonical(canonical)
+        earlier = known.get(line.idempotency_key)
+        if earlier is not None:
+            same = earlier.digest == digest
+            answers.append(earlier if same else IdempotencyKeyReused("This key was used with another body."))
+            continue
+        new = Accepted(
+            id=ids.new("act"),
+            idempotency_key=line.idempotency_key,
+            state=IngestState.ACCEPTED,
+            digest=digest,
+            batch_id=batch_id,
+            replayed=False,
+        )
+        answers.append(new)
+        known[line.idempotency_key] = replace(new, replayed=True)
+        fresh.append(
+            {
+                "public_id": new.id,
+                "batch_id": batch_id,
+                "agent_id": key.agent_id,
+                "agent_key_id": key.pk,
+                "idempotency_key": line.idempotency_key,
+                "body_digest": digest,
+                "body": {"canonical": canonical.decode()},
+                "request_id": request_id,
+                "state": IngestState.ACCEPTED.value,
+                "attempts": 0,
+                "last_error": "",
+                "action_id": None,
+                "accepted_at": now,
+                "done_at": None,
+            }
+        )
+    rows.copy(IngestRow, fresh)
+    return answers
+
+
+def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
+    """Return the rows that wait to be worked off, oldest first; those of one batch when it is named."""
+    waiting = IngestRow.objects.filter(state=IngestState.ACCEPTED)
+    if batch_id:
+        waiting = waiting.filter(batch_id=batch_id)
+    return list(waiting.order_by("id").values_list("pk", flat=True)[:limit])
+
+
+def work_off(*, row_id: int, now: datetime) -> bool:
+    """Take one accepted row through the gate. Return False when somebody else has it or had it.
+
+    A row that fails ``MAX_ATTEMPTS`` times is parked with its error, so that the others keep moving.
+    """
+    try:
+        with transaction.atomic():
+            row = (
+                IngestRow.objects.select_for_update(skip_locked=True, of=("self",))
+                .select_related("agent_key__agent")
+                .filter(pk=row_id, state=IngestState.ACCEPTED)
+                .first()
+            )
+            if row is None or row.agent_key is None:
+                return False
+            submitted = ingest.submit(
+                key=row.agent_key,
+                body=wire.read(_parse(row.body)),
+                idempotency_key=row.idempotency_key,
+                request_id=row.request_id,
+                now=now,
+                action_id=row.public_id,
+            )
+            row.action = submitted.action
+            row.state = IngestState.DONE
+            row.done_at = now
+            row.save(update_fields=["action", "state", "done_at"])
+    except DatabaseError:
+        # The database's own trouble says nothing about the row; it will be tried again.
+        raise
+    except Exception as error:
+        logger.exception("row %s of a batch failed", row_id)
+        _count_failure(row_id, str(error))
+    return True
+
+
+def _known(agent_id: int, keys: Sequence[str]) -> dict[str, Accepted]:
+    """Return what exists under these keys of the agent: lines of batches, and single actions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT idempotency_key, public_id, 'done', body_digest FROM reviews_actionrequest
+            WHERE agent_id = %(agent)s AND idempotency_key = ANY(%(keys)s)
+            UNION ALL
+            SELECT idempotency_key, public_id, state, body_digest FROM reviews_ingestrow
+            WHERE agent_id = %(agent)s AND idempotency_key = ANY(%(keys)s)
+            """,
+            {"agent": agent_id, "keys": list(keys)},
+        )
+        return {
+            key: Accepted(
+                id=public_id,
+                idempotency_key=key,
+                state=IngestState(state),
+                digest=digest,
+                batch_id="",
+                replayed=True,
+            )
+            for key, public_id, state, digest in cursor.fetchall()
+        }
+
+
+def _parse(body: Mapping[str, Any]) -> object:
+    parsed: dict[str, Any] = json.loads(body["canonical"])
+    return parsed
+
+
+@transaction.atomic
+def _count_failure(row_id: int, error: str) -> None:
+    row = IngestRow.objects.select_for_update().get(pk=row_id)
+    row.attempts += 1
+    row.last_error = error[:2000]
+    if row.attempts >= MAX_ATTEMPTS:
+        row.state = IngestState.PARKED
+    row.save(update_fields=["attempts", "last_error", "state"])
