@@ -16,7 +16,6 @@ from policies.choices import Scope
 from reviews.api import answers, bodies
 from reviews.choices import Outcome
 from reviews.models import Execution
-from reviews.selectors.actions import final_arguments
 from reviews.services import permits
 
 router = Router(tags=["permits"])
@@ -25,6 +24,11 @@ router = Router(tags=["permits"])
 class ConsumeBody(bodies.StrictSchema):
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     execution_key: str = Field(default="", max_length=255)
+    arguments: dict[str, JsonValue] | None = Field(
+        default=None,
+        description="The exact arguments that are about to run. With them the digest may be another than the"
+        " permit's, where the action type declares that the difference is of no matter.",
+    )
 
 
 class ConsumeAnswer(Schema):
@@ -83,6 +87,7 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
             agent=key_of(request).agent,
             digest=body.digest,
             consume_key=body.execution_key or bodies.idempotency_key(request),
+            arguments=body.arguments,
             now=database_now(),
         )
     except permits.UnableToConsume as error:
@@ -93,8 +98,8 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
     return ConsumeAnswer(
         execution_id=execution.public_id,
         action_id=execution.action.public_id,
-        digest=body.digest,
-        arguments=final_arguments(execution.action),
+        digest=consumed.digest,
+        arguments=consumed.arguments,
         started_at=answers.moment(execution.started_at),
         lease_until=answers.moment(execution.lease_until),
     )
@@ -108,7 +113,7 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
     openapi_extra=may_answer(*DOOR, "not-found", "outcome-conflict", requestBody=takes(json=OutcomeBody)),
 )
 def report_outcome(request: HttpRequest, execution_id: str) -> ExecutionAnswer:
-    """The same again answers 200; another outcome 409."""
+    """The same again answers 200; another outcome 409, and that it was said is on record."""
     body = bodies.shape(OutcomeBody, bodies.json_body(request))
     try:
         execution = permits.report_outcome(

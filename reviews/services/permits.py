@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Final
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from pydantic import JsonValue
 
 from hitl_site.lib import ids
-from policies.choices import AgentState
+from policies.choices import AgentState, PolicyState
 from policies.engine.facts import Verdict
-from policies.models import Agent
+from policies.models import Agent, PolicyVersion
 from policies.services import gate, kill_switch, ledger
-from reviews.choices import Outcome, PermitBasis
+from reviews.choices import PermitBasis
 from reviews.models import ActionRequest, Decision, Execution, Permit
-from reviews.selectors.actions import final_arguments
-from reviews.services import permit_keys
+from reviews.selectors.actions import Arguments, final_arguments
+from reviews.services import binding, permit_keys, rights, wakeups
+from reviews.services.executions import (
+    OutcomeConflict,
+    UnknownExecution,
+    heartbeat,
+    report_outcome,
+)
 from reviews.services.gatekeeping import document_of, proposal_of
+
+__all__ = [
+    "AlreadyConsumed",
+    "Consumed",
+    "DigestMismatch",
+    "KillSwitchActive",
+    "NoLongerAllowed",
+    "OutcomeConflict",
+    "PermitExpired",
+    "PermitRevoked",
+    "UnableToConsume",
+    "UnableToRevoke",
+    "UnknownExecution",
+    "UnknownPermit",
+    "consume",
+    "heartbeat",
+    "issue",
+    "report_outcome",
+    "revoke",
+]
 
 
 class UnableToConsume(Exception):
@@ -57,29 +83,30 @@ class KillSwitchActive(UnableToConsume):
 
 
 class NoLongerAllowed(UnableToConsume):
-    """The policy in force has become stricter than the one that let this pass."""
+    """What holds now is stricter than what let this pass: the policy, the level, or who approved it."""
 
     slug = "policy-stricter"
 
 
-class UnknownExecution(Exception):
-    """No execution of this agent has this id."""
-
-
-class OutcomeConflict(Exception):
-    """Another outcome was reported before."""
+class UnableToRevoke(Exception):
+    """The permit cannot be taken back any more. Nothing has changed."""
 
 
 @dataclass(frozen=True)
 class Consumed:
+    """The run that came of a permit. ``arguments`` are those that run, and ``digest`` is theirs."""
+
     execution: Execution
     replayed: bool
+    digest: str
+    arguments: Arguments
 
 
 def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | None, now: datetime) -> Permit:
     """Issue the permit for what was decided on ``action``; the database refuses any other digest."""
     check = action.gate_check
     permit_id = ids.new("prm")
+    declared = binding.declared_binding(action.action_type)
     expires_at = now + timedelta(seconds=document_of(check).permit_ttl_seconds)
     claims = {
         "iss": settings.PERMIT_ISSUER,
@@ -109,6 +136,11 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
         decision=decision,
         basis=basis,
         digest=action.final_digest,
+        binding_digest=binding.binding_digest(
+            action=action, arguments=final_arguments(action), declared=declared
+        )
+        if not declared.is_exact
+        else "",
         token=permit_keys.sign(claims),
         issued_at=now,
         expires_at=expires_at,
@@ -119,166 +151,271 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
         object_kind="permit",
         object_id=permit.public_id,
         action_id=action.public_id,
-        payload={"basis": basis.value, "digest": permit.digest, "expires_at": expires_at.isoformat()},
+        payload={
+            "basis": basis.value,
+            "digest": permit.digest,
+            "expires_at": expires_at.isoformat(),
+            **({} if declared.is_exact else {"binding": binding.told(declared)}),
+        },
         now=now,
     )
     return permit
 
 
-def consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now: datetime) -> Consumed:
+def consume(
+    *,
+    permit_id: str,
+    agent: Agent,
+    digest: str,
+    consume_key: str,
+    now: datetime,
+    arguments: JsonValue = None,
+) -> Consumed:
     """Use up a permit: at most one execution ever comes of it.
 
-    The one conditional UPDATE is the atomic point. Around it, in the same transaction: no stop is in force
-    and the agent runs, which the database asks once more at the commit itself; the policy in force is asked
-    again, and the stricter answer wins. The same ``consume_key`` replays the answer.
+    The one conditional UPDATE is the atomic point; it asks for everything that rows can say. Around it, in
+    the same transaction: no stop is in force and the agent runs, which the database asks once more at the
+    commit itself; the policy in force is asked again, and the stricter answer wins; whoever approved must
+    still be one who may. Without ``arguments`` the digest must be the one that was decided. With them it may
+    be another one, where the action type declares that the difference is of no matter (``services.binding``).
+
+    The same ``consume_key`` replays the answer for as long as the record stands, whatever has happened since:
+    it tells of a run that has begun, and lets no other one begin.
     """
     try:
         with kill_switch.noticed_at_commit():
             return _consume(
-                permit_id=permit_id, agent=agent, digest=digest, consume_key=consume_key, now=now
+                permit_id=permit_id,
+                agent=agent,
+                digest=digest,
+                consume_key=consume_key,
+                arguments=arguments,
+                now=now,
             )
     except kill_switch.StoppedMeanwhile as stopped:
         raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.") from stopped
 
 
 @transaction.atomic
-def _consume(*, permit_id: str, agent: Agent, digest: str, consume_key: str, now: datetime) -> Consumed:
+def revoke(*, permit_id: str, reason: str, actor: User, now: datetime) -> Permit:
+    """Take a permit back before it is used. It needs the right to stop agents; twice changes nothing more.
+
+    Against ``consume`` at the same moment the permit's row decides: exactly one of the two happens.
+    """
+    person = rights.current_holder(actor, rights.STOP)
     permit = (
         Permit.objects.select_for_update(of=("self",))
-        .select_related("action__gate_check", "action__action_type", "action__agent_version")
-        .filter(public_id=permit_id, agent=agent)
+        .select_related("action")
+        .filter(public_id=permit_id)
         .first()
     )
     if permit is None:
-        raise UnknownPermit("There is no such permit.")
-    same_digest = hmac.compare_digest(permit.digest.encode(), digest.encode())
+        raise UnableToRevoke("There is no such permit.")
+    if permit.revoked_at is not None:
+        return permit
     if permit.consumed_at is not None:
-        if permit.consume_key == consume_key and same_digest:
-            return Consumed(execution=permit.execution, replayed=True)
-        raise AlreadyConsumed("This permit has been used.")
+        raise UnableToRevoke("This permit has been used: the run had begun before you took it back.")
+    if not reason.strip():
+        raise UnableToRevoke("Say why: others will read it.")
+    permit.revoked_at = now
+    permit.revoke_reason = reason.strip()
+    permit.save(update_fields=["revoked_at", "revoke_reason"])
+    ledger.record(
+        actor=ledger.Actor.person(person),
+        verb="permit.revoked",
+        object_kind="permit",
+        object_id=permit.public_id,
+        action_id=permit.action.public_id,
+        payload={"reason": permit.revoke_reason, "digest": permit.digest},
+        now=now,
+    )
+    wakeups.action_changed(permit.action.public_id)
+    return permit
+
+
+# Everything that rows can say, in one statement; what it does not find is refused.
+_USE_UP: Final = """
+    UPDATE reviews_permit AS permit
+       SET consumed_at = clock_timestamp(), consume_key = %(consume_key)s
+     WHERE permit.id = %(permit)s
+       AND permit.agent_id = %(agent)s
+       AND permit.digest = %(digest)s
+       AND permit.binding_digest = %(binding_digest)s
+       AND permit.consumed_at IS NULL
+       AND permit.revoked_at IS NULL
+       AND permit.expired_at IS NULL
+       AND permit.expires_at > clock_timestamp()
+       AND EXISTS (SELECT 1 FROM policies_agent a WHERE a.id = permit.agent_id AND a.state = 'active')
+       AND NOT EXISTS (
+           SELECT 1 FROM policies_killswitch stop
+            WHERE stop.lifted_at IS NULL
+              AND (stop.scope = 'everything'
+                   OR stop.scope = 'agent' AND stop.agent_id = permit.agent_id
+                   OR stop.scope = 'action_type' AND stop.action_type_id = %(action_type)s)
+       )
+    RETURNING consumed_at
+"""
+
+
+@transaction.atomic
+def _consume(
+    *,
+    permit_id: str,
+    agent: Agent,
+    digest: str,
+    consume_key: str,
+    arguments: JsonValue,
+    now: datetime,
+) -> Consumed:
+    permit = _lock(permit_id, agent)
+    if permit.consumed_at is not None:
+        return _replayed(permit, digest=digest, consume_key=consume_key, arguments=arguments)
+    if permit.revoked_at is not None:
+        raise PermitRevoked("This permit was revoked.")
     if gate.stopped(agent_id=agent.pk, action_type_id=permit.action.action_type_id):
         raise KillSwitchActive("A stop is in force; nothing runs until it is lifted.")
-    if Agent.objects.get(pk=agent.pk).state != AgentState.ACTIVE:
-        raise KillSwitchActive("This agent is paused.")
-    if not same_digest:
-        raise DigestMismatch("What is about to run is not what was decided.")
-    _ask_policy_again(permit, now=now)
-    execution_id = ids.new("exe")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE reviews_permit SET consumed_at = clock_timestamp(), consume_key = %s
-            WHERE id = %s AND consumed_at IS NULL AND revoked_at IS NULL AND expired_at IS NULL
-              AND expires_at > clock_timestamp()
-              AND digest = %s AND agent_id = %s
-            RETURNING consumed_at
-            """,
-            [consume_key, permit.pk, digest, agent.pk],
-        )
-        row = cursor.fetchone()
-    if row is None:
-        if permit.revoked_at is not None:
-            raise PermitRevoked("This permit was revoked.")
-        raise PermitExpired("This permit ran out; propose the action again.")
+    holder = Agent.objects.get(pk=agent.pk)
+    if holder.state != AgentState.ACTIVE:
+        raise KillSwitchActive("This agent is not running: somebody paused or retired it.")
+    running = _what_runs(permit, digest=digest, arguments=arguments)
+    _ask_again(permit, holder, running, now=now)
+    consumed_at = _use_up(permit, consume_key=consume_key)
+    as_decided = _is_same(digest, permit.digest)
     execution = Execution.objects.create(
-        public_id=execution_id,
+        public_id=ids.new("exe"),
         permit=permit,
         action=permit.action,
-        started_at=row[0],
-        lease_until=row[0] + timedelta(seconds=settings.EXECUTION_LEASE_SECONDS),
+        started_at=consumed_at,
+        lease_until=consumed_at + timedelta(seconds=settings.EXECUTION_LEASE_SECONDS),
+        executed_digest="" if as_decided else digest,
     )
+    told: dict[str, JsonValue] = {"digest": digest, "execution_id": execution.public_id}
+    if not as_decided:
+        told |= {
+            "decided_digest": permit.digest,
+            "declared_difference": binding.difference(permit.action, running),
+        }
     ledger.record(
         actor=ledger.Actor.agent(agent),
         verb="permit.consumed",
         object_kind="permit",
         object_id=permit.public_id,
         action_id=permit.action.public_id,
-        payload={"digest": digest, "execution_id": execution_id},
-        now=row[0],
+        payload=told,
+        now=consumed_at,
     )
-    return Consumed(execution=execution, replayed=False)
+    return Consumed(execution=execution, replayed=False, digest=digest, arguments=running)
 
 
-@transaction.atomic
-def report_outcome(
-    *,
-    execution_id: str,
-    agent: Agent,
-    outcome: Outcome,
-    detail: Mapping[str, JsonValue] | None,
-    executed_digest: str,
-    now: datetime,
-) -> Execution:
-    """Record what came of a run. The same report again changes nothing; another one is refused.
-
-    A report may come after the lease ran out: it replaces the "unknown" that Handrail had written by itself.
-    """
-    execution = _own_execution(execution_id, agent)
-    body = dict(detail) if detail is not None else None
-    if execution.reported:
-        if (execution.outcome, execution.detail, execution.executed_digest) == (
-            outcome,
-            body,
-            executed_digest,
-        ):
-            return execution
-        raise OutcomeConflict(f"The outcome {execution.outcome} was reported before.")
-    execution.outcome = outcome
-    execution.reported = True
-    execution.detail = body
-    execution.executed_digest = executed_digest
-    execution.outcome_at = now
-    execution.save(update_fields=["outcome", "reported", "detail", "executed_digest", "outcome_at"])
-    payload: dict[str, JsonValue] = {"outcome": outcome.value, "executed_digest": executed_digest}
-    if executed_digest and not hmac.compare_digest(executed_digest, execution.permit.digest):
-        payload["mismatch"] = True
-    ledger.record(
-        actor=ledger.Actor.agent(agent),
-        verb="execution.outcome",
-        object_kind="execution",
-        object_id=execution.public_id,
-        action_id=execution.action.public_id,
-        payload=payload,
-        now=now,
-    )
-    return execution
-
-
-@transaction.atomic
-def heartbeat(*, execution_id: str, agent: Agent, now: datetime) -> Execution:
-    """Prolong the lease of a run that is still going. After an outcome it changes nothing."""
-    execution = _own_execution(execution_id, agent)
-    if not execution.outcome:
-        execution.heartbeat_at = now
-        execution.lease_until = now + timedelta(seconds=settings.EXECUTION_LEASE_SECONDS)
-        execution.save(update_fields=["heartbeat_at", "lease_until"])
-    return execution
-
-
-def _own_execution(execution_id: str, agent: Agent) -> Execution:
-    execution = (
-        Execution.objects.select_for_update(of=("self",))
-        .select_related("permit", "action")
-        .filter(public_id=execution_id, action__agent=agent)
+def _lock(permit_id: str, agent: Agent) -> Permit:
+    permit = (
+        Permit.objects.select_for_update(of=("self",))
+        .select_related(
+            "action__gate_check",
+            "action__action_type",
+            "action__agent_version",
+            "action__agent",
+            "decision__item",
+        )
+        .filter(public_id=permit_id, agent=agent)
         .first()
     )
-    if execution is None:
-        raise UnknownExecution("There is no such execution.")
-    return execution
+    if permit is None:
+        raise UnknownPermit("There is no such permit.")
+    return permit
 
 
-def _ask_policy_again(permit: Permit, *, now: datetime) -> None:
-    """Refuse when the policy in force has become too strict. One that became looser never helps."""
+def _use_up(permit: Permit, *, consume_key: str) -> datetime:
+    """Mark the permit as used by the database's clock, or refuse."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _USE_UP,
+            {
+                "consume_key": consume_key,
+                "permit": permit.pk,
+                "digest": permit.digest,
+                "binding_digest": permit.binding_digest,
+                "agent": permit.agent_id,
+                "action_type": permit.action.action_type_id,
+            },
+        )
+        row = cursor.fetchone()
+        if row is not None:
+            consumed_at: datetime = row[0]
+            return consumed_at
+        cursor.execute("SELECT expires_at > clock_timestamp() FROM reviews_permit WHERE id = %s", [permit.pk])
+        if cursor.fetchone()[0] and permit.expired_at is None:
+            # The row is locked and was good: what came between is a stop, or a pause of the agent.
+            raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.")
+    raise PermitExpired("This permit ran out; propose the action again.")
+
+
+def _replayed(permit: Permit, *, digest: str, consume_key: str, arguments: JsonValue) -> Consumed:
+    """Return the run that this very request began."""
+    execution = permit.execution
+    if _is_same(permit.consume_key, consume_key):
+        if _is_same(digest, permit.digest) and binding.is_decided(permit, arguments):
+            return Consumed(execution, True, digest, final_arguments(permit.action))
+        if isinstance(arguments, dict) and _is_same(digest, execution.executed_digest):
+            exact = binding.exact_digest(permit.action, arguments)
+            if _is_same(digest, exact):
+                return Consumed(execution, True, digest, arguments)
+    raise AlreadyConsumed("This permit has been used.")
+
+
+def _what_runs(permit: Permit, *, digest: str, arguments: JsonValue) -> Arguments:
+    """Return the arguments that are about to run, or refuse: they are what was decided, or of its binding."""
+    if _is_same(digest, permit.digest):
+        if not binding.is_decided(permit, arguments):
+            raise DigestMismatch("The arguments are not those of the digest that came with them.")
+        return final_arguments(permit.action)
+    if isinstance(arguments, dict) and binding.covers(permit, digest=digest, arguments=arguments):
+        return arguments
+    raise DigestMismatch("What is about to run is not what was decided.")
+
+
+def _is_same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _ask_again(permit: Permit, holder: Agent, running: Arguments, *, now: datetime) -> None:
+    """Refuse when what holds now is stricter than what let this pass. What became looser never helps."""
     action = permit.action
     evaluation = gate.recheck(
-        proposal=proposal_of(action, arguments=final_arguments(action)),
+        proposal=proposal_of(action, arguments=running),
         previous_verdict=Verdict(action.gate_check.verdict),
         now=now,
     )
-    enough: set[Any] = (
-        {Verdict.ALLOW} if permit.basis == PermitBasis.ALLOWED else {Verdict.ALLOW, Verdict.REVIEW}
-    )
     if any(reason.code in {"kill_switch", "agent_inactive"} for reason in evaluation.reasons):
         raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.")
-    if evaluation.verdict not in enough:
-        raise NoLongerAllowed("The policy in force no longer lets this run; propose the action again.")
+    if permit.decision is None:
+        if evaluation.verdict is not Verdict.ALLOW:
+            raise NoLongerAllowed("The policy in force no longer lets this run; propose the action again.")
+        return
+    if evaluation.verdict is Verdict.DENY:
+        raise NoLongerAllowed("The policy in force forbids this, whoever approved it.")
+    if _is_retired(action):
+        raise NoLongerAllowed("This action type has been retired; nothing of it runs any more.")
+    required = max(evaluation.approvals_required, permit.decision.item.approvals_required)
+    standing = _approvals_that_stand(permit, permit.decision, holder)
+    if standing < required:
+        raise NoLongerAllowed(
+            f"Approvals needed now: {required}. Of those given, {standing} still stand;"
+            " propose the action again."
+        )
+
+
+def _is_retired(action: ActionRequest) -> bool:
+    """Say whether the action type had a policy and has none in force any more."""
+    states = PolicyVersion.objects.filter(
+        action_type_id=action.action_type_id, state__in=[PolicyState.LIVE, PolicyState.RETIRED]
+    ).values_list("state", flat=True)
+    return set(states) == {PolicyState.RETIRED}
+
+
+def _approvals_that_stand(permit: Permit, decision: Decision, holder: Agent) -> int:
+    """Count the people who approved these very arguments, may review still, and do not own the agent."""
+    approvers = Decision.objects.filter(
+        item_id=decision.item_id, final_digest=permit.digest, undone_at=None, released_at__isnull=False
+    ).values_list("reviewer_id", flat=True)
+    return len(rights.who_may_review(set(approvers) - {holder.owner_id}))

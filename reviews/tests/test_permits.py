@@ -132,7 +132,7 @@ def test_the_token_says_what_it_is_for_and_verifies_with_the_published_key(cast:
     deadlines.release_due(now=now + timedelta(seconds=6))
     permit = Permit.objects.select_related("action", "decision").get()
 
-    (public,) = permit_keys.public_keys()["keys"]
+    (public,) = permit_keys.public_keys(now=now)["keys"]
     assert "d" not in public
     checked = jws.deserialize_compact(permit.token, OKPKey.import_key(public), algorithms=["Ed25519"])
     header = json.loads(urlsafe_b64decode(permit.token.split(".")[0] + "=="))

@@ -175,7 +175,7 @@ def test_restart_between_approval_and_run_changes_nothing(api: Api, approved: di
     first = read(consume(api, approved))
     # What a new process begins with: no connection, no cache, no document in memory.
     live_document.cache_clear() if hasattr(live_document, "cache_clear") else None
-    permit_keys._keys.cache_clear()
+    permit_keys.forget()
     cache.clear()
     shown = read(Api(api.token).get(f"/actions/{approved['id']}"))
     assert {name: shown[name] for name in ("digest", "state", "permit")} == {
