@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Protocol, cast
@@ -43,9 +43,21 @@ from policies.engine.sampling import audit_draw
 from policies.models import ActionType, Agent, AgentVersion, GateCheck, PolicyVersion
 from policies.selectors import action_types, autonomy
 from policies.selectors import policies as policy_selectors
+from policies.services import shadow
 from policies.services.kill_switch import stopped
+from policies.services.reasons import reason_document
 
-__all__ = ["Outlook", "Past", "Proposal", "check", "cluster_key", "evaluate", "recheck", "stopped"]
+__all__ = [
+    "Outlook",
+    "Past",
+    "Proposal",
+    "check",
+    "cluster_key",
+    "evaluate",
+    "facts_under",
+    "recheck",
+    "stopped",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +72,13 @@ class Past(Protocol):
     ) -> Mapping[str, Decimal | Unmeasured]:
         """Return for each measure, by name, what the earlier actions in its window come to."""
 
-    def refused_before(self, *, likeness: str, since: datetime) -> str | None:
-        """Return the latest act of this likeness that was refused since then, None when there is none."""
+    def refused_before(
+        self, *, proposal: Proposal, action_type: ActionType | None, since: datetime
+    ) -> str | None:
+        """Return the latest act refused since then that looks the same, None when there is none."""
+
+    def without_waiting(self) -> Past:
+        """Return the same past for an answer that nothing rests on: it waits for nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +101,6 @@ class Proposal:
     subject: str | None = None
     conversation_id: str = ""
     context: JsonValue = None
-    likeness: str = ""
     past: Past | None = None
 
 
@@ -96,6 +112,7 @@ class Outlook:
     action_type: ActionType | None
     policy_version: PolicyVersion | None
     cluster_key: str
+    facts: Facts | None = None
 
     @property
     def trigger(self) -> Trigger | None:
@@ -113,7 +130,7 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
     """
     outlook = evaluate(proposal=proposal, now=now)
     found = outlook.evaluation
-    return GateCheck.objects.create(
+    kept = GateCheck.objects.create(
         public_id=ids.new("chk"),
         action_id=proposal.action_id,
         action_type_name=proposal.action_type_name,
@@ -139,25 +156,61 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
         history=dict(found.history),
         evaluated_at=now,
     )
+    if outlook.facts is not None:
+        shadow.record(
+            action_id=proposal.action_id,
+            facts=outlook.facts,
+            agent=proposal.agent,
+            live=found,
+            facts_under=facts_under(proposal=proposal, outlook=outlook, now=now),
+            now=now,
+        )
+    return kept
+
+
+def facts_under(*, proposal: Proposal, outlook: Outlook, now: datetime) -> shadow.FactsUnder:
+    """Return what gives the facts of an outlook as another version of the policy needs them.
+
+    Nothing rests on such an answer, so that it waits for no other action with the same past.
+    """
+    quiet = replace(proposal, past=proposal.past.without_waiting() if proposal.past is not None else None)
+
+    def under(version: PolicyVersion, document: PolicyDocument) -> Facts:
+        assert outlook.facts is not None
+        return replace(
+            outlook.facts,
+            policy=document,
+            policy_version=version.number,
+            history=_history(quiet, document, now),
+            denied_before=_denied_before(quiet, outlook.action_type, document, now),
+        )
+
+    return under
 
 
 def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
     """Answer the proposal without keeping anything. Its draws are those that ``check`` would make."""
     action_type: ActionType | None = None
     policy_version: PolicyVersion | None = None
+    facts: Facts | None = None
     key = ""
     try:
         action_type, policy_version = _in_force(proposal.action_type_name)
         if action_type is not None:
             key = cluster_key(action_type, proposal.arguments)
-        evaluation = ask_engine(_facts(proposal, action_type, policy_version, now))
+        facts = _facts(proposal, action_type, policy_version, now)
+        evaluation = ask_engine(facts)
     except DatabaseError:
         raise
     except Exception as error:  # whatever it is, it must hold the action
         logger.exception("The gate failed on %s and holds it.", proposal.action_id)
         evaluation = _held_for(error, action_type)
     return Outlook(
-        evaluation=evaluation, action_type=action_type, policy_version=policy_version, cluster_key=key
+        evaluation=evaluation,
+        action_type=action_type,
+        policy_version=policy_version,
+        cluster_key=key,
+        facts=facts,
     )
 
 
@@ -192,18 +245,6 @@ def cluster_key(action_type: ActionType, arguments: JsonValue) -> str:
     if len(text) <= _LONGEST_CLUSTER_KEY:
         return text
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def reason_document(reason: Reason) -> dict[str, JsonValue]:
-    """Return a reason as it is stored and shown to agents."""
-    return {
-        "code": reason.code,
-        "trigger": reason.trigger.value,
-        "title": reason.title,
-        "detail": reason.detail,
-        "rule": reason.rule,
-        "strictness": reason.strictness.value,
-    }
 
 
 def _in_force(name: str) -> tuple[ActionType | None, PolicyVersion | None]:
@@ -254,7 +295,7 @@ def _facts(
         platform_facts=stated if isinstance(stated, dict) else {},
         now=now,
         history=_history(proposal, document, now) if document is not None else {},
-        denied_before=_denied_before(proposal, document, now) if document is not None else None,
+        denied_before=_denied_before(proposal, action_type, document, now) if document is not None else None,
         context=proposal.context,
     )
 
@@ -276,11 +317,13 @@ def _history(proposal: Proposal, document: PolicyDocument, now: datetime) -> dic
     }
 
 
-def _denied_before(proposal: Proposal, document: PolicyDocument, now: datetime) -> str | None:
-    memory = document.denial_memory_seconds
-    if proposal.past is None or not proposal.likeness or not memory:
+def _denied_before(
+    proposal: Proposal, action_type: ActionType | None, document: PolicyDocument, now: datetime
+) -> str | None:
+    if proposal.past is None or not document.denial_memory_seconds:
         return None
-    return proposal.past.refused_before(likeness=proposal.likeness, since=now - timedelta(seconds=memory))
+    since = now - timedelta(seconds=document.denial_memory_seconds)
+    return proposal.past.refused_before(proposal=proposal, action_type=action_type, since=since)
 
 
 def _action_type_facts(action_type: ActionType) -> ActionTypeFacts:

@@ -35,7 +35,7 @@ class ActionRequest(models.Model):
     digest = models.CharField(max_length=71)
     final_arguments_canonical = models.BinaryField(null=True)
     final_digest = models.CharField(max_length=71, blank=True)
-    # What stays equal under cosmetic changes (reviews.services.likeness), to know a refused act again.
+    # What stays equal under cosmetic changes (reviews.selectors.likeness), to know a refused act again.
     likeness = models.CharField(max_length=71, blank=True, default="")
 
     environment = models.CharField(max_length=40)

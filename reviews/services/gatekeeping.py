@@ -14,6 +14,7 @@ from policies.selectors.policies import live_document
 from policies.services.gate import Proposal
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import DEFAULT_QUEUE, ActionRequest, Queue, ReviewItem
+from reviews.selectors.history import History
 from reviews.services import wakeups
 
 # What holds where no policy says otherwise: an unknown action type, or one without a published policy.
@@ -29,7 +30,10 @@ def document_of(check: GateCheck) -> PolicyDocument:
 
 
 def proposal_of(action: ActionRequest, *, arguments: JsonValue) -> Proposal:
-    """Return the action as the gate sees it, with other arguments where a person edited them."""
+    """Return the action as the gate sees it, with other arguments where a person edited them.
+
+    Its past ends before it: it is judged again on its own place in the row.
+    """
     return Proposal(
         action_id=action.public_id,
         agent=action.agent,
@@ -39,10 +43,12 @@ def proposal_of(action: ActionRequest, *, arguments: JsonValue) -> Proposal:
         mode=action.mode,
         confidence=action.confidence,
         judge_score=action.judge_score,
+        sample_agreement=action.sample_agreement,
         environment=action.environment,
         subject=action.subject,
         conversation_id=action.conversation_id,
         context=action.context.context,
+        past=History(before=action.pk, waits=False),
     )
 
 
