@@ -9,7 +9,7 @@ from typing import Final
 from django.db.models import Count, Max, Min
 
 from hitl_site.lib import pagination
-from policies.choices import PolicyState, Verdict
+from policies.choices import Verdict
 from policies.models import GateCheck, PolicyVersion, ShadowCheck
 
 PAGE: Final = 50
@@ -66,15 +66,6 @@ class Contrasts:
     items: tuple[Contrast, ...]
     next_cursor: str | None
     previous_cursor: str | None
-
-
-def in_shadow(action_type_name: str) -> PolicyVersion | None:
-    """Return the version in shadow of a type by name: one look into an index, for the gate."""
-    return (
-        PolicyVersion.objects.filter(state=PolicyState.SHADOW, action_type__name=action_type_name)
-        .select_related("action_type")
-        .first()
-    )
 
 
 def summary(version: PolicyVersion) -> Summary:

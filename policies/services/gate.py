@@ -113,6 +113,7 @@ class Outlook:
     policy_version: PolicyVersion | None
     cluster_key: str
     facts: Facts | None = None
+    in_shadow: PolicyVersion | None = None
 
     @property
     def trigger(self) -> Trigger | None:
@@ -156,8 +157,9 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
         history=dict(found.history),
         evaluated_at=now,
     )
-    if outlook.facts is not None:
+    if outlook.facts is not None and outlook.in_shadow is not None:
         shadow.record(
+            version=outlook.in_shadow,
             action_id=proposal.action_id,
             facts=outlook.facts,
             agent=proposal.agent,
@@ -193,9 +195,10 @@ def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
     action_type: ActionType | None = None
     policy_version: PolicyVersion | None = None
     facts: Facts | None = None
+    in_shadow: PolicyVersion | None = None
     key = ""
     try:
-        action_type, policy_version = _in_force(proposal.action_type_name)
+        action_type, policy_version, in_shadow = _in_force(proposal.action_type_name)
         if action_type is not None:
             key = cluster_key(action_type, proposal.arguments)
         facts = _facts(proposal, action_type, policy_version, now)
@@ -211,6 +214,7 @@ def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
         policy_version=policy_version,
         cluster_key=key,
         facts=facts,
+        in_shadow=in_shadow,
     )
 
 
@@ -221,7 +225,7 @@ def recheck(
     previous = Verdict(str(previous_verdict))
     action_type: ActionType | None = None
     try:
-        action_type, policy_version = _in_force(proposal.action_type_name)
+        action_type, policy_version, _ = _in_force(proposal.action_type_name)
         return reevaluate(previous, _facts(proposal, action_type, policy_version, now))
     except DatabaseError:
         raise
@@ -247,12 +251,16 @@ def cluster_key(action_type: ActionType, arguments: JsonValue) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _in_force(name: str) -> tuple[ActionType | None, PolicyVersion | None]:
-    """Return the declared type of this name and its policy in force: one query where there are both."""
-    version = policy_selectors.in_force(name)
+def _in_force(name: str) -> tuple[ActionType | None, PolicyVersion | None, PolicyVersion | None]:
+    """Return the declared type of this name, its policy in force, and the one in shadow.
+
+    One query where there is any version of these; what never had one takes a second.
+    """
+    live, in_shadow = policy_selectors.in_force_and_shadow(name)
+    version = live or in_shadow
     if version is not None:
-        return version.action_type, version
-    return action_types.by_name(name), None
+        return version.action_type, live, in_shadow
+    return action_types.by_name(name), None, None
 
 
 def _facts(
