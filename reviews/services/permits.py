@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from pydantic import JsonValue
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, rows
 from policies.choices import AgentState, PolicyState
 from policies.engine.facts import Verdict
-from policies.models import Agent, PolicyVersion
+from policies.models import Agent, LedgerEntry, LedgerPayload, PolicyVersion
 from policies.services import gate, kill_switch, ledger
 from reviews.choices import PermitBasis
 from reviews.models import ActionRequest, Decision, Execution, Permit
@@ -43,6 +43,7 @@ __all__ = [
     "UnknownExecution",
     "UnknownPermit",
     "consume",
+    "draw_up",
     "heartbeat",
     "issue",
     "report_outcome",
@@ -102,8 +103,26 @@ class Consumed:
     arguments: Arguments
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnUp:
+    """A permit that is not written yet, with what the ledger will say of it."""
+
+    permit: Permit
+    entry: LedgerEntry
+    said: LedgerPayload
+
+
 def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | None, now: datetime) -> Permit:
     """Issue the permit for what was decided on ``action``; the database refuses any other digest."""
+    drawn = draw_up(action=action, basis=basis, decision=decision, now=now)
+    rows.insert(drawn.permit, drawn.entry, drawn.said)
+    return drawn.permit
+
+
+def draw_up(
+    *, action: ActionRequest, basis: PermitBasis, decision: Decision | None, now: datetime
+) -> DrawnUp:
+    """Return the permit for a caller who writes it together with the action, in one statement."""
     check = action.gate_check
     permit_id = ids.new("prm")
     declared = binding.declared_binding(action.action_type)
@@ -129,7 +148,7 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
             "approvals": check.approvals_required if decision else 0,
         },
     }
-    permit = Permit.objects.create(
+    permit = Permit(
         public_id=permit_id,
         action=action,
         agent=action.agent,
@@ -145,7 +164,7 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
         issued_at=now,
         expires_at=expires_at,
     )
-    ledger.record(
+    entry, said = ledger.drawn_up(
         actor=ledger.Actor.system(),
         verb="permit.issued",
         object_kind="permit",
@@ -159,7 +178,7 @@ def issue(*, action: ActionRequest, basis: PermitBasis, decision: Decision | Non
         },
         now=now,
     )
-    return permit
+    return DrawnUp(permit=permit, entry=entry, said=said)
 
 
 def consume(

@@ -10,7 +10,7 @@ from policies.services.ledger.digests import GENESIS_HASH, link_hash
 from policies.services.ledger.linking import SEQUENCER_LOCK, link_entries
 from policies.services.ledger.reading import LinkedEntry, advance, read
 from policies.services.ledger.verification import Verification, problems_of, verify
-from policies.services.ledger.writing import Actor, NotInTransaction, erase_payload, record
+from policies.services.ledger.writing import Actor, NotInTransaction, drawn_up, erase_payload, record
 
 __all__ = [
     "GENESIS_HASH",
@@ -20,6 +20,7 @@ __all__ = [
     "NotInTransaction",
     "Verification",
     "advance",
+    "drawn_up",
     "erase_payload",
     "link_entries",
     "link_hash",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.db import connection, transaction
 
+from hitl_site.lib import rows
 from hitl_site.lib.http import current_request_id
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import ActorKind
@@ -51,25 +51,6 @@ class Actor:
         return Actor(ActorKind.SYSTEM, "", name)
 
 
-# Entry and payload in one statement: every act of the product passes here, and waits for it.
-_WRITE: Final = """
-    WITH entry AS (
-        INSERT INTO policies_ledgerentry (
-            transaction_id, actor_kind, actor_id, actor_name, verb, object_kind, object_id, action_id,
-            request_id, payload_digest, occurred_at
-        )
-        VALUES (
-            pg_current_xact_id(), %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(verb)s, %(object_kind)s,
-            %(object_id)s, %(action_id)s, %(request_id)s, %(payload_digest)s, %(occurred_at)s
-        )
-        RETURNING id
-    )
-    INSERT INTO policies_ledgerpayload (entry_id, salt, body)
-    SELECT id, %(salt)s, %(body)s::jsonb FROM entry
-    RETURNING entry_id
-"""
-
-
 def record(
     *,
     actor: Actor,
@@ -85,24 +66,45 @@ def record(
     Raises ``NotInTransaction`` outside of one.
     """
     require_transaction()
+    entry, said = drawn_up(
+        actor=actor,
+        verb=verb,
+        object_kind=object_kind,
+        object_id=object_id,
+        now=now,
+        payload=payload,
+        action_id=action_id,
+    )
+    rows.insert(entry, said)
+    return entry
+
+
+def drawn_up(
+    *,
+    actor: Actor,
+    verb: str,
+    object_kind: str,
+    object_id: str,
+    now: datetime,
+    payload: Mapping[str, JsonValue] | None = None,
+    action_id: str = "",
+) -> tuple[LedgerEntry, LedgerPayload]:
+    """Return one fact as rows not written yet, for a caller who writes them with the change itself."""
     body: dict[str, JsonValue] = dict(payload or {})
     salt = secrets.token_bytes(32)
-    written: dict[str, Any] = {
-        "actor_kind": actor.kind,
-        "actor_id": actor.id,
-        "actor_name": actor.name,
-        "verb": verb,
-        "object_kind": object_kind,
-        "object_id": object_id,
-        "action_id": action_id,
-        "request_id": current_request_id(),
-        "payload_digest": payload_digest(salt, body),
-        "occurred_at": now,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE, {**written, "salt": salt, "body": json.dumps(body)})
-        (number,) = cursor.fetchone()
-    return LedgerEntry(pk=number, **written)
+    entry = LedgerEntry(
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        verb=verb,
+        object_kind=object_kind,
+        object_id=object_id,
+        action_id=action_id,
+        request_id=current_request_id(),
+        payload_digest=payload_digest(salt, body),
+        occurred_at=now,
+    )
+    return entry, LedgerPayload(entry=entry, salt=salt, body=body)
 
 
 def erase_payload(*, entry: LedgerEntry, actor: Actor, reason: str, now: datetime) -> None:
