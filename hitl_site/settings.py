@@ -28,6 +28,7 @@ PSEUDONYM_SECRET = secrets.derive(SECRET_KEY, "pseudonym")
 PERMIT_KEY_DIR = env.path("HANDRAIL_PERMIT_KEYS", HANDRAIL_HOME / "secrets" / "permit-keys")
 PERMIT_ISSUER = env.text("HANDRAIL_ISSUER", "handrail")
 PERMIT_AUDIENCE = env.text("HANDRAIL_AUDIENCE", "handrail-executor")
+CHECKPOINT_KEY_DIR = env.path("HANDRAIL_CHECKPOINT_KEYS", HANDRAIL_HOME / "secrets" / "checkpoint-keys")
 EXPORT_DIR = env.path("HANDRAIL_EXPORTS", HANDRAIL_HOME / "exports")
 REVEAL_REVIEWERS = env.flag("HANDRAIL_REVEAL_REVIEWERS", False)
 
@@ -36,6 +37,11 @@ ALLOWED_HOSTS = env.listing(
     "HANDRAIL_ALLOWED_HOSTS",
     ["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"],
 )
+# The name under which checkpoints of the ledger are signed: changing it makes older ones another log's.
+LEDGER_ORIGIN = env.text("HANDRAIL_LEDGER_ORIGIN", f"{urlsplit(PUBLIC_URL).hostname or 'localhost'}/handrail")
+CHECKPOINT_FILE = env.path("HANDRAIL_CHECKPOINTS", HANDRAIL_HOME / "checkpoints.txt")
+CHECKPOINT_ENTRIES = env.integer("HANDRAIL_CHECKPOINT_ENTRIES", 1000, minimum=1, maximum=1_000_000)
+CHECKPOINT_SECONDS = env.integer("HANDRAIL_CHECKPOINT_SECONDS", 60, minimum=1, maximum=86_400)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
 
 
@@ -204,6 +210,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-ingest": {"task": "reviews.sweep_ingest", "schedule": 2.0, "options": {"expires": 10}},
     "link-ledger": {"task": "policies.link_ledger", "schedule": 2.0, "options": {"expires": 10}},
     "label-cases": {"task": "datasets.label_cases", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-verifications": {
+        "task": "policies.sweep_verifications",
+        "schedule": 5.0,
+        "options": {"expires": 20},
+    },
     "sweep-exports": {"task": "datasets.sweep_exports", "schedule": 5.0, "options": {"expires": 20}},
 }
 
@@ -225,3 +236,6 @@ WAIT_SLOTS = env.integer("HANDRAIL_WAIT_SLOTS", 8, minimum=0, maximum=64)
 LIFT_NEEDS_SECOND = env.text("HANDRAIL_LIFT_NEEDS_SECOND", "everything")
 if LIFT_NEEDS_SECOND not in {"everything", "always", "never"}:
     raise ImproperlyConfigured("HANDRAIL_LIFT_NEEDS_SECOND is everything, always or never.")
+# For every agent whose page says nothing else: requests a minute, and actions that wait for a person.
+RATE_PER_MINUTE = env.integer("HANDRAIL_RATE_PER_MINUTE", 60_000, minimum=1, maximum=10_000_000)
+MAX_PENDING = env.integer("HANDRAIL_MAX_PENDING", 5_000, minimum=1, maximum=1_000_000)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.resolvers import URLPattern, URLResolver
 
-from policies.views import action_types, agents, autonomy, ledger, policies, publications, stops, versions
+from policies.views import (
+    action_types,
+    agents,
+    autonomy,
+    checkpoints,
+    ledger,
+    policies,
+    publications,
+    stops,
+    versions,
+)
 
 # Pages of our own under /policies/, which an action type might be called.
 _TAKEN = frozenset({"publications", "try"})
@@ -86,4 +96,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stop/", stops.index, name="stop"),
     path("stop/<str:stop_id>/lift/", stops.lift, name="lift"),
     path("audit/", ledger.index, name="ledger"),
+    path(".well-known/handrail-checkpoint", checkpoints.newest, name="checkpoint"),
+    path(".well-known/handrail-checkpoint-keys", checkpoints.keys, name="checkpoint_keys"),
 ]

@@ -36,7 +36,7 @@ def link_entries(*, now: datetime, limit: int = 5000) -> int:
     first. After them the order starts over, and what is linked already is passed over.
     """
     with transaction.atomic():
-        if not _lock_sequencer():
+        if not lock_sequencer():
             return 0
         last = LedgerLink.objects.select_related("entry").order_by("-seq").first()
         entries = _entries_to_link(last, limit)
@@ -54,7 +54,8 @@ def link_entries(*, now: datetime, limit: int = 5000) -> int:
         return len(links)
 
 
-def _lock_sequencer() -> bool:
+def lock_sequencer() -> bool:
+    """Take the lock of the one sequencer until the transaction ends, or say that another has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SEQUENCER_LOCK])
         return bool(cursor.fetchone()[0])

@@ -26,14 +26,21 @@ class Verification:
         return self.first_bad_seq is None
 
 
-def verify(*, progress: Callable[[int], None] | None = None) -> Verification:
+def verify(
+    *,
+    progress: Callable[[int], None] | None = None,
+    after_seq: int = 0,
+    after_hash: str = GENESIS_HASH,
+    limit: int | None = None,
+) -> Verification:
     """Recompute the whole chain in constant memory and name the first link that does not hold.
 
-    ``progress`` is called with the number of links that hold so far, every thousand links. What was cut off
-    at the end of the chain cannot be seen from within: compare ``last_hash`` with one published elsewhere.
+    ``progress`` is called with the number of links that hold so far, every thousand links. ``after_seq`` and
+    ``after_hash`` go on behind a link that holds, for at most ``limit`` links: a long run in steps. What was
+    cut off at the end of the chain cannot be seen from within: that is what checkpoints are for.
     """
-    verified, previous_hash = 0, GENESIS_HASH
-    for link, payload in _chain():
+    verified, previous_hash = after_seq, after_hash
+    for link, payload in _chain(after_seq, limit):
         problem = _problem_of(link, payload, expected_seq=verified + 1, previous_hash=previous_hash)
         if problem:
             # A missing link is named by its own number, not by that of the one found in its place.
@@ -64,8 +71,9 @@ def problems_of(links: Iterable[LedgerLink]) -> dict[int, str]:
     return found
 
 
-def _chain() -> Iterator[tuple[LedgerLink, LedgerPayload | None]]:
+def _chain(after_seq: int, limit: int | None) -> Iterator[tuple[LedgerLink, LedgerPayload | None]]:
     links = LedgerLink.objects.select_related("entry", "entry__payload").order_by("seq")
+    links = links.filter(seq__gt=after_seq)[:limit]
     # Inside a transaction the server-side cursor streams; outside it would first copy all (WITH HOLD).
     with transaction.atomic():
         for link in links.iterator(chunk_size=1000):
