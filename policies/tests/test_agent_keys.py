@@ -13,6 +13,7 @@ from django.conf import settings
 
 from policies.models import Agent, AgentKey, LedgerEntry
 from policies.services import agents
+from policies.services.agents import keys
 from policies.tests.base import NOON, SYSTEM, recorded
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def test_a_key_with_another_secret_and_a_right_checksum_is_unknown(clerk: Agent)
     _, token = make_key(clerk)
     _, other = make_key(clerk)
     forged = "_".join(["hr", "live", token.split("_")[2], other.split("_")[3]])
-    forged = f"{forged}_{agents._checksum(forged)}"
+    forged = f"{forged}_{keys._checksum(forged)}"
     with pytest.raises(agents.UnknownKey):
         agents.authenticate(token=forged, now=NOON)
 

@@ -1,0 +1,68 @@
+"""Agents, their versions, and the keys they sign in with.
+
+``registry`` keeps the agents themselves, ``versions`` what each was seen to be, ``keys`` how they sign in.
+"""
+
+from policies.services.agents.keys import (
+    LONGEST_OVERLAP,
+    KeyReplaced,
+    UnableToCreateKey,
+    UnknownKey,
+    WrongAddress,
+    authenticate,
+    create_key,
+    revoke_key,
+    rotate_key,
+)
+from policies.services.agents.registry import (
+    MAX_NAME,
+    AgentRetired,
+    InvalidLimits,
+    Limits,
+    NameTaken,
+    UnableToCreateAgent,
+    change_agent,
+    create_agent,
+    pause_agent,
+    resume_agent,
+    retire_agent,
+)
+from policies.services.agents.versions import (
+    MAX_LABEL,
+    UNVERSIONED,
+    InvalidVersion,
+    VersionClaim,
+    known_version,
+    see_version,
+    version_label,
+)
+
+__all__ = [
+    "LONGEST_OVERLAP",
+    "MAX_LABEL",
+    "MAX_NAME",
+    "UNVERSIONED",
+    "AgentRetired",
+    "InvalidLimits",
+    "InvalidVersion",
+    "KeyReplaced",
+    "Limits",
+    "NameTaken",
+    "UnableToCreateAgent",
+    "UnableToCreateKey",
+    "UnknownKey",
+    "VersionClaim",
+    "WrongAddress",
+    "authenticate",
+    "change_agent",
+    "create_agent",
+    "create_key",
+    "known_version",
+    "pause_agent",
+    "resume_agent",
+    "retire_agent",
+    "revoke_key",
+    "rotate_key",
+    "see_version",
+    "version_label",
+]
