@@ -18,6 +18,12 @@ MAX_LOOP_NESTING = 2
 # The library compiles a pattern each time it is used, which takes as long as this many steps of a loop.
 PATTERN_STEPS = 50
 
+# Looking through a long context for one value takes as long as this many steps of a loop.
+PROVENANCE_STEPS = 250
+
+# Where a value comes from; each takes the one value (policies.engine.provenance).
+PROVENANCE = frozenset({"said_by_user", "seen_in_tools", "unseen"})
+
 # `map` is left out: chained with `+` or list literals it doubles a list at every step, and every condition
 # that yields a bool can be written with these four.
 LOOPS = frozenset({"all", "exists", "exists_one", "filter"})
@@ -71,12 +77,17 @@ class Profile:
     additions: int
     widest: int
     patterns_in_loops: bool
+    provenance_in_loops: bool
 
     def steps(self, longest: int) -> int:
         """Return an upper bound of loop steps over a document whose longest list has `longest` members."""
         # Adding lists lengthens what is walked, by at most the number of additions plus one.
         walked = max(longest, self.widest, 1) * (self.additions + 1)
-        weight = PATTERN_STEPS if self.patterns_in_loops else 1
+        weight = max(
+            1,
+            PATTERN_STEPS if self.patterns_in_loops else 1,
+            PROVENANCE_STEPS if self.provenance_in_loops else 1,
+        )
         return int(walked**self.loop_nesting) * weight
 
 
@@ -111,6 +122,7 @@ def profile(source: str, *, variables: Mapping[str, frozenset[str] | None]) -> P
         additions=sum(token.text == "+" for token in tokens),
         widest=1 + sum(token.text == "," for token in tokens),
         patterns_in_loops=scan.patterns_in_loops,
+        provenance_in_loops=scan.provenance_in_loops,
     )
 
 
@@ -124,6 +136,7 @@ class _Scan:
         self.deepest_loop = 0
         self.loops = 0
         self.patterns_in_loops = False
+        self.provenance_in_loops = False
         self._open: list[tuple[str, bool]] = []
 
     def run(self) -> None:
@@ -156,6 +169,9 @@ class _Scan:
         if called == "matches":
             self._check_pattern(index)
             self.patterns_in_loops = self.patterns_in_loops or self._loops_open() > 0
+        if called in PROVENANCE:
+            self._check_question(index)
+            self.provenance_in_loops = self.provenance_in_loops or self._loops_open() > 0
         self._open.append((token.text, is_loop))
         depth = self._loops_open()
         self.deepest_loop = max(self.deepest_loop, depth)
@@ -172,6 +188,21 @@ class _Scan:
         if self._kind(index + 1) != "string" or self._text(index + 2) != ")":
             offset = self.tokens[index].offset + 1
             raise fail_at(self.source, offset, "matches takes one pattern, written out as a text")
+
+    def _check_question(self, index: int) -> None:
+        name = self.tokens[index - 1]
+        depth, empty, several = 0, True, False
+        for token in self.tokens[index:]:
+            if token.kind == "mark" and token.text in _OPENING:
+                depth += 1
+            elif token.kind == "mark" and token.text in {")", "]", "}"}:
+                depth -= 1
+                if depth == 0:
+                    break
+            several = several or (depth == 1 and token.text == ",")
+            empty = empty and (depth, token.text) == (1, "(")
+        if empty or several or self._text(index - 2) == ".":
+            raise fail_at(self.source, name.offset, f"{name.text} takes one value: {name.text}(args.x)")
 
     def _loops_open(self) -> int:
         return sum(is_loop for _, is_loop in self._open)

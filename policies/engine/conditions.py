@@ -15,7 +15,15 @@ from types import MappingProxyType
 
 import cel
 
-from policies.engine.condition_source import InvalidCondition, Profile, fail_at, offset_of_name, profile
+from policies.engine.condition_source import (
+    PROVENANCE,
+    InvalidCondition,
+    Profile,
+    fail_at,
+    offset_of_name,
+    profile,
+)
+from policies.engine.provenance import Provenance
 
 __all__ = [
     "VARIABLES",
@@ -53,6 +61,7 @@ _METHODS = frozenset({"contains", "startsWith", "endsWith", "matches"})
 _FUNCTIONS = (
     frozenset({"size", "string", "int", "uint", "double", "bytes", "duration", "timestamp", "type", "dyn"})
     | _METHODS
+    | PROVENANCE
     | frozenset(
         {
             "getFullYear",
@@ -70,6 +79,7 @@ _FUNCTIONS = (
 )
 _TYPES = frozenset({"int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type", "type"})
 _PARSE_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)")
+_UNKNOWN_PROVENANCE = re.compile(r"UnknownProvenance: ([^.]*)")
 _CALL = re.compile(r"\A[A-Za-z]")
 
 
@@ -85,10 +95,17 @@ class Values:
     longest: int
 
 
-def prepare(variables: Mapping[str, object], *, longest: int) -> Values:
-    """Return the values ready for conditions, or raise `ConditionFailed`. This is the dear part of a run."""
+def prepare(variables: Mapping[str, object], *, longest: int, provenance: Provenance | None = None) -> Values:
+    """Return the values ready for conditions, or raise `ConditionFailed`. This is the dear part of a run.
+
+    `provenance` answers where values come from; without it a condition that asks gives no answer.
+    """
     try:
-        return Values(context=cel.Context(dict(variables)), longest=longest)
+        context = cel.Context(dict(variables))
+        if provenance is not None:
+            for name in PROVENANCE:
+                context.add_function(name, getattr(provenance, name))
+        return Values(context=context, longest=longest)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
@@ -104,6 +121,7 @@ class Condition:
     profile: Profile
     uses: frozenset[str]
     measures: frozenset[str] = frozenset()
+    asks_provenance: bool = False
 
     def check_measures(self, declared: frozenset[str]) -> None:
         """Raise `InvalidCondition` at the first measure that is not among those declared."""
@@ -146,8 +164,9 @@ def compile_condition(source: str) -> Condition:
         profile=known,
         uses=names & VARIABLES.keys(),
         measures=frozenset(_measures_read(source, known)),
+        asks_provenance=not PROVENANCE.isdisjoint(program.functions()),
     )
-    if not names:
+    if not names and not condition.asks_provenance:
         _check_constant(condition)
     _check_patterns(source, known)
     return condition
@@ -218,4 +237,7 @@ def _plain(error: BaseException) -> str:
         return "a number became too large"
     if isinstance(error, TypeError):
         return "two values of different kinds cannot be compared or combined"
+    unknown = _UNKNOWN_PROVENANCE.search(str(error))
+    if unknown is not None:
+        return unknown[1]
     return "it could not be worked out (" + str(error).split("\n")[0].split(". ")[0][:120] + ")"

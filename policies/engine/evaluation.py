@@ -27,6 +27,7 @@ from policies.engine.facts import (
 )
 from policies.engine.measures import Unmeasured
 from policies.engine.policy import PolicyDocument
+from policies.engine.provenance import Provenance
 from policies.engine.scores import Scored, is_number, judge_score, probability
 
 _ROUTES = {Verdict.ALLOW: Route.ALONE, Verdict.REVIEW: Route.HELD, Verdict.DENY: Route.DENIED}
@@ -267,8 +268,11 @@ def _rule_holds(
     version = facts.policy_version
     conditions = [compile_condition(rule.when) for rule in policy.rules]
     used = frozenset[str]().union(*(condition.uses for condition in conditions))
+    # Only where a rule asks: reading the context is dear.
+    asked = any(condition.asks_provenance for condition in conditions)
+    provenance = Provenance(facts.context) if asked else None
     try:
-        values = prepare({name: variables[name] for name in used}, longest=longest)
+        values = prepare({name: variables[name] for name in used}, longest=longest, provenance=provenance)
     except ConditionFailed as failure:
         yield from (explanation.rule_error(rule, version, str(failure)) for rule in policy.rules)
         return
