@@ -1,7 +1,8 @@
 """The gate: the point of control. It loads facts, asks the pure engine, and keeps the answer.
 
-One query a table: the action type, its policy in force, the agent version's grant, the stops. Whatever fails
-on the way, short of the database itself, holds the action for a person: there is no path from an error to an
+One statement asks for all that is known of the agent, the action type and its policy, the level granted and
+the stops (``policies.selectors.standing``); the past is asked where the policy looks back. Whatever fails on
+the way, short of the database itself, holds the action for a person: there is no path from an error to an
 allow. Without a database nothing is answered at all, which the client takes as "do not run".
 """
 
@@ -18,7 +19,7 @@ from typing import Final, Protocol, cast
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, rows
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from policies import choices
@@ -41,8 +42,9 @@ from policies.engine.measures import Measure, Unmeasured, measured, own_share
 from policies.engine.policy import PolicyDocument
 from policies.engine.sampling import audit_draw
 from policies.models import ActionType, Agent, AgentVersion, GateCheck, PolicyVersion
-from policies.selectors import action_types, autonomy
 from policies.selectors import policies as policy_selectors
+from policies.selectors.standing import Standing
+from policies.selectors.standing import load as load_standing
 from policies.services import shadow
 from policies.services.kill_switch import stopped
 from policies.services.reasons import reason_document
@@ -55,6 +57,7 @@ __all__ = [
     "cluster_key",
     "evaluate",
     "facts_under",
+    "judge",
     "recheck",
     "stopped",
 ]
@@ -129,9 +132,20 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
     Never an allow by mistake: an error is a stored review with the reason ``gate_error``. Errors of the
     database pass through, for then nothing can be stored and nothing may run.
     """
-    outlook = evaluate(proposal=proposal, now=now)
+    answer = judge(proposal=proposal, now=now)
+    rows.insert(answer)
+    return answer
+
+
+def judge(*, proposal: Proposal, now: datetime, standing: Standing | None = None) -> GateCheck:
+    """Return what ``check`` keeps, for a caller who writes it together with the action.
+
+    ``standing`` is what the caller has read in this very transaction; without it the gate reads by itself.
+    What the version in shadow says is kept right away.
+    """
+    outlook = evaluate(proposal=proposal, now=now, standing=standing)
     found = outlook.evaluation
-    kept = GateCheck.objects.create(
+    answer = GateCheck(
         public_id=ids.new("chk"),
         action_id=proposal.action_id,
         action_type_name=proposal.action_type_name,
@@ -167,7 +181,7 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
             facts_under=facts_under(proposal=proposal, outlook=outlook, now=now),
             now=now,
         )
-    return kept
+    return answer
 
 
 def facts_under(*, proposal: Proposal, outlook: Outlook, now: datetime) -> shadow.FactsUnder:
@@ -190,7 +204,7 @@ def facts_under(*, proposal: Proposal, outlook: Outlook, now: datetime) -> shado
     return under
 
 
-def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
+def evaluate(*, proposal: Proposal, now: datetime, standing: Standing | None = None) -> Outlook:
     """Answer the proposal without keeping anything. Its draws are those that ``check`` would make."""
     action_type: ActionType | None = None
     policy_version: PolicyVersion | None = None
@@ -198,10 +212,12 @@ def evaluate(*, proposal: Proposal, now: datetime) -> Outlook:
     in_shadow: PolicyVersion | None = None
     key = ""
     try:
-        action_type, policy_version, in_shadow = _in_force(proposal.action_type_name)
+        standing = standing if standing is not None else _standing(proposal, now)
+        action_type, policy_version = standing.action_type, standing.policy_version
+        in_shadow = standing.shadow_version
         if action_type is not None:
             key = cluster_key(action_type, proposal.arguments)
-        facts = _facts(proposal, action_type, policy_version, now)
+        facts = _facts(proposal, standing, now)
         evaluation = ask_engine(facts)
     except DatabaseError:
         raise
@@ -225,8 +241,9 @@ def recheck(
     previous = Verdict(str(previous_verdict))
     action_type: ActionType | None = None
     try:
-        action_type, policy_version, _ = _in_force(proposal.action_type_name)
-        return reevaluate(previous, _facts(proposal, action_type, policy_version, now))
+        standing = _standing(proposal, now)
+        action_type = standing.action_type
+        return reevaluate(previous, _facts(proposal, standing, now))
     except DatabaseError:
         raise
     except Exception as error:  # as in evaluate
@@ -251,27 +268,22 @@ def cluster_key(action_type: ActionType, arguments: JsonValue) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _in_force(name: str) -> tuple[ActionType | None, PolicyVersion | None, PolicyVersion | None]:
-    """Return the declared type of this name, its policy in force, and the one in shadow.
-
-    One query where there is any version of these; what never had one takes a second.
-    """
-    live, in_shadow = policy_selectors.in_force_and_shadow(name)
-    version = live or in_shadow
-    if version is not None:
-        return version.action_type, live, in_shadow
-    return action_types.by_name(name), None, None
+def _standing(proposal: Proposal, now: datetime) -> Standing:
+    return load_standing(
+        agent=proposal.agent,
+        version=proposal.agent_version,
+        action_type_name=proposal.action_type_name,
+        now=now,
+    )
 
 
-def _facts(
-    proposal: Proposal, action_type: ActionType | None, policy_version: PolicyVersion | None, now: datetime
-) -> Facts:
+def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
+    action_type, policy_version = standing.action_type, standing.policy_version
     # Nobody has declared it: a person decides every one, and what a person approves may run.
     level = Level.REVIEW_ALL
     if action_type is not None:
         # The cap is the engine's to apply, so that it can say so; here only what was granted counts.
-        grant = autonomy.grant_in_force(proposal.agent_version, action_type, now)
-        level = Level(str(grant.level if grant is not None else action_type.first_contact_level))
+        level = Level(str(standing.granted_level or action_type.first_contact_level))
     document = policy_selectors.live_document(policy_version) if policy_version is not None else None
     context = proposal.context if isinstance(proposal.context, dict) else {}
     messages = context.get("messages")
@@ -286,10 +298,8 @@ def _facts(
         policy_version=policy_version.number if policy_version is not None else None,
         draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "audit"),
         blind_draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "blind"),
-        kill_switch=stopped(
-            agent_id=proposal.agent.pk, action_type_id=action_type.pk if action_type is not None else None
-        ),
-        agent_active=proposal.agent.state == choices.AgentState.ACTIVE,
+        kill_switch=standing.stopped,
+        agent_active=standing.agent_state == choices.AgentState.ACTIVE,
         confidence=proposal.confidence,
         judge_score=proposal.judge_score,
         sample_agreement=proposal.sample_agreement,
