@@ -11,9 +11,10 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --requir
 WITH_SERVERS := $(PY) -m hitl_site.servers --ephemeral --
 WITH_STACK := $(PY) -m hitl_site.servers --stack --
 EVENTS ?= ../shared/data/events_support.jsonl.gz
+INJECTED ?= ../shared/data/events_injection.jsonl.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt-check lint types imports migrations templates fmt lock replay \
+.PHONY: help setup run test check fmt-check lint types imports migrations templates fmt lock replay replay-injection \
 	screenshots bench clean
 
 help: ## list all targets
@@ -62,6 +63,9 @@ lock: ## pin every package anew, with hashes (needs uv, https://docs.astral.sh/u
 
 replay: $(VENV)/.dev ## recorded agent behaviour through a fresh stack, then export and verify; EVENTS=file
 	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" --export "$$HANDRAIL_HOME/replay"'
+
+replay-injection: $(VENV)/.dev ## agents under attack, asked of the gate under three kinds of policy; INJECTED=file
+	@$(WITH_STACK) sh -c '$(PY) manage.py replay_injection "$(INJECTED)" --url "$$HANDRAIL_URL"'
 
 screenshots: $(VENV)/.dev ## the pictures of the README, from a fresh stack with demo data
 	@$(PY) -m tests.chromium

@@ -122,7 +122,7 @@ def survey(records: Iterable[Record]) -> Survey:
 
 def prepare(found: Survey, *, chosen: Collection[int], settings: Settings, now: datetime) -> Prepared:
     """Declare, set policies, make agents with keys and levels, and the reviewers."""
-    operator = _person(OPERATOR, group="ops_admin", now=now)
+    operator = make_operator(now=now)
     wanted = sorted({found.entries[at] for at in chosen})
     types: dict[str, ActionType] = {}
     for name in sorted({action_type for _, _, action_type in wanted}):
@@ -139,6 +139,11 @@ def prepare(found: Survey, *, chosen: Collection[int], settings: Settings, now: 
         _level(versions[agent_name, model], types[action_type], operator, now)
     reviewers = tuple(_reviewer(number, now=now) for number in range(1, settings.reviewers + 1))
     return Prepared(keys=keys, reviewers=reviewers)
+
+
+def make_operator(*, now: datetime) -> User:
+    """Return the account that declares and publishes for a replay; nobody signs in with it."""
+    return _person(OPERATOR, group="ops_admin", now=now)
 
 
 def _key(agent_name: str, operator: User, now: datetime) -> str:
