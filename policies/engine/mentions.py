@@ -71,10 +71,8 @@ class Mentions:
         for start in _places(text, where, in_doubt):
             if start is None:
                 return in_doubt
-            before, after = (
-                where[max(start - 1, 0) : start],
-                where[start + len(text) : start + len(text) + 20],
-            )
+            end = start + len(text)
+            before, after = where[max(start - 2, 0) : start], where[end : end + 20]
             if not _JOINED_BEFORE.search(before) and not _JOINED_AFTER.match(after):
                 return True
         return False
