@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import Min
 
 from policies.choices import ALWAYS_REVIEWED_RISKS, PolicyState, PublicationState, Risk
 from policies.engine.loosening import loosens
@@ -181,24 +180,6 @@ def due(*, now: datetime) -> list[Publication]:
         Publication.objects.select_related("version__action_type", "action_type")
         .filter(state=PublicationState.OPEN, publish_at__lte=now)
         .order_by("publish_at", "id")
-    )
-
-
-def next_due(*, now: datetime) -> datetime | None:
-    """Return when the next publication comes due; those that are due and wait for people are not counted."""
-    found = Publication.objects.filter(state=PublicationState.OPEN, publish_at__gt=now)
-    moment = found.aggregate(next=Min("publish_at"))["next"]
-    assert moment is None or isinstance(moment, datetime)
-    return moment
-
-
-def closed(action_type: ActionType, *, limit: int = 20) -> list[Publication]:
-    """Return what was published or withdrawn, newest first."""
-    return list(
-        Publication.objects.select_related("version")
-        .filter(action_type=action_type)
-        .exclude(state=PublicationState.OPEN)
-        .order_by("-closed_at", "-id")[:limit]
     )
 
 

@@ -9,7 +9,7 @@ the first did.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import DatabaseError, transaction
@@ -37,7 +37,7 @@ __all__ = [
     "NotADraft",
     "NotAllowed",
     "NotWaiting",
-    "TooEarly",
+    "WrongTime",
     "approve",
     "ask",
     "publish_due",
@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+LONGEST_AHEAD: Final = timedelta(days=366)
 _NAME_LENGTH: Final = 200
 _CLOCK: Final = Actor.system("scheduled publication")
 
@@ -62,8 +63,8 @@ class AlreadyCounted(Exception):
     """This person stands for it already, and that is not enough."""
 
 
-class TooEarly(Exception):
-    """The time to publish at lies in the past."""
+class WrongTime(Exception):
+    """The time to publish at lies in the past, or too far ahead."""
 
 
 class DraftInTheWay(Exception):
@@ -82,7 +83,7 @@ def ask(
     """Ask to put a draft, or what is in shadow, in force: now, or at a time. It is, if nobody else is needed.
 
     ``content_sha256`` names the text that the person has read. Raises ``NotADraft``, ``DraftChanged``,
-    ``AlreadyAsked``, ``TooEarly`` and ``NotAllowed``.
+    ``AlreadyAsked``, ``WrongTime`` and ``NotAllowed``.
     """
     with transaction.atomic():
         policies.lock(version.action_type)
@@ -97,7 +98,9 @@ def ask(
                 f"{waiting.asked_by_name} has asked to publish {waiting.version} already. It waits."
             )
         if publish_at is not None and publish_at <= now:
-            raise TooEarly("That time is over: choose a later one, or publish now.")
+            raise WrongTime("That time is over: choose a later one, or publish now.")
+        if publish_at is not None and publish_at > now + LONGEST_AHEAD:
+            raise WrongTime("At most a year ahead.")
         takes = found.requirement(chosen)
         publication = Publication.objects.create(
             public_id=ids.new("pub"),

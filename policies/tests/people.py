@@ -16,6 +16,8 @@ from policies.models import (
     KillSwitch,
     LedgerEntry,
     PolicyVersion,
+    Publication,
+    PublicationApproval,
 )
 from policies.tests.base import make_user
 
@@ -59,6 +61,8 @@ def everything_stored() -> tuple[object, ...]:
     return (
         list(ActionType.objects.order_by("pk").values()),
         list(PolicyVersion.objects.order_by("pk").values()),
+        list(Publication.objects.order_by("pk").values()),
+        list(PublicationApproval.objects.order_by("pk").values()),
         list(Agent.objects.order_by("pk").values()),
         list(AgentKey.objects.order_by("pk").values()),
         list(AutonomyGrant.objects.order_by("pk").values()),

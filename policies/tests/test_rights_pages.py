@@ -10,11 +10,12 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from hitl_site.groups import GROUPS
-from policies.choices import KillSwitchScope
-from policies.models import ActionType, Agent, AgentVersion, PolicyVersion
-from policies.services import agents, kill_switch, policies
-from policies.tests.base import NOON, SYSTEM, trust
+from policies.choices import KillSwitchScope, Risk
+from policies.models import ActionType, Agent, AgentVersion, PolicyVersion, Publication
+from policies.services import action_types, agents, kill_switch, policies, publications
+from policies.tests.base import NOON, SYSTEM, make_policy, trust
 from policies.tests.people import EVERYBODY, browser_of, everything_stored, make_member
+from policies.tests.test_publications import make_admin
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -46,7 +47,13 @@ def places(
     refund: ActionType, refund_policy: PolicyVersion, clerk: Agent, clerk_v1: AgentVersion, alice: User
 ) -> list[Place]:
     """Every address of the app, with something at each that an act would change."""
-    policies.save_draft(action_type=refund, document={"threshold": 0.5}, author=alice, now=NOON)
+    make_policy(refund, alice, threshold=0.85)
+    third = policies.save_draft(action_type=refund, document={"threshold": 0.6}, author=alice, now=NOON)
+    policies.start_shadow(version=third, person=None, content_sha256=third.content_sha256, now=NOON)
+    draft = policies.save_draft(action_type=refund, document={"threshold": 0.5}, author=alice, now=NOON)
+    waiting = _wait_for_approval()
+    text = (("content_sha256", draft.content_sha256),)
+    text_waiting = (("content_sha256", waiting.content_sha256),)
     key, _ = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=NOON)
     grant = trust(clerk_v1, refund, alice)
     stop = kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason="A drill", engaged_by=alice, now=NOON)
@@ -61,6 +68,21 @@ def places(
         Place("action_type_edit", ("refund.issue",), readers=admins, actors=admins, form=(("title", "X"),)),
         Place("policy_edit", ("refund.issue",), readers=admins, actors=admins, form=(("threshold", "1"),)),
         Place("publish", ("refund.issue",), readers=admins, actors=admins, form=reason),
+        Place("publish_version", ("refund.issue", 4), readers=admins, actors=admins, form=reason),
+        Place("shadow", ("refund.issue", 3), readers=managers),
+        Place("shadow_start", ("refund.issue", 4), actors=admins, form=text),
+        Place("shadow_end", ("refund.issue", 3), actors=admins, form=reason),
+        Place("rollback", ("refund.issue", 1), readers=admins, actors=admins, form=reason),
+        Place("retire", ("refund.issue", 2), readers=admins, actors=admins, form=reason),
+        Place("publications", readers=managers),
+        Place("publication", (waiting.public_id,), readers=managers),
+        Place("publication_approve", (waiting.public_id,), actors=admins, form=text_waiting),
+        Place(
+            "publication_withdraw",
+            (waiting.public_id,),
+            actors=admins,
+            form=(("withdraw-reason", "Because"),),
+        ),
         Place("agents", readers=managers),
         Place("agent_new", readers=admins, actors=admins, form=(("name", "newcomer"),)),
         Place("agent", (agent_id,), readers=managers),
@@ -96,6 +118,19 @@ def places(
     ]
 
 
+def _wait_for_approval() -> Publication:
+    """Return a publication of another type that waits for a second person."""
+    note = action_types.declare(name="note.add", title="Note", risk=Risk.HIGH, actor=SYSTEM, now=NOON)
+    version = policies.save_draft(action_type=note, document={"threshold": 0.5}, author=None, now=NOON)
+    return publications.ask(
+        version=version,
+        person=make_admin("asker"),
+        reason="Because",
+        content_sha256=version.content_sha256,
+        now=NOON,
+    )
+
+
 def test_the_list_of_places_is_complete(places: list[Place]) -> None:
     named = {name for name in get_resolver("policies.urls").reverse_dict if isinstance(name, str)}
     assert {place.name for place in places} == named
@@ -129,6 +164,7 @@ def test_an_act_of_somebody_who_may_changes_something(places: list[Place]) -> No
     browser = browser_of(make_member("ops_admin"))
     # These need more than a reason; their own tests have them.
     left = {"action_type_new", "action_type_edit", "policy_edit", "publish", "agent_resume"}
+    left |= {"publish_version", "shadow_start", "shadow_end", "rollback", "retire", "publication_withdraw"}
     for place in places:
         if place.actors is None or place.name in left:
             continue

@@ -30,7 +30,7 @@ REFUSED = (
     acts.NotADraft,
     acts.NotAllowed,
     acts.NotWaiting,
-    acts.TooEarly,
+    acts.WrongTime,
 )
 
 
@@ -139,7 +139,7 @@ def _publish(request: AuthenticatedRequest, version: PolicyVersion) -> HttpRespo
             publish_at=form.at,
             now=database_now(),
         )
-    except acts.TooEarly as problem:
+    except acts.WrongTime as problem:
         form.add_error("publish_at", str(problem))
         return _asking(request, version, form, status=422)
     except REFUSED as problem:

@@ -15,12 +15,14 @@ from django.urls import NoReverseMatch, reverse
 from hitl_site.lib.navigation import FleetState, NavEntry, NavSection
 from policies.choices import AgentState, KillSwitchScope
 from policies.models import Agent, KillSwitch
+from policies.selectors import publications
 from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
-from reviews.selectors import inbox
+from reviews.selectors import inbox, incidents
 
 _QUEUE_COLUMNS = ("name", "slug", "icon")
 _REVIEW, _VIEW_ANY = "reviews.review_item", "reviews.view_any_item"
+_MANAGE = "policies.manage_policies"
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,10 @@ class Here:
 
 
 def sections(person: User, *, here: Here, now: datetime) -> list[NavSection]:
-    """Return the side bar: one query for what waits, one more for those who may see everything as well."""
+    """Return the side bar: one query for what waits, one more for each further right that lists something."""
     found = [
         NavSection("Queues", _queues(person, here=here, now=now)) if inbox.may_look(person) else None,
-        NavSection("Manage", _manage(person, here=here)),
+        NavSection("Manage", [*_manage(person, here=here), *_to_approve(person, here=here)]),
     ]
     return [section for section in found if section is not None and section.entries]
 
@@ -165,6 +167,8 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
                     rail=False,
                 )
             )
+    entries += _incidents(here)
+    if reviews:
         history = reverse("reviews:history")
         entries.append(NavEntry("My decisions", history, "history", current=here.within(history), rail=False))
     return entries
@@ -178,6 +182,12 @@ class _Wait:
     waiting: int
     due: int
     escalated: int
+
+
+def _incidents(here: Here) -> list[NavEntry]:
+    """Return the way to the incidents, with how many nobody has resolved."""
+    url = reverse("reviews:incidents")
+    return [NavEntry("Incidents", url, "siren", incidents.open_count(), current=here.within(url), rail=False)]
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,15 @@ def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
                 NavEntry(place.label, url, place.icon, current=here.within(url), mobile=place.mobile)
             )
     return entries
+
+
+def _to_approve(person: User, *, here: Here) -> list[NavEntry]:
+    """Return the way to the publications that wait for a second admin, while there are any for this one."""
+    waiting = publications.count_for(person) if person.has_perm(_MANAGE) else 0
+    if not waiting:
+        return []
+    url = reverse("policies:publications")
+    return [NavEntry("To approve", url, "stamp", waiting, current=here.within(url), rail=False)]
 
 
 def _first_address(names: tuple[str, ...]) -> str | None:

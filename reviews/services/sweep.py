@@ -15,6 +15,9 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 
+from policies.choices import PublicationState
+from policies.models import Publication
+from policies.services import publications
 from reviews.choices import ActionState, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
 from reviews.services import deadlines, reminders, stops
@@ -31,6 +34,7 @@ ACTS: tuple[Act, ...] = (
     deadlines.end_leases,
     deadlines.expire_permits,
     stops.close_pending,
+    publications.publish_due,
 )
 
 
@@ -58,6 +62,7 @@ def next_due(*, now: datetime) -> datetime | None:
         (ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW), "expires_at"),
         (ReviewItem.objects.filter(status=ItemStatus.OPEN, reminded_at=None), "remind_at"),
         (Execution.objects.filter(outcome=""), "lease_until"),
+        (Publication.objects.filter(state=PublicationState.OPEN), "publish_at"),
     )
     moments = (
         rows.filter(**{f"{due}__gt": now}).order_by(due).values_list(due, flat=True).first()
