@@ -13,6 +13,8 @@ from hitl_site.lib.supervision import Program
 # Beside the threads that may hold a waiting agent (HANDRAIL_WAIT_SLOTS), each web process keeps these.
 THREADS_BESIDE_WAITERS = 8
 MOST_WORKERS = 4
+# A program that is asked to stop has this long to finish what it has begun.
+FINISH_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,9 @@ class Stack:
         return self._python(
             name,
             *("-m", "granian", target, "--host", self.bind, *options),
-            # An open stream would hold the stop for as long as its reader likes.
-            *("--respawn-failed-workers", "--workers-kill-timeout", "3", "--no-ws", "--log-level", "error"),
+            # Whoever waits is answered at once (lib.shutdown); this is for what really runs.
+            *("--respawn-failed-workers", "--workers-kill-timeout", str(FINISH_SECONDS)),
+            *("--no-ws", "--log-level", "error"),
         )
 
     def _worker(self) -> Program:
@@ -97,6 +100,6 @@ class Stack:
             argv=(sys.executable, *arguments),
             env=self.environment,
             cwd=self.base,
-            stop_seconds=5,
+            stop_seconds=FINISH_SECONDS + 2,
             orphan_signal=orphan_signal,
         )

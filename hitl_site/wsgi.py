@@ -2,10 +2,23 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from hitl_site.lib import shutdown
+from hitl_site.lib.request_bodies import BoundedBodies
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
-application = get_wsgi_application()
+
+# So many requests may read a body at once: half of the threads that no waiting agent holds (hitl_site.stack).
+PLACES_TO_READ = 4
+
+application = BoundedBodies(
+    get_wsgi_application(),
+    places=PLACES_TO_READ,
+    longest=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+)
+shutdown.listen()
 # Now, and not on the first request: ready means that an answer comes at once.
 _ = get_resolver().url_patterns

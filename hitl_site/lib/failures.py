@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 
 from hitl_site.lib import problems
 from hitl_site.lib.problems import Problem, ProblemError
+from hitl_site.lib.request_bodies import NoPlaceToRead
 from hitl_site.lib.strict_json import DoorError
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ def _known_problem(exception: BaseException) -> Problem | None:
         return problems.from_door(exception)
     if isinstance(exception, RequestDataTooBig):
         return problems.named("body-too-large")
+    if isinstance(exception, UnreadablePostError) and _found_no_place(exception):
+        return problems.named("unavailable", "Too many requests are being read at this moment.")
     if isinstance(exception, (TooManyFieldsSent, TooManyFilesSent, UnreadablePostError)):
         return problems.named("bad-request")
     # Timeouts and deadlocks are OperationalErrors too: try again is the right answer to all of them.
@@ -81,6 +84,13 @@ def _known_problem(exception: BaseException) -> Problem | None:
         full = getattr(exception.__cause__, "sqlstate", None) == _DISK_FULL
         return problems.named("storage-full" if full else "database-unavailable")
     return None
+
+
+def _found_no_place(error: BaseException | None) -> bool:
+    # Django wraps what a read raised once for each of its layers.
+    while error is not None and not isinstance(error, NoPlaceToRead):
+        error = error.__cause__
+    return error is not None
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field, JsonValue
 
-from hitl_site.lib import problems
+from hitl_site.lib import problems, shutdown
 from hitl_site.lib.openapi import DOOR, header, may_answer, schema_of, takes
 from hitl_site.lib.pagination import InvalidCursor, page
 from policies.api import key_of, needs, received_at
@@ -121,6 +121,7 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
 def propose_batch(request: HttpRequest) -> BatchAnswer:
     """Per-line results in the order of the lines; one bad line spoils no other."""
     key = key_of(request)
+    bodies.refuse_encoded(request)
     results = batches.take_in(
         key=key,
         lines=batches.split(request.content_type or "", request.body),
@@ -249,7 +250,8 @@ def _wait(key: AgentKey, action: ActionRequest, seconds: int) -> ActionRequest:
     try:
         ends = time.monotonic() + seconds
         while action.state == ActionState.PENDING_REVIEW and time.monotonic() < ends:
-            time.sleep(_POLL)
+            if shutdown.sleep(_POLL):
+                break  # the answer of the moment; the client comes back to the next process
             # The row is the truth; nothing is remembered between two looks at it.
             action = _own(key, action.public_id) or action
         return action

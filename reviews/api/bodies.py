@@ -24,10 +24,18 @@ class StrictSchema(Schema):
 
 def json_body(request: HttpRequest) -> strict_json.JsonValue:
     """Return the body as I-JSON, or raise the problem that says why not."""
+    refuse_encoded(request)
     media_type = request.content_type or "application/json"
     if media_type != "application/json":
         raise problems.error("unsupported-media-type", f"Send application/json, not {media_type[:80]}.")
     return parse(request.body)
+
+
+def refuse_encoded(request: HttpRequest) -> None:
+    """Raise the problem for a compressed body: nothing here unpacks one, however small it looks."""
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        raise problems.error("unsupported-media-type", "Send the body without a Content-Encoding.")
 
 
 def parse(body: bytes) -> strict_json.JsonValue:

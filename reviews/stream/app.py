@@ -30,6 +30,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from hitl_site.lib import shutdown
 from reviews.selectors.inbox import may_look
 from reviews.stream.wakeups import Wakeups
 
@@ -77,6 +78,7 @@ class StreamApplication:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._hear_of_the_end(asyncio.get_running_loop())
                 conninfo = _conninfo()
                 self._pool = AsyncConnectionPool(
                     conninfo, min_size=1, max_size=4, open=False, check=AsyncConnectionPool.check_connection
@@ -91,6 +93,12 @@ class StreamApplication:
                     await self._pool.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def _hear_of_the_end(self, loop: asyncio.AbstractEventLoop) -> None:
+        def on_stop() -> None:
+            loop.call_soon_threadsafe(self._wakeups.stop)
+
+        shutdown.tell(on_stop)
 
     async def _action(self, action_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         seconds = _seconds(scope["query_string"])
@@ -108,7 +116,12 @@ class StreamApplication:
         ends = loop.time() + seconds
         gone = asyncio.create_task(_until_disconnected(receive))
         try:
-            while not gone.done() and (left := ends - loop.time()) > 0 and await self._is_pending(action_id):
+            while (
+                not gone.done()
+                and not shutdown.asked()
+                and (left := ends - loop.time()) > 0
+                and await self._is_pending(action_id)
+            ):
                 change = asyncio.create_task(changed.wait())
                 await asyncio.wait({change, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 change.cancel()
@@ -150,15 +163,15 @@ class StreamApplication:
         try:
             with self._wakeups.of_inbox() as changed:
                 await _write(send, b"retry: 2000\nevent: hello\ndata: {}\n\n")
-                while not gone.done() and loop.time() < ends:
+                while not gone.done() and not shutdown.asked() and loop.time() < ends:
                     change = asyncio.create_task(changed.wait())
                     await asyncio.wait({change, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
                     change.cancel()
-                    if changed.is_set():
+                    if changed.is_set() and not shutdown.asked():
                         changed.clear()
                         await _write(send, b"event: inbox-changed\ndata: {}\n\n")
                         await asyncio.sleep(_SETTLE)
-                    else:
+                    elif not shutdown.asked():
                         await _write(send, b": still here\n\n")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:

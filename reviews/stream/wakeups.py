@@ -61,6 +61,10 @@ class Wakeups:
             self._wake_all()
             await asyncio.sleep(_RECONNECT_AFTER)
 
+    def stop(self) -> None:
+        """Wake everybody because this process ends: each gives the answer of the moment."""
+        self._wake_all()
+
     def _wake(self, channel: str, payload: str) -> None:
         events = self._inboxes if channel == INBOX_CHANGED else self._waiting.get(payload, ())
         for event in events:
