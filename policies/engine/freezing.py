@@ -153,7 +153,7 @@ def _weekly_faults(window: FreezeWindow, at: str) -> Iterator[PolicyError]:
             yield PolicyError(f"{at}/{name}", "a local time such as 18:00")
     try:
         _zone(window.zone)
-    except (ValueError, OSError, TypeError, AttributeError):
+    except (KeyError, ValueError, OSError, TypeError, AttributeError):
         yield PolicyError(f"{at}/zone", "the name of a time zone, such as Europe/Berlin or UTC")
 
 

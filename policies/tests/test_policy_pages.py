@@ -24,6 +24,10 @@ TYPED = {
     "score": "lowest",
     "audit_rate": "3",
     "blind_share": "0",
+    "agents_scope": "every",
+    "denial_memory": "1",
+    "denial_memory_unit": "days",
+    "reminder": "on",
     "deadline": "15",
     "deadline_unit": "minutes",
     "undo_seconds": "10",
@@ -66,6 +70,7 @@ def test_a_draft_holds_what_was_typed_and_is_not_in_force(browser: Client) -> No
     assert draft.document == {
         "threshold": 0.865,
         "score": "lowest",
+        "calibration": None,
         "rules": [
             {
                 "code": "large_amount",
@@ -75,12 +80,19 @@ def test_a_draft_holds_what_was_typed_and_is_not_in_force(browser: Client) -> No
                 "trigger": "high_risk",
             }
         ],
+        "measures": [],
+        "agents": None,
+        "freeze_windows": [],
+        "denial_memory_seconds": 86_400,
         "audit_rate": 0.03,
         "deadline_seconds": 900,
         "undo_seconds": 10,
         "approvals_required": 1,
+        "checklist": [],
         "permit_ttl_seconds": 7200,
         "queue": "refunds",
+        "reminder": True,
+        "second_queue": "",
         "blind_share": 0,
     }
 
@@ -154,7 +166,7 @@ def test_an_empty_threshold_holds_everything(browser: Client) -> None:
 
 
 def test_a_button_adds_a_row_and_saves_nothing(browser: Client) -> None:
-    answer = browser.post(EDIT, {**TYPED, **RULE, "threshold": "not yet", "add_rule": "1"})
+    answer = browser.post(EDIT, {**TYPED, **RULE, "threshold": "not yet", "add": "rules"})
     page = answer.content.decode()
     assert answer.status_code == 200
     assert re.findall(r'name="rules" value="(\d+)"', page) == ["0", "1"]
@@ -167,14 +179,14 @@ def test_a_button_adds_a_row_and_saves_nothing(browser: Client) -> None:
 def test_a_button_takes_its_own_row_away_and_the_others_stay(browser: Client) -> None:
     second = {name.replace("rule-0", "rule-4"): f"second {value}" for name, value in RULE.items()}
     both = {**second, **RULE, "rules": ["0", "4"]}
-    page = browser.post(EDIT, {**TYPED, **both, "remove_rule": "0"}).content.decode()
+    page = browser.post(EDIT, {**TYPED, **both, "remove": "rules:0"}).content.decode()
     assert re.findall(r'name="rules" value="(\d+)"', page) == ["4"]
     assert value_of(page, "rule-4-code") == "second large_amount"
 
 
 def test_the_return_key_saves_and_does_not_remove_a_rule(browser: Client) -> None:
     """Browsers press the first button of a form: it must be the one that saves."""
-    page = browser.post(EDIT, {**TYPED, **RULE, "add_rule": "1"}).content.decode()
+    page = browser.post(EDIT, {**TYPED, **RULE, "add": "rules"}).content.decode()
     form = page[page.index('<form method="post"><input type="hidden"') :]
     first = re.search(r"<button[^>]*>", form)
     assert first is not None

@@ -10,7 +10,7 @@ from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.engine.policy import PolicyDocument
-from policies.forms.policies import PolicyEditor
+from policies.forms.policy_editor import PolicyEditor
 from policies.models import ActionType, PolicyVersion
 from policies.selectors import policies as questions
 from policies.services import policies as acts
@@ -26,20 +26,20 @@ def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
     if request.method != "POST":
         return _editor(request, action_type, _filled(action_type, draft))
     editor = PolicyEditor.of_post(request.POST)
-    changed = editor.changed(request.POST)
-    if changed is not None:
-        return _editor(request, action_type, changed)
+    redrawn = editor.redrawn()
+    if redrawn is not None:
+        return _editor(request, action_type, redrawn, status=422 if redrawn.faults else 200)
     document = editor.document()
     if document is None:
         return _editor(request, action_type, editor, status=422)
-    if editor.form.cleaned_data["seen"] != _state(draft):
+    if editor.draft.cleaned_data["seen"] != _state(draft):
         return _conflict(request, action_type, editor, draft)
     try:
         acts.save_draft(
             action_type=action_type,
             document=document,
             author=request.user,
-            reason=editor.form.cleaned_data["reason"],
+            reason=editor.draft.cleaned_data["reason"],
             now=database_now(),
         )
     except acts.InvalidPolicy as invalid:
@@ -62,11 +62,10 @@ def _conflict(
     request: AuthenticatedRequest, action_type: ActionType, editor: PolicyEditor, draft: PolicyVersion | None
 ) -> HttpResponse:
     who = f"{draft.author_name} saved another draft" if draft else "The draft was published"
-    editor.form.add_error(
+    editor.draft.add_error(
         None, f"{who} while you worked on it. What you typed is below: save it again to replace theirs."
     )
-    editor.form.data = request.POST.copy()
-    editor.form.data["seen"] = _state(draft)
+    editor.see(_state(draft))
     return _editor(request, action_type, editor, status=409)
 
 

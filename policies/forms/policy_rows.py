@@ -1,0 +1,346 @@
+"""The rows of a policy's form: rules, measures, freeze windows, listed agents, points of a calibration.
+
+The engine checks what they say; here nothing is required, so that no text is ever refused a place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.forms.boundfield import BoundField
+
+from policies.engine.agent_list import MAX_AGENTS
+from policies.engine.calibration import MAX_POINTS
+from policies.engine.facts import Trigger, Verdict
+from policies.engine.freezing import MAX_WINDOWS, WEEKDAYS
+from policies.engine.measures import MAX_MEASURES, WHOSE, MeasureFunction
+from policies.engine.rules import MAX_RULES
+from policies.forms.amounts import SECONDS, UNITS, as_percent, in_units, lines_of, number, percent, share_of
+
+Entry = Mapping[str, Any]
+Typed = dict[str, list[str]]
+
+_PLACE: Final = re.compile(r"line (\d+), column (\d+)", re.IGNORECASE)
+_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?")
+_OUTCOMES: Final = [(Verdict.REVIEW.value, "Hold it for a person"), (Verdict.DENY.value, "Deny it")]
+_DAYS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+def _text(label: str, help_text: str = "") -> forms.CharField:
+    widget = forms.TextInput(
+        attrs={"class": "input", "spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}
+    )
+    return forms.CharField(label=label, required=False, widget=widget, help_text=help_text)
+
+
+def _lines(label: str, help_text: str) -> forms.CharField:
+    widget = forms.Textarea(attrs={"class": "textarea", "rows": 2, "spellcheck": "false"})
+    return forms.CharField(label=label, required=False, widget=widget, help_text=help_text)
+
+
+def _choice(label: str, choices: Sequence[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label,
+        required=False,
+        choices=list(choices),
+        widget=forms.Select(attrs={"class": "select"}),
+        help_text=help_text,
+    )
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One line of a text, and the place in it that is meant."""
+
+    number: int
+    before: str
+    at: str
+    after: str
+
+
+class RowForm(forms.Form):
+    """One row. ``group`` names its list in the form, ``place`` the list in the document."""
+
+    group: ClassVar[str]
+    place: ClassVar[str]
+    noun: ClassVar[str]
+    most: ClassVar[int]
+    layout: ClassVar[tuple[tuple[str, ...], ...]]
+
+    @classmethod
+    def prefix_of(cls, row: str) -> str:
+        """Return what the names of a row's controls begin with."""
+        return f"{cls.group.removesuffix('s')}-{row}"
+
+    @property
+    def row(self) -> str:
+        """Return the number that tells this row from the others."""
+        return str(self.prefix).rpartition("-")[2]
+
+    @property
+    def anchor(self) -> str:
+        """Return the id of the row on the page."""
+        return f"{self.prefix}"
+
+    @property
+    def lines(self) -> Iterator[list[BoundField]]:
+        """Return the controls, line by line."""
+        return ([self[name] for name in names] for names in self.layout)
+
+    @property
+    def marked(self) -> Marked | None:
+        """Return the place in the row's code that an error points at, if one does."""
+        return None
+
+    def entry(self) -> object:
+        """Return the row as an entry of the document. To be called on a row that is valid."""
+        raise NotImplementedError
+
+    @classmethod
+    def typed(cls, entry: Any) -> Typed:
+        """Return what stands in the controls for an entry of a document."""
+        raise NotImplementedError
+
+    def field_at(self, place: str) -> str | None:
+        """Return the control of a place below the entry, such as ``when`` or ``versions/2``."""
+        name = place.partition("/")[0]
+        return name if name in self.fields else None
+
+
+class RuleForm(RowForm):
+    """One rule."""
+
+    group, place, noun, most = "rules", "/rules", "Rule", MAX_RULES
+    layout = (("code", "title"), ("when",), ("then", "trigger"))
+
+    code = _text("Code", "Small letters and underscores: large_amount.")
+    title = _text("What reviewers read", "The amount is large.")
+    when = forms.CharField(
+        label="When",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(
+            attrs={
+                "class": "textarea textarea-code",
+                "rows": 2,
+                "spellcheck": "false",
+                "autocapitalize": "none",
+            }
+        ),
+        help_text='A condition in CEL, such as args.amount > 150 && environment == "production".',
+    )
+    then = _choice("Then", _OUTCOMES)
+    trigger = _choice(
+        "Counts as",
+        [(Trigger.POLICY_EDGE.value, "Policy edge case"), (Trigger.HIGH_RISK.value, "High risk")],
+    )
+
+    @property
+    def marked(self) -> Marked | None:
+        """Return the line of the condition that its error names, cut at the column."""
+        found = next((place for text in self["when"].errors if (place := _PLACE.search(str(text)))), None)
+        lines = str(self["when"].value() or "").replace("\r\n", "\n").split("\n")
+        if found is None or int(found[1]) > len(lines):
+            return None
+        line, column = lines[int(found[1]) - 1], int(found[2]) - 1
+        return Marked(int(found[1]), line[:column], line[column : column + 1] or "␣", line[column + 1 :])
+
+    def entry(self) -> object:
+        """Return the rule as the document has it; a browser's line ends are not part of it."""
+        data = self.cleaned_data
+        return {
+            "code": data["code"],
+            "title": data["title"],
+            "when": data["when"].replace("\r\n", "\n"),
+            "then": data["then"],
+            "trigger": data["trigger"],
+        }
+
+    @classmethod
+    def typed(cls, entry: Entry) -> Typed:
+        """Return the rule's texts as they are."""
+        return {name: [str(entry[name])] for name in ("code", "title", "when", "then", "trigger")}
+
+
+class MeasureForm(RowForm):
+    """One measure of the past."""
+
+    group, place, noun, most = "measures", "/measures", "Measure", MAX_MEASURES
+    layout = (("name", "function", "pointer"), ("of", "of_pointer"), ("window", "unit"), ("action_types",))
+
+    name = _text("Name", "A rule reads it as history.refunded_today.")
+    function = _choice(
+        "What",
+        [(MeasureFunction.COUNT.value, "Count the actions"), (MeasureFunction.SUM.value, "Add up a number")],
+    )
+    pointer = _text("Of which number", "For a sum: its place in the arguments, such as /amount.")
+    of = _choice(
+        "Of all actions by the same",
+        [
+            ("agent", "Agent"),
+            ("subject", "Subject, such as a customer"),
+            ("conversation", "Conversation"),
+            ("value", "Value in the arguments"),
+        ],
+    )
+    of_pointer = _text("Which value", "For a value: its place, such as /iban.")
+    window = forms.IntegerField(label="Over the last", required=False, widget=number(min=1))
+    unit = _choice("Unit", UNITS)
+    action_types = _lines("Of these action types", "One a line. Empty: of this action type alone.")
+
+    def entry(self) -> object:
+        """Return the measure as the document has it."""
+        data = self.cleaned_data
+        window = data["window"]
+        return {
+            "name": data["name"],
+            "of": data["of_pointer"] if data["of"] == "value" else data["of"],
+            "function": data["function"],
+            "pointer": data["pointer"],
+            "window_seconds": 0 if window is None else window * SECONDS.get(data["unit"], 1),
+            "action_types": lines_of(data["action_types"]),
+        }
+
+    @classmethod
+    def typed(cls, entry: Entry) -> Typed:
+        """Return the measure with its window in the largest unit that comes out even."""
+        window, unit = in_units(entry["window_seconds"])
+        known = entry["of"] in WHOSE
+        return {
+            "name": [entry["name"]],
+            "function": [entry["function"]],
+            "pointer": [entry["pointer"]],
+            "of": [entry["of"] if known else "value"],
+            "of_pointer": ["" if known else entry["of"]],
+            "window": [window],
+            "unit": [unit],
+            "action_types": ["\n".join(entry["action_types"])],
+        }
+
+    def field_at(self, place: str) -> str | None:
+        """Return the control; a value's place and the window have names of their own here."""
+        if place == "of" and self["of"].value() == "value":
+            return "of_pointer"
+        return "window" if place == "window_seconds" else super().field_at(place)
+
+
+class WindowForm(RowForm):
+    """One freeze window: once, or every week."""
+
+    group, place, noun, most = "windows", "/freeze_windows", "Freeze window", MAX_WINDOWS
+    layout = (("title", "then"), ("repeats", "zone"), ("starts", "ends"), ("weekdays",))
+
+    title = _text("What reviewers read", "Stocktaking. Reviewers and agents see it.")
+    then = _choice("Meanwhile", _OUTCOMES)
+    repeats = _choice("How often", [("once", "Once"), ("weekly", "Every week")])
+    zone = _text("Time zone", "Europe/Berlin, or UTC.")
+    starts = _text("From", "2026-12-24 18:00; every week: 18:00.")
+    ends = _text("Until", "2026-12-27 08:00; every week: 08:00, on the next day if it is earlier.")
+    weekdays = forms.MultipleChoiceField(
+        label="Every week, beginning on",
+        required=False,
+        choices=list(zip(WEEKDAYS, _DAYS, strict=True)),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "check"}),
+    )
+
+    def entry(self) -> object:
+        """Return the window as the document has it: once with its offset from UTC, weekly with its zone."""
+        data = self.cleaned_data
+        common = {"title": data["title"], "then": data["then"]}
+        if data["repeats"] == "weekly":
+            return common | {
+                "weekdays": data["weekdays"],
+                "from": data["starts"],
+                "until": data["ends"],
+                "zone": data["zone"],
+            }
+        return common | {
+            "from": _with_offset(data["starts"], data["zone"]),
+            "until": _with_offset(data["ends"], data["zone"]),
+        }
+
+    @classmethod
+    def typed(cls, entry: Entry) -> Typed:
+        """Return the window's texts as they are."""
+        return {
+            "title": [entry["title"]],
+            "then": [entry["then"]],
+            "repeats": ["weekly" if entry.get("weekdays") else "once"],
+            "zone": [entry.get("zone", "")],
+            "starts": [entry["from"]],
+            "ends": [entry["until"]],
+            "weekdays": list(entry.get("weekdays", ())),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the days of a window that comes round: without any it would be one that does not."""
+        data = self.cleaned_data
+        if data.get("repeats") == "weekly" and data.get("weekdays") == []:
+            self.add_error("weekdays", "Choose at least one day.")
+        return data
+
+    def field_at(self, place: str) -> str | None:
+        """Return the control; "from" and "until" have names of their own here."""
+        return {"from": "starts", "until": "ends"}.get(place) or super().field_at(place)
+
+
+class AgentForm(RowForm):
+    """One agent of the allow list."""
+
+    group, place, noun, most = "agents", "/agents", "Agent", MAX_AGENTS
+    layout = (("name", "versions"),)
+
+    name = _text("Agent", "Its name, such as support-bot.")
+    versions = _lines("Versions", "One a line, such as 3.2. Empty: every version.")
+
+    def entry(self) -> object:
+        """Return the agent as the document has it."""
+        return {"name": self.cleaned_data["name"], "versions": lines_of(self.cleaned_data["versions"])}
+
+    @classmethod
+    def typed(cls, entry: Entry) -> Typed:
+        """Return the agent, a version a line."""
+        return {"name": [entry["name"]], "versions": ["\n".join(entry["versions"])]}
+
+
+class PointForm(RowForm):
+    """One point of a calibration."""
+
+    group, place, noun, most = "points", "/calibration/points", "Point", MAX_POINTS
+    layout = (("raw", "calibrated"),)
+
+    raw = percent("When the score says", required=False, help_text="In percent, such as 90.")
+    calibrated = percent("it is right in", required=False, help_text="In percent of such cases, such as 72.")
+
+    def entry(self) -> object:
+        """Return the pair of shares."""
+        return [share_of(self.cleaned_data["raw"]), share_of(self.cleaned_data["calibrated"])]
+
+    @classmethod
+    def typed(cls, entry: Any) -> Typed:
+        """Return the pair in percent."""
+        raw, calibrated = entry
+        return {"raw": [as_percent(raw)], "calibrated": [as_percent(calibrated)]}
+
+    def field_at(self, place: str) -> str | None:
+        """Return the control of either half."""
+        return {"0": "raw", "1": "calibrated"}.get(place)
+
+
+ROW_FORMS: Final[tuple[type[RowForm], ...]] = (RuleForm, MeasureForm, WindowForm, AgentForm, PointForm)
+
+
+def _with_offset(text: str, zone: str) -> str:
+    """Return a local time of a zone as an instant; anything else as it is, for the engine to judge."""
+    if not _LOCAL.fullmatch(text) or not zone:
+        return text
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).isoformat()
+    except (ValueError, OSError, KeyError):
+        return text
