@@ -111,9 +111,8 @@ def filled(body: SubmissionBody) -> dict[str, Any]:
     """
     fields = dict(vars(body))
     fields.pop("idempotency_key", None)
-    if body.judge is not None:
-        fields["judge"] = dict(vars(body.judge))
-    return fields
+    models = {name for name, value in fields.items() if isinstance(value, BaseModel)}
+    return {**fields, **body.model_dump(mode="json", include=models)} if models else fields
 
 
 def patience(body: SubmissionBody) -> timedelta | None:
