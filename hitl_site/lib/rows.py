@@ -42,6 +42,7 @@ class _Column:
 class _Table:
     name: str
     key: str
+    key_attribute: str
     sequence: str | None
     columns: tuple[_Column, ...]
 
@@ -76,12 +77,14 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
     if numbers is None:
         return False
     for row, number, (_, links) in zip(rows, numbers, shape, strict=True):
-        row.pk = number
+        table = table_of(type(row))
         row._state.adding = False
         row._state.db = connection.alias
-        for column, link in zip(table_of(type(row)).columns, links, strict=True):
+        # Past the descriptors, which would forget the related row for its having got a key.
+        row.__dict__[table.key_attribute] = number
+        for column, link in zip(table.columns, links, strict=True):
             if link is not None and link != LEFT_OUT:
-                setattr(row, column.attribute, numbers[link])
+                row.__dict__[column.attribute] = numbers[link]
     return True
 
 
@@ -129,6 +132,7 @@ def table_of(model: type[models.Model]) -> _Table:
     return _Table(
         name=model._meta.db_table,
         key=str(key.column),
+        key_attribute=key.attname,
         sequence=f"{model._meta.db_table}_{key.column}_seq" if drawn else None,
         columns=tuple(
             _Column(

@@ -59,17 +59,19 @@ def load(
     now: datetime,
     version: AgentVersion | None = None,
     label: str = "",
+    fingerprint: str = "",
     beside: tuple[str, ...] = (),
     values: Sequence[object] = (),
 ) -> Standing:
-    """Return where an action of this agent and name stands: by its version, or by the label of one.
+    """Return where an action of this agent and name stands: by its version, or by what names one.
 
-    ``beside`` are further columns, which may name $6 and on for ``values``.
+    ``beside`` are further columns; they may name $7 and on, for ``values``, and the tables above.
     """
     known = version.pk if version is not None else None
     with rows.server_side_cursor() as cursor:
         cursor.execute(
-            _statement(beside), [str(agent.pk), known and str(known), label, action_type_name, now, *values]
+            _statement(beside),
+            [str(agent.pk), known and str(known), label, fingerprint, action_type_name, now, *values],
         )
         row = cursor.fetchone()
     if row is None:
@@ -137,13 +139,13 @@ def _statement(beside: tuple[str, ...]) -> str:
         LEFT JOIN policies_agentversion v
             ON v.id = coalesce($2::bigint, (
                 SELECT known.id FROM policies_agentversion known
-                WHERE known.agent_id = a.id AND known.label = $3 ORDER BY known.id LIMIT 1
+                WHERE known.agent_id = a.id AND known.label = $3 AND known.fingerprint = $4
             ))
-        LEFT JOIN policies_actiontype t ON t.name = $4
+        LEFT JOIN policies_actiontype t ON t.name = $5
         LEFT JOIN policies_policyversion p ON p.action_type_id = t.id AND p.state = '{_LIVE}'
         LEFT JOIN policies_policyversion s ON s.action_type_id = t.id AND s.state = '{_SHADOW}'
         LEFT JOIN policies_autonomygrant g ON g.agent_version_id = v.id AND g.action_type_id = t.id
-            AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $5::timestamptz)
+            AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $6::timestamptz)
         WHERE a.id = $1::bigint
     """  # noqa: S608
 

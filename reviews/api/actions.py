@@ -26,7 +26,7 @@ from reviews.choices import ActionState, IngestState
 from reviews.models import ActionRequest
 from reviews.selectors import actions as actions_selector
 from reviews.selectors.decisions import released_decision
-from reviews.services import cancellations, ingest, observed
+from reviews.services import cancellations, ingest, intake, observed
 
 router = Router(tags=["actions"])
 
@@ -267,7 +267,7 @@ def _dry_run(request: HttpRequest, body: wire.SubmissionBody) -> answers.GateAns
         id=None,
         verdict=evaluation.verdict,
         state="dry_run",
-        digest=ingest.digest_of(agent_name=key.agent.name, body=body),
+        digest=intake.digest_of(agent_name=key.agent.name, body=body),
         policy=answers.policy_ref(outlook.policy_version),
         reasons=[
             answers.ReasonAnswer(

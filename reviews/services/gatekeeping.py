@@ -54,17 +54,27 @@ def proposal_of(action: ActionRequest, *, arguments: JsonValue) -> Proposal:
 
 def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: datetime) -> ReviewItem:
     """Put one question about ``action`` into the inbox. The caller's transaction holds the action."""
+    item = draw_up_item(action=action, check=check, kind=kind, queue_id=None, now=now)
+    item.save(force_insert=True)
+    wakeups.inbox_changed(item.public_id)
+    return item
+
+
+def draw_up_item(
+    *, action: ActionRequest, check: GateCheck, kind: ItemKind, queue_id: int | None, now: datetime
+) -> ReviewItem:
+    """Return the question for a caller who writes it together with the action; None reads the queue."""
     document = document_of(check)
     # Where nobody declared the act, nobody can say that it is harmless.
     risk = Risk(check.action_type.risk) if check.action_type is not None else Risk.HIGH
     blind = check.blind or kind == ItemKind.AUDIT
     due_at = action.expires_at if kind == ItemKind.GATE else now + AUDIT_TIME
-    item = ReviewItem.objects.create(
+    return ReviewItem(
         public_id=ids.new("itm"),
         action=action,
         kind=kind,
         status=ItemStatus.OPEN,
-        queue=queue_of(document.queue, now=now),
+        queue_id=queue_id or queue_of(document.queue, now=now).pk,
         blind=blind,
         approvals_required=check.approvals_required if kind == ItemKind.GATE else 1,
         action_type_name=action.action_type_name,
@@ -78,8 +88,6 @@ def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: d
         remind_at=now + (due_at - now) / 2 if kind == ItemKind.GATE and document.reminder else None,
         created_at=now,
     )
-    wakeups.inbox_changed(item.public_id)
-    return item
 
 
 def queue_of(slug: str, *, now: datetime) -> Queue:
