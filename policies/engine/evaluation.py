@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from policies.engine import explanation, scope
+from policies.engine import explanation, matching, nearness, scope
 from policies.engine.agent_list import lists
-from policies.engine.conditions import Condition, ConditionFailed, compile_condition, prepare
 from policies.engine.documents import Measured, UnusableDocument, measure
 from policies.engine.explanation import Reason, strictest_first
 from policies.engine.facts import (
@@ -25,10 +24,8 @@ from policies.engine.facts import (
     ScoreSource,
     Verdict,
 )
-from policies.engine.measures import Unmeasured
 from policies.engine.policy import PolicyDocument
-from policies.engine.provenance import Provenance
-from policies.engine.scores import Scored, is_number, judge_score, probability
+from policies.engine.scores import Scored, is_number, judge_score
 
 _ROUTES = {Verdict.ALLOW: Route.ALONE, Verdict.REVIEW: Route.HELD, Verdict.DENY: Route.DENIED}
 
@@ -128,7 +125,7 @@ def _evaluate(facts: Facts) -> Evaluation:
         blind=audit_selected or (held and _falls_under(facts.blind_draw, policy.blind_share)),
         approvals_required=_approvals(facts),
         nearest_miss=_nearest_miss(facts, policy, level, found) if verdict is Verdict.ALLOW else None,
-        history=_measured(facts),
+        history=matching.measures(facts),
     )
 
 
@@ -217,14 +214,12 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
     if facts.action_type is not None and facts.action_type.argument_schema is not None:
         yield from _scope_holds(facts.action_type.argument_schema, arguments)
     try:
-        circumstances = measure(_circumstances(facts))
+        variables = matching.variables(facts, arguments)
     except UnusableDocument as error:
         yield explanation.invalid_facts(str(error))
         return
-    if facts.policy is not None and isinstance(circumstances.value, dict):
-        variables = {**circumstances.value, "args": arguments.value, "history": _measured(facts)}
-        longest = max(arguments.longest, circumstances.longest)
-        yield from _rule_holds(facts, facts.policy, variables, longest=longest)
+    if facts.policy is not None:
+        yield from matching.reasons(facts, facts.policy, variables)
 
 
 def _policy_holds(facts: Facts, policy: PolicyDocument) -> Iterator[Reason]:
@@ -262,72 +257,6 @@ def _scope_holds(schema: Mapping[str, object], arguments: Measured) -> Iterator[
             yield explanation.arguments_out_of_scope(outside)
 
 
-def _rule_holds(
-    facts: Facts, policy: PolicyDocument, variables: Mapping[str, object], *, longest: int
-) -> Iterator[Reason]:
-    version = facts.policy_version
-    conditions = [compile_condition(rule.when) for rule in policy.rules]
-    used = frozenset[str]().union(*(condition.uses for condition in conditions))
-    # Only where a rule asks: reading the context is dear.
-    asked = any(condition.asks_provenance for condition in conditions)
-    provenance = Provenance(facts.context) if asked else None
-    try:
-        values = prepare({name: variables[name] for name in used}, longest=longest, provenance=provenance)
-    except ConditionFailed as failure:
-        yield from (explanation.rule_error(rule, version, str(failure)) for rule in policy.rules)
-        return
-    for rule, condition in zip(policy.rules, conditions, strict=True):
-        try:
-            _check_measures(facts, condition)
-            matched = condition.holds(values)
-        except ConditionFailed as failure:
-            yield explanation.rule_error(rule, version, str(failure))
-        else:
-            if matched:
-                yield explanation.rule_matched(rule, version)
-
-
-def _check_measures(facts: Facts, condition: Condition) -> None:
-    """Raise `ConditionFailed` with the reason when the condition reads a measure that could not be taken."""
-    for name in sorted(condition.measures):
-        value = facts.history.get(name)
-        if isinstance(value, Unmeasured):
-            raise ConditionFailed(f"history.{name} could not be measured: {value.why}")
-
-
-def _measured(facts: Facts) -> dict[str, float]:
-    """Return the measures that have a value, as numbers that a condition can compare."""
-    return {str(name): float(value) for name, value in facts.history.items() if is_number(value)}  # type: ignore[arg-type]  # is_number
-
-
-def _circumstances(facts: Facts) -> dict[str, object]:
-    """Return the values of `conditions.VARIABLES` but `args`; `action` is empty where the type is unknown."""
-    action = facts.action_type
-    return {
-        "agent": {
-            "name": facts.agent.name,
-            "version": facts.agent.version,
-            "known_version": facts.agent.known_version,
-        },
-        "action": {}
-        if action is None
-        else {
-            "type": action.name,
-            "title": action.title,
-            "risk": str(action.risk),
-            "irreversible": action.irreversible,
-            "widens_rights": action.widens_rights,
-        },
-        "subject": facts.subject,
-        "conversation": {"id": facts.conversation.id, "messages": facts.conversation.message_count},
-        "environment": facts.environment,
-        "mode": str(facts.mode),
-        "confidence": probability(facts.confidence),
-        "judge": probability(facts.judge_score),
-        "context": facts.platform_facts,
-    }
-
-
 def _level_in_force(facts: Facts) -> Level:
     """Return the granted level, cut to the cap of the action type and to what is known at all."""
     if not isinstance(facts.level, Level):
@@ -347,6 +276,8 @@ def _could_run_alone(facts: Facts, action_type: ActionTypeFacts, level: Level) -
         and action_type.risk in RISKS_THAT_MAY_RUN_ALONE
         and action_type.widens_rights is False
         and facts.agent.known_version is True
+        and facts.policy is not None
+        and lists(facts.policy.agents, name=facts.agent.name, version=facts.agent.version)
     )
 
 
@@ -361,10 +292,14 @@ def _approvals(facts: Facts) -> int:
 
 
 def _nearest_miss(facts: Facts, policy: PolicyDocument, level: Level, found: Scored) -> str:
-    return explanation.nearest_miss(
+    near = None
+    if policy.rules:
+        near = nearness.nearest(policy.rules, matching.variables(facts, measure(facts.arguments)).values)
+    return nearness.in_words(
         score=found.score,
         threshold=policy.threshold,
         applied=level is Level.THRESHOLD,
+        near=near,
         rules=len(policy.rules),
         version=facts.policy_version,
     )

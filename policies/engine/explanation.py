@@ -359,21 +359,3 @@ def audit_sample(rate: float, version: int | None) -> Reason:
         "looked at afterwards, drawn by chance.",
         strictness=Verdict.ALLOW,
     )
-
-
-def nearest_miss(
-    *, score: float | None, threshold: float | None, applied: bool, rules: int, version: int | None
-) -> str:
-    """Return what came closest to holding an action that was allowed."""
-    none_matched = f"none of its {rules} rules matched" if rules > 1 else "its rule did not match"
-    tail = f"; {none_matched}" if rules else ""
-    if score is not None and threshold is not None:
-        chance = f"The chance it is right is {percent(score, beside=threshold)}"
-        asked = percent(threshold, beside=score)
-        if applied:
-            return f"{chance}, {policy_named(version)} asks for {asked}{tail}."
-        where = "under" if score < threshold else "not under"
-        return f"{chance}, {where} the {asked} of {policy_named(version)}, not asked at this level{tail}."
-    if not rules:
-        return f"{_sentence(policy_named(version))} has no rule that could have held it."
-    return f"Of {policy_named(version)}, {none_matched}."

@@ -156,9 +156,9 @@ class Facts:
     `context` in rules): read by rules alone, which can only hold or refuse.
 
     `history` has a value, or why there is none, for each measure of the policy. `denied_before` names the
-    earlier act that was refused and looks the same. `context` is what the agent sent around its proposal,
-    read for where a value comes from and for nothing else. `now` is the database's clock, which freeze
-    windows ask.
+    earlier act that was refused and looks the same. `heard` is what was sent around the action: of it only
+    the words of the user and of tools are read, and only for where a value comes from. `now` is the clock of
+    the database, which freeze windows ask.
 
     `draw` and `blind_draw` lie in [0, 1) and come from `sampling.audit_draw`, so that the engine itself
     holds no randomness.
@@ -185,4 +185,4 @@ class Facts:
     now: datetime | None = None
     history: Mapping[str, float | Unmeasured] = field(default_factory=dict)
     denied_before: str | None = None
-    context: object = None
+    heard: object = None

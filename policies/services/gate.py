@@ -314,7 +314,7 @@ def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
         now=now,
         history=_history(proposal, document, now) if document is not None else {},
         denied_before=_denied_before(proposal, action_type, document, now) if document is not None else None,
-        context=proposal.context,
+        heard=proposal.context,
     )
 
 

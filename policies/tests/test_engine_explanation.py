@@ -172,6 +172,6 @@ def test_the_page_about_the_gate_names_every_reason_and_variable_and_its_example
         for each in [f"{name}.{field}" for field in names or ()] or [name]:
             assert f"`{each}`" in page
     examples = page.split("```")[1].strip().splitlines()
-    assert len(examples) == 5
+    assert len(examples) == 9
     for example in [*examples, "double(args.amount) * 1.2 > 100.0"]:
         compile_condition(example)
