@@ -12,8 +12,9 @@ from ninja.operation import Operation
 
 from hitl_site.lib import openapi, problems
 from hitl_site.lib.problems import FieldError, ProblemError
+from policies.api import rate_headers
 from policies.api import router as agents_router
-from reviews.api import actions_router, permits_router
+from reviews.api import actions_router, permits_router, stops_router
 
 
 class HandrailAPI(NinjaAPI):
@@ -35,6 +36,8 @@ class HandrailAPI(NinjaAPI):
         """Answer, and forbid caches to keep it: an action changes, and a permit is a credential."""
         response = super().create_response(request, data, **given)
         response.headers.setdefault("Cache-Control", "no-store")
+        for name, value in rate_headers(request).items():
+            response.headers[name] = value
         return response
 
 
@@ -50,6 +53,7 @@ api = HandrailAPI(
 )
 api.add_router("/actions", actions_router)
 api.add_router("", permits_router)
+api.add_router("/stops", stops_router)
 api.add_router("", agents_router)
 
 

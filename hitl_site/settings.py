@@ -85,6 +85,10 @@ _SERVERS = _running_servers()
 DATABASE_URL = env.text("DATABASE_URL") or _SERVERS.get("DATABASE_URL", "postgresql://localhost/handrail")
 REDIS_URL = env.text("REDIS_URL") or _SERVERS.get("REDIS_URL", "redis://localhost:6379/0")
 DATABASES = {"default": database_settings(DATABASE_URL)}
+# The role that owns the schema, where there is one apart from the application's: migrations alone use it.
+MIGRATION_DATABASE_URL = env.text("HANDRAIL_MIGRATION_DATABASE_URL") or (
+    "" if env.text("DATABASE_URL") else _SERVERS.get("HANDRAIL_MIGRATION_DATABASE_URL", "")
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

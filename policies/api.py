@@ -11,10 +11,12 @@ from ninja.security import HttpBearer
 
 from hitl_site.lib import problems
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import client_address
 from hitl_site.lib.openapi import may_answer
 from policies.choices import Scope
 from policies.models import AgentKey
-from policies.services import agents
+from policies.services import agents, rates
+from policies.services.rates import Rate
 
 router = Router(tags=["agents"])
 
@@ -25,6 +27,7 @@ class AgentRequest(HttpRequest):
     auth: AgentKey
     request_id: str
     received_at: datetime
+    rate: Rate
 
 
 class AgentAnswer(Schema):
@@ -36,26 +39,32 @@ class AgentAnswer(Schema):
 
 
 def agent_key(request: HttpRequest) -> AgentKey:
-    """Return the live key in ``Authorization: Bearer``. Raises the 401 problem."""
+    """Return the live key in ``Authorization: Bearer``. Raises the 401 problem, or 403 for its address."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise problems.error("unauthenticated", "Send Authorization: Bearer with an agent key.")
     now = database_now()
     cast(AgentRequest, request).received_at = now
     try:
-        return agents.authenticate(token=token.strip(), now=now)
+        return agents.authenticate(token=token.strip(), address=client_address(request), now=now)
     except agents.UnknownKey:
         raise problems.error("unauthenticated", "This key is unknown, ran out or was revoked.") from None
+    except agents.WrongAddress:
+        raise problems.error("address") from None
 
 
 class AgentKeyAuth(HttpBearer):
-    """Asks for a live key with all of ``scopes``. Its name is that of the scheme in the OpenAPI document."""
+    """Asks for a live key with all of ``scopes``, and counts the request against the agent's rate.
+
+    Its name is that of the scheme in the OpenAPI document.
+    """
 
     openapi_description = "An agent's key: hr_live_…, shown once when it is made."
 
-    def __init__(self, *scopes: Scope) -> None:
+    def __init__(self, *scopes: Scope, counted: bool = True) -> None:
         super().__init__()
         self.scopes = scopes
+        self.counted = counted
 
     def __call__(self, request: HttpRequest) -> AgentKey:
         """Return the key; raises the 401 or the 403 problem, which says more than ninja's own would."""
@@ -63,6 +72,8 @@ class AgentKeyAuth(HttpBearer):
         missing = sorted(scope.value for scope in self.scopes if scope not in key.scopes)
         if missing:
             raise problems.error("scope", f"This key lacks the scope {', '.join(missing)}.")
+        if self.counted:
+            count(request, key)
         return key
 
     def authenticate(self, request: HttpRequest, token: str) -> AgentKey:
@@ -70,9 +81,34 @@ class AgentKeyAuth(HttpBearer):
         return self(request)
 
 
-def needs(*scopes: Scope) -> AgentKeyAuth:
-    """Return the authentication that asks for a live key with all of ``scopes``."""
-    return AgentKeyAuth(*scopes)
+def needs(*scopes: Scope, counted: bool = True) -> AgentKeyAuth:
+    """Return the authentication that asks for a live key with all of ``scopes``.
+
+    Not ``counted`` is what must get through a flood of the agent's own making: stops, and reports of runs.
+    """
+    return AgentKeyAuth(*scopes, counted=counted)
+
+
+def count(request: HttpRequest, key: AgentKey) -> None:
+    """Count the request against the agent's rate. Raises the 429 problem where there are too many."""
+    rate = rates.take(agent=key.agent)
+    cast(AgentRequest, request).rate = rate
+    if not rate.allowed:
+        limit = rate.limit
+        raise problems.ProblemError(
+            problems.named(
+                "rate-limited",
+                f"This agent may send {limit.per_minute} requests a minute, and {limit.burst} at once.",
+                retry_after=rate.wait_seconds,
+                headers=rate.headers,
+            )
+        )
+
+
+def rate_headers(request: HttpRequest) -> dict[str, str]:
+    """Return what an answer says of the agent's rate; nothing where the request was not counted."""
+    rate: Rate | None = getattr(request, "rate", None)
+    return rate.headers if rate is not None else {}
 
 
 def received_at(request: HttpRequest) -> datetime:

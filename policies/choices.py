@@ -37,6 +37,7 @@ class Scope(TextChoices):
     OUTCOMES_WRITE = "outcomes:write", "Report outcomes"
     EVENTS_READ = "events:read", "Read own events"
     DATASETS_READ = "datasets:read", "Read dataset versions"
+    STOPS_WRITE = "stops:write", "Stop other agents and action types"
 
 
 AGENT_SCOPES = (

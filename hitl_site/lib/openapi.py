@@ -18,7 +18,14 @@ from hitl_site.lib.strict_json import MAX_SAFE_INTEGER
 
 _REF = "#/components/schemas/{model}"
 # Any address can answer these: no key, a database that is away, or a bug of ours.
-_EVERYWHERE = ("unauthenticated", "scope", "database-unavailable", "storage-full")
+_EVERYWHERE = (
+    "unauthenticated",
+    "scope",
+    "address",
+    "rate-limited",
+    "database-unavailable",
+    "storage-full",
+)
 # What the strict door may say of any body.
 DOOR = ("malformed-json", "non-ijson", "too-deep", "body-too-large", "unsupported-media-type", "validation")
 

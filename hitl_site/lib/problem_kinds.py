@@ -60,6 +60,11 @@ _ALL = (
         "Issue a key with the scope that the detail names.",
     ),
     ProblemKind(
+        "address", 403, "The key is not good from here",
+        "The agent key is valid, but only from other network addresses than this one.",
+        "Send the request from where the key belongs, or issue a key for this address.",
+    ),
+    ProblemKind(
         "not-found", 404, "Not found",
         "There is nothing here, or it belongs to another agent.",
         "Check the id, and that the key belongs to the agent that made it.",
@@ -115,6 +120,11 @@ _ALL = (
         "kill-switch-active", 409, "Kill switch active",
         "A person has stopped this agent, this action type or everything.",
         "Do not run the action. Only a person can release the switch.",
+    ),
+    ProblemKind(
+        "stop-lifted", 409, "Stop lifted",
+        "This stop has been lifted already.",
+        "Read the stops that are in force; to stop again, engage a new one.",
     ),
     ProblemKind(
         "agent-inactive", 409, "Agent is not active",

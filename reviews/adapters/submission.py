@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 from hitl_site.lib.canonical import canonicalize
 
@@ -15,6 +26,7 @@ ARGUMENTS_LIMIT = 64 * 1024
 CONTEXT_LIMIT = 192 * 1024
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=30)
+_LONGEST_LABEL = 120
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$", max_length=120)]
 Short = Annotated[str, StringConstraints(max_length=200)]
@@ -33,6 +45,56 @@ class Judge(Strict):
     rationale: Annotated[str, StringConstraints(max_length=20_000)] | None = None
 
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class Version(Strict):
+    """What makes a version of an agent the one it is. The same label with other parts is another version."""
+
+    label: Annotated[
+        str, StringConstraints(max_length=120), Field(description="Printable characters alone.")
+    ] = ""
+    model: Annotated[str, StringConstraints(max_length=200)] = ""
+    prompt_sha256: Sha256 = ""
+    tools_sha256: Sha256 = ""
+
+
+def _version(said: object) -> object:
+    """A label alone is a version too."""
+    if not isinstance(said, str):
+        return said
+    if len(said) > _LONGEST_LABEL:
+        raise PydanticCustomError(
+            "string_too_long", "String should have at most {most} characters", {"most": _LONGEST_LABEL}
+        )
+    return {"label": said}
+
+
+def _said(version: Version) -> str | dict[str, str]:
+    """Return a version in the shortest form that says it: the same one has one digest."""
+    alone = not (version.model or version.prompt_sha256 or version.tools_sha256)
+    return version.label if alone else version.model_dump()
+
+
+_HEX = {"type": "string", "pattern": "^([0-9a-f]{64})?$"}
+_LABEL = {"type": "string", "maxLength": _LONGEST_LABEL, "description": "Printable characters alone."}
+_VERSION: dict[str, Any] = {
+    "default": "",
+    "anyOf": [
+        _LABEL,
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "description": "The same label with another model, prompt or tools is another version.",
+            "properties": {
+                "label": _LABEL,
+                "model": {"type": "string", "maxLength": 200},
+                "prompt_sha256": _HEX,
+                "tools_sha256": _HEX,
+            },
+        },
+    ],
+}
 # What `_read` checks beyond the types, for the OpenAPI document.
 _MODES: dict[str, Any] = {
     "if": {"properties": {"mode": {"const": "observed"}}, "required": ["mode"]},
@@ -55,8 +117,8 @@ class SubmissionBody(Strict):
     samples: Annotated[list[JsonValue], Field(max_length=50)] | None = None
     reason: Annotated[str, StringConstraints(max_length=20_000)] = ""
     agent_version: Annotated[
-        str, StringConstraints(max_length=120), Field(description="Printable characters alone.")
-    ] = ""
+        Version, BeforeValidator(_version), PlainSerializer(_said), WithJsonSchema(_VERSION)
+    ] = Version()
     conversation_id: Short = ""
     parent_action_id: Annotated[str, StringConstraints(max_length=40)] = ""
     environment: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)] = (

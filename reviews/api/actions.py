@@ -21,7 +21,7 @@ from policies.choices import Scope
 from policies.models import AgentKey
 from policies.services import agents, gate
 from reviews.adapters import submission as wire
-from reviews.api import answers, batches, bodies
+from reviews.api import answers, batches, bodies, reach
 from reviews.choices import ActionState, IngestState
 from reviews.models import ActionRequest
 from reviews.selectors import actions as actions_selector
@@ -76,6 +76,7 @@ _BATCH = {"type": "array", "minItems": 1, "maxItems": batches.MAX_LINES, "items"
         "bad-request",
         "idempotency-key-reused",
         "idempotency-in-progress",
+        "too-many-pending",
         parameters=[_KEY],
         requestBody=takes(json=wire.SubmissionBody),
     ),
@@ -141,7 +142,7 @@ def propose_batch(request: HttpRequest) -> BatchAnswer:
 def list_actions(request: HttpRequest, filters: Query[ActionFilter]) -> answers.ActionPage:
     """An agent that restarted finds here what it waits for: ``?status=pending_review``."""
     key = key_of(request)
-    found = actions_selector.of_agent(key.agent)
+    found = actions_selector.of_key(key)
     if filters.status is not None:
         found = found.filter(state=filters.status)
     if filters.action_type is not None:
@@ -198,6 +199,7 @@ def cancel(request: HttpRequest, action_id: str) -> answers.ActionAnswer:
     """Idempotent. What was decided cannot be taken back by the agent it was decided for."""
     key = key_of(request)
     try:
+        reach.to_action(key, action_id)
         action = cancellations.cancel(action_id=action_id, agent=key.agent, now=received_at(request))
     except cancellations.UnknownAction:
         raise problems.error("not-found", "There is no such action.") from None
@@ -223,7 +225,7 @@ def show_decision(request: HttpRequest, action_id: str) -> answers.DecisionAnswe
 
 
 def _own(key: AgentKey, action_id: str) -> ActionRequest | None:
-    return actions_selector.of_agent(key.agent).filter(public_id=action_id).first()
+    return actions_selector.of_key(key).filter(public_id=action_id).first()
 
 
 def _refusing(act: Callable[[], T]) -> T:
@@ -234,6 +236,8 @@ def _refusing(act: Callable[[], T]) -> T:
         raise problems.error("idempotency-key-reused", str(error)) from None
     except ingest.EnvironmentNotAllowed as error:
         raise problems.error("scope", str(error)) from None
+    except ingest.TooManyPending as error:
+        raise problems.error("too-many-pending", str(error)) from None
     except agents.InvalidVersion as error:
         fault = problems.FieldError("/agent_version", "invalid", str(error))
         raise problems.error("validation", str(error), errors=(fault,)) from None

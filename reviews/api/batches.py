@@ -100,6 +100,8 @@ def _refusal(error: Exception) -> Problem:
         return problems.named("idempotency-key-reused", str(error))
     if isinstance(error, ingest.EnvironmentNotAllowed):
         return problems.named("scope", str(error))
+    if isinstance(error, ingest.TooManyPending):
+        return problems.named("too-many-pending", str(error))
     return problems.named("validation", str(error))
 
 

@@ -13,7 +13,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.openapi import DOOR, header, may_answer, takes
 from policies.api import key_of, needs
 from policies.choices import Scope
-from reviews.api import answers, bodies
+from reviews.api import answers, bodies, reach
 from reviews.choices import Outcome
 from reviews.models import Execution
 from reviews.services import permits
@@ -81,6 +81,7 @@ _KEY = header(
 def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> ConsumeAnswer:
     """Send the digest of what is about to run. The same key replays the answer; another one gets 409."""
     body = bodies.shape(ConsumeBody, bodies.json_body(request))
+    reach.to_permit(key_of(request), permit_id)
     try:
         consumed = permits.consume(
             permit_id=permit_id,
@@ -107,7 +108,7 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
 
 @router.post(
     "/executions/{execution_id}/outcome",
-    auth=needs(Scope.OUTCOMES_WRITE),
+    auth=needs(Scope.OUTCOMES_WRITE, counted=False),
     response=ExecutionAnswer,
     summary="Say what came of a run",
     openapi_extra=may_answer(*DOOR, "not-found", "outcome-conflict", requestBody=takes(json=OutcomeBody)),
@@ -115,6 +116,7 @@ def consume(request: HttpRequest, response: HttpResponse, permit_id: str) -> Con
 def report_outcome(request: HttpRequest, execution_id: str) -> ExecutionAnswer:
     """The same again answers 200; another outcome 409, and that it was said is on record."""
     body = bodies.shape(OutcomeBody, bodies.json_body(request))
+    reach.to_execution(key_of(request), execution_id)
     try:
         execution = permits.report_outcome(
             execution_id=execution_id,
@@ -133,13 +135,14 @@ def report_outcome(request: HttpRequest, execution_id: str) -> ExecutionAnswer:
 
 @router.post(
     "/executions/{execution_id}/heartbeat",
-    auth=needs(Scope.OUTCOMES_WRITE),
+    auth=needs(Scope.OUTCOMES_WRITE, counted=False),
     response={200: ExecutionAnswer},
     summary="Still running",
     openapi_extra=may_answer("not-found"),
 )
 def heartbeat(request: HttpRequest, execution_id: str) -> Status[ExecutionAnswer]:
     """Prolongs the lease; without one, or an outcome, in time the run counts as outcome unknown."""
+    reach.to_execution(key_of(request), execution_id)
     try:
         execution = permits.heartbeat(
             execution_id=execution_id, agent=key_of(request).agent, now=database_now()

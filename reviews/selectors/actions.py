@@ -8,7 +8,7 @@ from typing import cast
 from django.db.models import QuerySet
 from pydantic import JsonValue
 
-from policies.models import Agent
+from policies.models import Agent, AgentKey
 from reviews.models import ActionRequest, IngestRow
 
 Arguments = dict[str, JsonValue]
@@ -31,6 +31,12 @@ def of_agent(agent: Agent) -> QuerySet[ActionRequest]:
     return ActionRequest.objects.filter(agent=agent).select_related(
         "agent", "agent_version", "action_type", "gate_check__policy_version"
     )
+
+
+def of_key(key: AgentKey) -> QuerySet[ActionRequest]:
+    """As ``of_agent``, of the environments alone that the key was made for where it was made for some."""
+    found = of_agent(key.agent)
+    return found.filter(environment__in=key.environments) if key.environments else found
 
 
 def accepted_row(*, agent: Agent, action_id: str) -> IngestRow | None:
