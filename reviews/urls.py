@@ -13,8 +13,10 @@ from reviews.views import (
     history,
     holding,
     inbox,
+    incidents,
     passing_on,
     permit_keys,
+    permits,
     review,
     trust,
 )
@@ -54,6 +56,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *trust_urls,
     path("history/", history.index, name="history"),
     path("actions/<str:action_id>/", actions.show, name="action"),
+    path("permits/<str:permit_id>/revoke/", permits.revoke, name="permit_revoke"),
+    path("incidents/", incidents.index, name="incidents"),
+    path("incidents/<str:incident_id>/", incidents.show, name="incident"),
     path("settings/appearance/", appearance.change, name="appearance"),
     path(".well-known/jwks.json", permit_keys.show, name="jwks"),
 ]

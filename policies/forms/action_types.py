@@ -12,7 +12,16 @@ from hitl_site.lib import strict_json
 from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, Risk
+from policies.engine import binding
+from policies.forms.binding import (
+    read_arguments,
+    read_normalised,
+    read_pointers,
+    written_normalised,
+    written_pointers,
+)
 from policies.models import ActionType
+from policies.selectors.binding_preview import Preview, example_of, preview, written
 from policies.services.action_types import DEFAULT_REASON_CODES, Declaration, InvalidActionType
 
 ICONS: Final = (
@@ -106,6 +115,39 @@ class DeclarationForm(forms.Form):
         help_text="A JSON pointer into the arguments, such as /order_id. Statistics count an event, not each"
         " action of it.",
     )
+    cosmetic_pointers = forms.CharField(
+        label="Fields that do not matter to an approval",
+        required=False,
+        widget=_lines(3, code=True),
+        help_text="One JSON pointer a line, such as /greeting or /items/*/label; * is every member. Whatever"
+        " stands there when it runs, an approval covers it. Not for high and critical risk.",
+    )
+    normalised_fields = forms.CharField(
+        label="Texts that are compared in a form",
+        required=False,
+        widget=_lines(3, code=True),
+        help_text="One a line, /iban: remove_spaces upper. Forms: nfc, casefold, trim, collapse_spaces,"
+        " remove_spaces, upper, lower, number. Not for high and critical risk.",
+    )
+    pause_on_mismatch = forms.BooleanField(
+        label="Stop this action type when something else ran than was decided",
+        required=False,
+        widget=forms.CheckboxInput(attrs=_CHECK),
+        help_text="An incident is opened in any case; a person lifts the stop.",
+    )
+    example = forms.CharField(
+        label="Approved arguments", required=False, strip=False, widget=_lines(10, code=True)
+    )
+    edited = forms.CharField(
+        label="What would run", required=False, strip=False, widget=_lines(10, code=True)
+    )
+    second_admin = forms.ChoiceField(
+        label="Publishing its policy takes a second admin",
+        choices=[("", "By its risk: high and critical do"), ("always", "Always"), ("never", "Never")],
+        required=False,
+        widget=forms.Select(attrs={"class": "select"}),
+        help_text="What loosens takes one person more, whatever is chosen here.",
+    )
     autonomy_cap = forms.ChoiceField(
         label="Highest level anybody can be granted",
         widget=forms.Select(attrs={"class": "select"}),
@@ -164,6 +206,57 @@ class DeclarationForm(forms.Form):
         lines = str(self.cleaned_data["checklist"]).splitlines()
         return [line.strip() for line in lines if line.strip()]
 
+    def clean_cosmetic_pointers(self) -> list[str]:
+        """Return the pointers."""
+        return read_pointers(str(self.cleaned_data["cosmetic_pointers"]))
+
+    def clean_normalised_fields(self) -> dict[str, list[str]]:
+        """Return the forms by pointer."""
+        return read_normalised(str(self.cleaned_data["normalised_fields"]))
+
+    def clean_example(self) -> JsonValue:
+        """Return the arguments of the preview that were approved."""
+        return self._previewed("example")
+
+    def clean_edited(self) -> JsonValue:
+        """Return the arguments of the preview that would run."""
+        return self._previewed("edited")
+
+    def _previewed(self, field: str) -> JsonValue:
+        # An example that cannot be read must not stand in the way of a declaration that is saved.
+        return read_arguments(str(self.cleaned_data[field])) if self.previews else None
+
+    @property
+    def previews(self) -> bool:
+        """Whether the preview was asked for, and nothing is to be saved."""
+        return "preview" in self.data
+
+    def preview(self) -> Preview | None:
+        """Return what the edit of the example means, where the fields it rests on can be read."""
+        data = self.cleaned_data
+        needed = {"example", "edited", "cosmetic_pointers", "normalised_fields"}
+        for field in set(self.errors) - needed:
+            # Nothing is saved now, so what is missing for that is nobody's concern yet.
+            del self.errors[field]
+        if needed <= set(data) and data["example"] is None:
+            self.add_error("example", "Paste the arguments of an action here.")
+        if not needed <= set(self.cleaned_data):
+            return None
+        cosmetic, normalised = data["cosmetic_pointers"], data["normalised_fields"]
+        for field, faults in zip(
+            ("cosmetic_pointers", "normalised_fields"), binding.faults(cosmetic, normalised), strict=True
+        ):
+            for fault in faults:
+                self.add_error(field, fault)
+        if self.errors.keys() & needed:
+            return None
+        return preview(
+            decided=data["example"],
+            edited=data["edited"] if data["edited"] is not None else data["example"],
+            binding=binding.Binding.read(cosmetic, normalised),
+            risk=str(data.get("risk", "")),
+        )
+
     def declaration(self) -> Declaration:
         """Return what the service is asked to declare."""
         data = self.cleaned_data
@@ -178,6 +271,10 @@ class DeclarationForm(forms.Form):
             reason_codes=data["reason_codes"],
             checklist=data["checklist"],
             cluster_pointer=data["cluster_pointer"],
+            cosmetic_pointers=data["cosmetic_pointers"],
+            normalised_fields=data["normalised_fields"],
+            pause_on_mismatch=data["pause_on_mismatch"],
+            second_admin={"always": True, "never": False}.get(data["second_admin"]),
             first_contact_level=AutonomyLevel(data["first_contact_level"]),
             reading_floor_ms=round(data["reading_floor"] * 1000),
         )
@@ -232,6 +329,12 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "reason_codes": lines_of_codes(action_type.reason_codes),
         "checklist": "\n".join(action_type.checklist),
         "cluster_pointer": action_type.cluster_pointer,
+        "cosmetic_pointers": written_pointers(action_type.cosmetic_pointers),
+        "normalised_fields": written_normalised(action_type.normalised_fields),
+        "pause_on_mismatch": action_type.pause_on_mismatch,
+        "second_admin": {True: "always", False: "never", None: ""}[action_type.second_admin],
+        "example": written(example_of(schema)),
+        "edited": written(example_of(schema)),
         "autonomy_cap": action_type.autonomy_cap,
         "first_contact_level": action_type.first_contact_level,
         "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,

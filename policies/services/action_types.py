@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, Risk
+from policies.engine import binding
 from policies.engine.scope import InvalidSchema, check_schema
 from policies.models import ActionType
 from policies.selectors import autonomy as ladder
@@ -52,6 +53,10 @@ class Declaration(TypedDict, total=False):
     reason_codes: Sequence[Mapping[str, str]]
     checklist: Sequence[str]
     cluster_pointer: str
+    cosmetic_pointers: Sequence[str]
+    normalised_fields: Mapping[str, Sequence[str]]
+    pause_on_mismatch: bool
+    second_admin: bool | None
     autonomy_cap: AutonomyLevel
     first_contact_level: AutonomyLevel
     reading_floor_ms: int
@@ -128,6 +133,17 @@ def change(
     return current
 
 
+def as_declared(*, name: str, **declaration: Unpack[Declaration]) -> ActionType:
+    """Return a type as it would be declared, without storing it. Raises ``InvalidActionType``."""
+    action_type = ActionType(name=name)
+    action_type.reason_codes = [dict(code) for code in DEFAULT_REASON_CODES]
+    _apply(action_type, declaration)
+    if "autonomy_cap" not in declaration and _is_grave(action_type):
+        action_type.autonomy_cap = AutonomyLevel.REVIEW_ALL
+    _refuse(_faults(action_type))
+    return action_type
+
+
 def _apply(action_type: ActionType, declaration: Declaration) -> None:
     for field, value in declaration.items():
         if field not in _FIELDS:
@@ -156,6 +172,9 @@ def _faults(action_type: ActionType) -> list[FieldError]:
         "reason_codes": _reason_code_faults,
         "checklist": _checklist_faults,
         "cluster_pointer": _pointer_faults,
+        "cosmetic_pointers": _cosmetic_faults,
+        "normalised_fields": _normalised_faults,
+        "second_admin": _second_admin_faults,
         "autonomy_cap": _cap_faults,
         "first_contact_level": _first_contact_faults,
         "reading_floor_ms": _floor_faults,
@@ -241,6 +260,19 @@ def _pointer_faults(action_type: ActionType) -> Iterator[str]:
         yield "A JSON pointer into the arguments, as in /order_id, of at most 200 characters; or nothing."
 
 
+def _cosmetic_faults(action_type: ActionType) -> Iterator[str]:
+    yield from binding.faults(action_type.cosmetic_pointers, {})[0]
+
+
+def _normalised_faults(action_type: ActionType) -> Iterator[str]:
+    yield from binding.faults([], action_type.normalised_fields)[1]
+
+
+def _second_admin_faults(action_type: ActionType) -> Iterator[str]:
+    if action_type.second_admin not in (True, False, None):
+        yield "true, false, or nothing to go by the risk."
+
+
 def _cap_faults(action_type: ActionType) -> Iterator[str]:
     if action_type.autonomy_cap not in AutonomyLevel.values:
         yield f"One of {', '.join(AutonomyLevel.values)}."
@@ -267,6 +299,10 @@ def _document(action_type: ActionType) -> dict[str, JsonValue]:
     fields["argument_schema"] = dict(fields["argument_schema"]) if fields["argument_schema"] else None
     fields["reason_codes"] = [dict(code) for code in fields["reason_codes"]]
     fields["checklist"] = list(fields["checklist"])
+    fields["cosmetic_pointers"] = list(fields["cosmetic_pointers"])
+    fields["normalised_fields"] = {
+        pointer: list(forms) for pointer, forms in fields["normalised_fields"].items()
+    }
     for field in ("risk", "autonomy_cap", "first_contact_level"):
         fields[field] = str(fields[field])
     return cast(dict[str, JsonValue], fields)

@@ -14,6 +14,7 @@ from policies.forms.action_types import DeclarationForm, NewActionTypeForm, init
 from policies.models import ActionType
 from policies.selectors import policies as policy_questions
 from policies.selectors import policy_pages
+from policies.selectors.binding_preview import Preview
 from policies.services import action_types as acts
 from policies.services.ledger import Actor
 
@@ -69,6 +70,8 @@ def new(request: AuthenticatedRequest) -> HttpResponse:
     if request.method != "POST":
         return _form(request, NewActionTypeForm(initial={"name": request.GET.get("name", "")[:120]}))
     form = NewActionTypeForm(request.POST)
+    if form.previews:
+        return _previewed(request, form)
     if form.is_valid():
         try:
             action_type = acts.declare(
@@ -94,6 +97,8 @@ def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
         form = DeclarationForm(icon=action_type.icon, initial=initial_of(action_type))
         return _form(request, form, action_type)
     form = DeclarationForm(request.POST, icon=action_type.icon)
+    if form.previews:
+        return _previewed(request, form, action_type)
     if form.is_valid():
         if form.cleaned_data["seen"] != action_type.updated_at.isoformat():
             form.add_error(None, CONFLICT)
@@ -115,11 +120,21 @@ def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
     return _form(request, form, action_type, status=422)
 
 
+def _previewed(
+    request: AuthenticatedRequest, form: DeclarationForm, action_type: ActionType | None = None
+) -> HttpResponse:
+    """Show which edits of the example void an approval. Nothing is saved, and nothing typed is lost."""
+    form.full_clean()
+    shown = form.preview()
+    return _form(request, form, action_type, status=200 if shown else 422, preview=shown)
+
+
 def _form(
     request: AuthenticatedRequest,
     form: DeclarationForm,
     action_type: ActionType | None = None,
     status: int = 200,
+    preview: Preview | None = None,
 ) -> HttpResponse:
-    context = {"form": form, "action_type": action_type, "bar_title": "Policies"}
+    context = {"form": form, "action_type": action_type, "preview": preview, "bar_title": "Policies"}
     return render(request, "policies/declaration/page.html", context, status=status)

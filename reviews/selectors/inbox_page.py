@@ -18,7 +18,7 @@ from django.utils import timezone
 from hitl_site.lib import pagination
 from policies.choices import Risk
 from policies.models import Agent
-from reviews.choices import ItemStatus
+from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Decision, Escalation, ReviewItem
 from reviews.selectors import inbox
 from reviews.selectors.turn import name_of
@@ -29,7 +29,7 @@ _MOST_OPTIONS = 50
 _SOON = timedelta(minutes=30)
 # What a row shows: arguments and schemas, which may be large, stay where they are.
 _COLUMNS = (
-    *("public_id", "blind", "action_type_name", "risk", "risk_rank", "trigger", "title", "due_at"),
+    *("public_id", "kind", "blind", "action_type_name", "risk", "risk_rank", "trigger", "title", "due_at"),
     *("created_at", "reminded_at", "lease_expires_at", "claimed_by", "escalated_to", "agent__name"),
     *("action__gate_check", "action__gate_check__reasons"),
     *("action__gate_check__score", "action__gate_check__threshold"),
@@ -194,14 +194,16 @@ def _with_facts(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
 def _row(item: ReviewItem, *, person: User, now: datetime) -> Row:
     check = item.action.gate_check
     declared = item.action.action_type
+    # Of an incident it would say how likely the proposal was right, which is not the question any more.
+    hidden = item.blind or item.kind == ItemKind.INCIDENT
     lease = item.lease_expires_at
     holder = item.claimed_by if lease is not None and lease > now else None
     return Row(
         item=item,
         icon=declared.icon if declared is not None else "circle-help",
         held=_held(item, person=person),
-        score=None if item.blind else check.score,
-        threshold=None if item.blind else check.threshold,
+        score=None if hidden else check.score,
+        threshold=None if hidden else check.threshold,
         holder=name_of(holder) if holder is not None else "",
         held_by_me=holder == person,
         remark=_remark(item),
@@ -211,6 +213,8 @@ def _row(item: ReviewItem, *, person: User, now: datetime) -> Row:
 def _held(item: ReviewItem, *, person: User) -> Held:
     if item.escalated_to_id == person.pk:
         return Held("Escalated to you", "arrow-up-right", "up")
+    if item.kind == ItemKind.INCIDENT:
+        return Held("Incident", "circle-alert", "no")
     if item.blind:
         return Held("Routine check", "eye", "acc")
     first: dict[str, object] = next(iter(item.action.gate_check.reasons), {})

@@ -185,9 +185,9 @@ class _Wait:
 
 
 def _incidents(here: Here) -> list[NavEntry]:
-    """Return the way to the incidents, with how many nobody has resolved."""
-    url = reverse("reviews:incidents")
-    return [NavEntry("Incidents", url, "siren", incidents.open_count(), current=here.within(url), rail=False)]
+    """Return the way to the incidents, with how many nobody has resolved where there are any."""
+    url, waiting = reverse("reviews:incidents"), incidents.open_count() or None
+    return [NavEntry("Incidents", url, "siren", waiting, current=here.within(url), rail=False)]
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,14 @@ _SENTENCES = {
     "permit.expired": ("hourglass", "The permit expired unused"),
     "execution.outcome": ("flag", "The agent reported what came of it"),
     "execution.outcome_unknown": ("circle-help", "No report came: the outcome is unknown"),
+    "execution.outcome_conflict": ("circle-alert", "The agent contradicted its report; the first one stands"),
+    "incident.opened": ("circle-alert", "An incident was opened"),
+    "incident.reported_late": ("clock", "The agent reported after the incident was opened"),
+    "incident.resolved": ("check", "The incident was resolved"),
 }
 _ABOUT_THE_REASON = frozenset({"action.held", "action.allowed", "action.denied", "action.observed"})
 
-_TOLD = ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason")
+_TOLD = ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason", "note")
 
 
 @dataclass(frozen=True)

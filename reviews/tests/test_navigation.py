@@ -29,8 +29,8 @@ def entries(person: User, *, path: str = "/inbox/", **query: str) -> dict[str, N
 
 
 def test_each_group_finds_its_own_places_and_no_link_that_it_may_not_follow(cast: Cast) -> None:
-    queues = ["My turn", "Due within the hour", "Escalated to me", "My decisions"]
-    looking = ["Everything open", "Due within the hour"]
+    queues = ["My turn", "Due within the hour", "Escalated to me", "Incidents", "My decisions"]
+    looking = ["Everything open", "Due within the hour", "Incidents"]
     assert {
         "reviewer": list(entries(cast.alice)),
         "manager": list(entries(cast.dan)),
@@ -43,7 +43,7 @@ def test_each_group_finds_its_own_places_and_no_link_that_it_may_not_follow(cast
         "reviewer": queues,
         "manager": [*looking, "Policies", "Trust", "Agents"],
         "ops_admin": [*looking, "Policies", "Trust", "Agents", "Audit log"],
-        "lead": [*queues[:3], "Everything open", "My decisions", "Trust"],
+        "lead": [*queues[:3], "Everything open", *queues[3:], "Trust"],
         "auditor": [*looking, "Trust", "Audit log"],
         "ml_engineer": ["Datasets"],
         "none": [],
@@ -87,6 +87,8 @@ def test_the_counts_are_of_what_the_person_may_decide(cast: Cast) -> None:
         ("/inbox/", {"queue": "general", "due": "hour"}, "General"),
         ("/inbox/", {"view": "escalated"}, "Escalated to me"),
         ("/history/", {}, "My decisions"),
+        ("/incidents/", {}, "Incidents"),
+        ("/incidents/inc_1/", {}, "Incidents"),
         ("/settings/appearance/", {}, None),
     ],
 )

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from hitl_site.lib.http import AuthenticatedRequest
 from reviews.models import ActionRequest
 from reviews.selectors.story import story
+from reviews.services.rights import STOP
 from reviews.views.access import for_those_who_look
 
 
@@ -20,4 +21,5 @@ def show(request: AuthenticatedRequest, action_id: str) -> HttpResponse:
         told = story(action_id=action_id, viewer=request.user)
     except ActionRequest.DoesNotExist:
         raise Http404("There is no such action.") from None
-    return render(request, "reviews/actions/page.html", {"story": told, "bar_title": "Action"})
+    context = {"story": told, "may_revoke": request.user.has_perm(STOP), "bar_title": "Action"}
+    return render(request, "reviews/actions/page.html", context)

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django_htmx.http import HttpResponseClientRedirect
 
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
+from reviews.choices import ItemKind
 from reviews.models import Decision
 from reviews.schema_form import FieldError
 from reviews.selectors import decisions as answers
@@ -157,6 +159,9 @@ def next_item(request: AuthenticatedRequest, *, after: Workspace | None, now: da
             if is_fragment(request)
             else redirect(resolve_url("reviews:done") + query_of(way))
         )
+    if item.kind == ItemKind.INCIDENT and is_fragment(request):
+        # Nothing of it is decided here, so its page takes the place of this one.
+        return HttpResponseClientRedirect(resolve_url("reviews:review", item_id=item.public_id))
     if not is_fragment(request):
         return redirect(resolve_url("reviews:review", item_id=item.public_id) + query_of(way))
     return answer(request, load(request, item.public_id, now=now), now=now, moved=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
+from reviews.choices import ItemKind
 from reviews.views import conflicts, pages
 from reviews.views.access import for_those_who_look
 
@@ -19,6 +21,8 @@ def show(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     """Show one item, or the part of its page that follows what others do."""
     now = database_now()
     shown = pages.load(request, item_id, now=now)
+    if shown.item.kind == ItemKind.INCIDENT:
+        return redirect("reviews:incident", shown.item.incident.public_id)
     wanted = request.GET.get("part", "")
     if is_fragment(request) and wanted in _PARTS:
         return pages.part(request, wanted, shown, now=now)
