@@ -13,6 +13,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +24,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIRequest
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http.cookie import parse_cookie
 from django.utils.crypto import constant_time_compare
@@ -31,6 +33,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from hitl_site.lib import shutdown
+from hitl_site.lib.problems import ProblemError
+from policies.api import agent_key
+from policies.choices import Scope as AgentScope
+from reviews.selectors.actions import of_key
 from reviews.selectors.inbox import may_look
 from reviews.stream.wakeups import Wakeups
 
@@ -102,11 +108,11 @@ class StreamApplication:
 
     async def _action(self, action_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         seconds = _seconds(scope["query_string"])
-        if scope["method"] == "GET" and seconds > 0:
+        if scope["method"] == "GET" and seconds > 0 and await sync_to_async(_may_wait)(scope, action_id):
             with self._wakeups.of_action(action_id) as changed:
                 await self._until_final(action_id, changed, seconds, receive)
             scope = {**scope, "query_string": b""}
-        # Django checks the key and reads the row: a stranger's wait ends in its 401 or 404.
+        # Django checks the key again and reads the row: a stranger's 401 or 404 comes at once.
         await self._django(dict(scope), _no_body(), send)  # type: ignore[arg-type]  # Send takes any mapping
 
     async def _until_final(
@@ -176,6 +182,16 @@ class StreamApplication:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
+
+
+def _may_wait(scope: Scope, action_id: str) -> bool:
+    """Say whether the key may read this action: when another agent's is decided is nothing to wait for."""
+    close_old_connections()
+    try:
+        key = agent_key(ASGIRequest(dict(scope), BytesIO()))
+    except (ProblemError, OperationalError, InterfaceError):
+        return False  # Django says what is the matter
+    return AgentScope.ACTIONS_READ in key.scopes and of_key(key).filter(public_id=action_id).exists()
 
 
 def _may_look(cookies: str) -> bool:
