@@ -93,13 +93,18 @@ class BettingEvidence:
         with np.errstate(divide="ignore"):
             self.log_wealth = self.log_wealth + np.log1p(self._stakes * weight * (self.alpha - loss))
         self.n += 1
-        self.highest_log_e = max(self.highest_log_e, self.log_e)
-        return self.log_e
+        now = self.log_e
+        self.highest_log_e = max(self.highest_log_e, now)
+        return now
 
     @property
     def log_e(self) -> float:
         """Return the log of the mean wealth over all bets."""
-        return float(special.logsumexp(self.log_wealth) - math.log(len(self.log_wealth)))
+        highest = float(self.log_wealth.max())
+        if highest == -math.inf:
+            return highest
+        # By the largest, so that nothing overflows.
+        return highest + math.log(float(np.exp(self.log_wealth - highest).mean()))
 
 
 def betting_log_e(
