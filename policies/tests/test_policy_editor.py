@@ -312,3 +312,23 @@ def test_a_local_time_of_a_zone_becomes_an_instant() -> None:
 def test_a_pointer_leads_to_its_line_and_column(pointer: str, place: tuple[int, int]) -> None:
     text = '{\n  "a": [\n    "x,]\\"",\n    { "b/c": 3 }\n  ],\n  "d": [], "e": {"d": 1}\n}'
     assert place_of(text, pointer) == place
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_policy_says_every_field_in_words(refund: ActionType) -> None:
+    make_policy(refund, make_user("somebody"), **WHOLE)
+    page = browser_of(make_member("ops_admin")).get("/policies/refund.issue/").content.decode()
+    text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page)))
+    for words in (
+        "Calibrated from: The lowest of those given. 50% counts as 20%, 90% counts as 72.5%",
+        "Only clerk (3.1, 3.2), helper (every version); the others are held",
+        "is held when proposed again within 2 h",
+        "2 different people, never the agent’s owner",
+        "Nobody is reminded",
+        "history.today: the sum of /amount by the same subject over 1 day, of refund.issue, voucher.issue",
+        "history.to_account: the number by the same value at /iban over 1 hour 30 minutes",
+        "Nights: held on Mondays, Fridays from 18:00 until 08:00, Europe/Berlin",
+        "Stocktaking: denied from 2026-12-24T18:00:00+01:00 until 2026-12-27T08:00:00+01:00",
+        "No sign of fraud",
+    ):
+        assert words in text
