@@ -53,6 +53,7 @@ __all__ = [
     "Outlook",
     "Past",
     "Proposal",
+    "action_type_facts",
     "check",
     "cluster_key",
     "evaluate",
@@ -289,7 +290,7 @@ def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
     messages = context.get("messages")
     stated = context.get("facts")
     return Facts(
-        action_type=_action_type_facts(action_type) if action_type is not None else None,
+        action_type=action_type_facts(action_type) if action_type is not None else None,
         # What is not an object is the engine's to refuse.
         arguments=proposal.arguments,  # type: ignore[arg-type]  # see the line above
         agent=AgentFacts(name=proposal.agent.name, version=proposal.agent_version.label, known_version=True),
@@ -344,7 +345,8 @@ def _denied_before(
     return proposal.past.refused_before(proposal=proposal, action_type=action_type, since=since)
 
 
-def _action_type_facts(action_type: ActionType) -> ActionTypeFacts:
+def action_type_facts(action_type: ActionType) -> ActionTypeFacts:
+    """Return a declared type as the engine reads it."""
     schema = action_type.argument_schema
     if schema is not None and not isinstance(schema, Mapping):
         raise TypeError("an argument schema is an object")
