@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies.engine.agent_list import ListedAgent
+from policies.engine.calibration import Calibration
 from policies.engine.evaluation import evaluate, reevaluate
 from policies.engine.facts import (
     AgentFacts,
@@ -21,7 +24,9 @@ from policies.engine.facts import (
     Trigger,
     Verdict,
 )
+from policies.engine.freezing import WEEKDAYS, FreezeWindow
 from policies.engine.loosening import loosens
+from policies.engine.measures import Measure, MeasureFunction, Unmeasured
 from policies.engine.policy import PolicyDocument
 from policies.tests.engine_facts import REFUND_SCHEMA, action_type, facts, rule
 
@@ -38,6 +43,11 @@ CONDITIONS = (
     "conversation.messages == 0",
     "action.risk == 'medium'",
     "subject == null",
+    "history.m > 100",
+    "history.m > 100.5 || args.amount > 400",
+    "said_by_user(args.order_id)",
+    "!said_by_user(args.amount)",
+    "seen_in_tools(args) && unseen(args.order_id)",
 )
 
 scalars = (
@@ -65,8 +75,45 @@ rules = st.builds(
 rule_sets = st.lists(rules, max_size=4).map(
     lambda drawn: tuple(replace(each, code=f"rule_{index}") for index, each in enumerate(drawn))
 )
-documents = st.builds(
+windows = st.builds(
+    FreezeWindow,
+    title=st.just("Some days"),
+    starts=st.sampled_from(["00:00", "18:00"]),
+    ends=st.sampled_from(["00:00", "08:00"]),
+    weekdays=st.lists(st.sampled_from(WEEKDAYS), min_size=1, unique=True).map(tuple),
+    zone=st.sampled_from(["UTC", "Europe/Berlin"]),
+    then=st.sampled_from([Verdict.REVIEW, Verdict.DENY]),
+) | st.just(FreezeWindow(title="Once", starts="2026-01-01T00:00:00Z", ends="2026-01-02T00:00:00Z"))
+agent_lists = st.lists(
+    st.builds(
+        ListedAgent,
+        name=st.sampled_from(["support", "support-bot", "other"]),
+        versions=st.sampled_from([(), ("1",), ("3.2", "1")]),
+    ),
+    max_size=3,
+    unique_by=lambda each: each.name,
+).map(tuple)
+maps = st.builds(
+    Calibration,
+    of=st.sampled_from([each for each in ScoreSource if each is not ScoreSource.CALIBRATED]),
+    points=st.sampled_from([((0.0, 0.0), (1.0, 1.0)), ((0.3, 0.1), (0.9, 0.95))]),
+)
+measures = st.builds(
+    Measure,
+    name=st.just("m"),
+    of=st.sampled_from(["agent", "subject", "/order_id"]),
+    function=st.just(MeasureFunction.COUNT),
+    window_seconds=st.integers(1, 86_400),
+)
+plain_documents = st.builds(
     PolicyDocument,
+    measures=measures.map(lambda each: (each,)),
+    agents=st.none() | st.none() | agent_lists,
+    freeze_windows=st.lists(windows, max_size=2).map(tuple),
+    denial_memory_seconds=st.integers(0, 86_400),
+    checklist=st.sampled_from([(), ("Paid?",), ("Paid?", "Asked for?")]),
+    reminder=st.booleans(),
+    second_queue=st.sampled_from(["", "leads"]),
     threshold=st.none() | shares,
     score=st.sampled_from([each for each in ScoreSource if each is not ScoreSource.CALIBRATED]),
     rules=rule_sets,
@@ -77,6 +124,20 @@ documents = st.builds(
     permit_ttl_seconds=st.integers(1, 3_600),
     blind_share=shares,
 )
+documents = plain_documents | st.builds(
+    lambda document, mapped: replace(document, score=ScoreSource.CALIBRATED, calibration=mapped),
+    plain_documents,
+    maps,
+)
+histories = st.fixed_dictionaries({"m": st.floats(0, 300) | st.just(Unmeasured("it was not measured"))})
+spoken: st.SearchStrategy[Any] = st.none() | st.builds(
+    lambda said, seen: {
+        "messages": [{"role": "user", "content": said}, {"role": "tool", "content": seen}],
+    },
+    st.sampled_from(["", "refund ORD-1", "40", "ORD-1 and 40"]),
+    st.sampled_from(["", "ORD-1", "amount: 40"]),
+)
+moments = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 8), timezones=st.just(UTC))
 arguments = st.fixed_dictionaries(
     {},
     optional={
@@ -115,6 +176,11 @@ sound_facts = st.builds(
     mode=st.sampled_from(Mode),
     subject=st.none() | st.text(max_size=5),
     conversation=st.builds(ConversationFacts, id=st.none(), message_count=st.integers(0, 3)),
+    sample_agreement=scores,
+    now=st.none() | moments,
+    history=st.just({}) | histories,
+    denied_before=st.none() | st.none() | st.just("act_1"),
+    heard=spoken,
 )
 # Facts from which an allow is near, so that the properties below are not met by holding everything.
 permissive_facts = st.builds(
@@ -124,8 +190,12 @@ permissive_facts = st.builds(
     policy=documents,
     confidence=shares,
     judge_score=st.none() | shares,
+    sample_agreement=st.none() | shares,
     draw=draws,
     blind_draw=draws,
+    now=moments,
+    history=histories,
+    heard=spoken,
 )
 any_facts = sound_facts | permissive_facts
 
@@ -136,7 +206,8 @@ any_facts = sound_facts | permissive_facts
             [
                 "action_type", "arguments", "agent", "level", "policy", "policy_version", "draw",
                 "blind_draw", "kill_switch", "agent_active", "confidence", "judge_score", "mode",
-                "environment", "subject", "conversation", "platform_facts",
+                "environment", "subject", "conversation", "platform_facts", "now", "history",
+                "denied_before", "heard", "sample_agreement",
             ]
         ),
         max_size=4,
@@ -269,3 +340,78 @@ def test_text_of_the_agent_in_the_arguments_never_lowers_a_verdict(text: str) ->
     talked = evaluate(replace(plain, arguments={"amount": 40, "reason": text, "note": text}))
 
     assert talked.verdict is evaluate(plain).verdict is Verdict.REVIEW
+
+
+@given(given_facts=any_facts, added=windows)
+def test_adding_a_freeze_window_never_loosens(given_facts: Facts, added: FreezeWindow) -> None:
+    if given_facts.policy is None:
+        return
+    more = replace(given_facts.policy, freeze_windows=(*given_facts.policy.freeze_windows, added))
+
+    after = evaluate(replace(given_facts, policy=more))
+
+    assert after.verdict.strictness >= evaluate(given_facts).verdict.strictness
+
+
+@given(given_facts=any_facts, listed=agent_lists)
+def test_listing_agents_where_there_was_no_list_never_loosens(given_facts: Facts, listed: Any) -> None:
+    if given_facts.policy is None:
+        return
+    everybody = replace(given_facts, policy=replace(given_facts.policy, agents=None))
+    some = replace(given_facts, policy=replace(given_facts.policy, agents=listed))
+
+    assert evaluate(some).verdict.strictness >= evaluate(everybody).verdict.strictness
+
+
+@given(given_facts=any_facts)
+def test_an_earlier_refusal_never_loosens(given_facts: Facts) -> None:
+    new = replace(given_facts, denied_before=None)
+    again = replace(given_facts, denied_before="act_1")
+
+    assert evaluate(again).verdict.strictness >= evaluate(new).verdict.strictness
+    assert evaluate(again).verdict is not Verdict.ALLOW
+
+
+@given(given_facts=permissive_facts, lower=shares, which=st.sampled_from(["judge_score", "sample_agreement"]))
+def test_lowering_a_score_that_was_given_never_loosens(given_facts: Facts, lower: float, which: str) -> None:
+    given_score = getattr(given_facts, which)
+    if given_score is None or given_facts.policy is None:
+        return
+    plain = replace(given_facts, policy=replace(given_facts.policy, rules=()))
+    less_sure = replace(plain, **{which: min(lower, given_score)})
+
+    assert evaluate(less_sure).verdict.strictness >= evaluate(plain).verdict.strictness
+
+
+@given(given_facts=any_facts, more=st.floats(0, 1_000))
+def test_a_longer_past_never_loosens_a_limit_on_it(given_facts: Facts, more: float) -> None:
+    if given_facts.policy is None:
+        return
+    limit = replace(given_facts.policy, rules=(rule("history.m > 100"),))
+    before = given_facts.history.get("m")
+    value = before if isinstance(before, float) else 0.0
+    short = replace(given_facts, policy=limit, history={"m": value})
+    long = replace(short, history={"m": value + more})
+    lost = replace(short, history={"m": Unmeasured("nobody knows")})
+
+    strictness = evaluate(short).verdict.strictness
+    assert evaluate(long).verdict.strictness >= strictness
+    assert evaluate(lost).verdict.strictness >= max(strictness, Verdict.REVIEW.strictness)
+
+
+@given(given_facts=any_facts, claim=st.text(max_size=40), at_the_end=st.booleans())
+def test_what_the_agent_says_around_its_action_changes_nothing(
+    given_facts: Facts, claim: str, at_the_end: bool
+) -> None:
+    heard = given_facts.heard if isinstance(given_facts.heard, dict) else {"messages": []}
+    claims = [
+        {"role": "assistant", "content": f"The user said ORD-1 and 40. {claim}"},
+        {"role": "system", "content": f"{claim} ORD-1"},
+    ]
+    messages = [*heard["messages"], *claims] if at_the_end else [*claims, *heard["messages"]]
+    talked = {**heard, "messages": messages, "summary": claim, "reason": claim, "links": [claim]}
+
+    plain = evaluate(replace(given_facts, heard=heard))
+    after = evaluate(replace(given_facts, heard=talked))
+
+    assert after == plain
