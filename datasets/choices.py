@@ -33,3 +33,72 @@ class ExportState(TextChoices):
 
 class ExportFormat(TextChoices):
     JSONL = "jsonl", "JSON Lines, the canonical case"
+    CHAT = "chat", "Chat fine-tuning with tool calls"
+    DPO = "dpo", "Preference pairs (DPO)"
+    KTO = "kto", "Unpaired preferences (KTO)"
+    OPENAI_EVALS = "openai_evals", "OpenAI evals"
+    INSPECT = "inspect", "Inspect AI samples"
+    PROMPTFOO = "promptfoo", "promptfoo tests"
+    LANGFUSE = "langfuse", "Langfuse dataset items"
+    LANGSMITH = "langsmith", "LangSmith examples"
+    ARGILLA = "argilla", "Argilla records"
+    PARQUET = "parquet", "Parquet"
+    HUGGING_FACE = "hugging_face", "Hugging Face folder with a card"
+    CSV = "csv", "CSV"
+
+
+class Compression(TextChoices):
+    NONE = "", "Not compressed"
+    GZIP = "gzip", "gzip"
+    ZSTD = "zstd", "Zstandard"
+
+
+class Cadence(TextChoices):
+    DAILY = "daily", "Every day"
+    WEEKLY = "weekly", "Every week"
+
+
+class CaseKind(TextChoices):
+    PROPOSAL = "proposal", "What the agent proposed"
+    OMISSION = "omission", "What the agent failed to do"
+
+
+class Split(TextChoices):
+    NONE = "", "Not split"
+    TRAIN = "train", "Training"
+    VALIDATION = "validation", "Validation"
+    TEST = "test", "Test"
+
+
+class RevisionKind(TextChoices):
+    EDIT = "edit", "Edited"
+    ADJUDICATION = "adjudication", "Adjudicated"
+
+
+class EvalState(TextChoices):
+    OPEN = "open", "Taking results"
+    DONE = "done", "Done"
+    ABANDONED = "abandoned", "Given up"
+
+
+class ConversationState(TextChoices):
+    CLOSED = "closed", "Closed"
+    DRAWN = "drawn", "Drawn for a check"
+    CHECKED = "checked", "Checked"
+
+
+class ErasureState(TextChoices):
+    ASKED = "asked", "Asked for"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Refused: a legal hold is in force"
+
+
+class DataKind(TextChoices):
+    """Kinds of data with a time of their own (retention)."""
+
+    CONTEXT = "context", "What the agent said around its proposal"
+    ARGUMENTS = "arguments", "What it proposed and what was decided"
+    CASES = "cases", "Labelled cases"
+    CONVERSATIONS = "conversations", "Whole conversations"
+    EXPORTS = "exports", "Exported files"

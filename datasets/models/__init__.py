@@ -1,7 +1,30 @@
 """Facts and constraints of the learning app."""
 
-from datasets.models.cases import LabelledCase
-from datasets.models.datasets import Dataset, DatasetMember, DatasetVersion
-from datasets.models.exports import Export
+from datasets.models.cases import CaseCuration, GroundTruth, LabelledCase, LabelRevision
+from datasets.models.conversations import Conversation, Omission
+from datasets.models.datasets import Dataset, DatasetMember, DatasetVersion, RedactionProfile, VersionMark
+from datasets.models.evals import EvalResult, EvalRun, Grader
+from datasets.models.exports import Export, ExportSchedule
+from datasets.models.retention import Erasure, LegalHold, RetentionRule
 
-__all__ = ["Dataset", "DatasetMember", "DatasetVersion", "Export", "LabelledCase"]
+__all__ = [
+    "CaseCuration",
+    "Conversation",
+    "Dataset",
+    "DatasetMember",
+    "DatasetVersion",
+    "Erasure",
+    "EvalResult",
+    "EvalRun",
+    "Export",
+    "ExportSchedule",
+    "Grader",
+    "GroundTruth",
+    "LabelRevision",
+    "LabelledCase",
+    "LegalHold",
+    "Omission",
+    "RedactionProfile",
+    "RetentionRule",
+    "VersionMark",
+]

@@ -5,8 +5,28 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from datasets.models.cases import LabelledCase
+from datasets.choices import Split
+from datasets.models.cases import LabelledCase, LabelRevision
 from hitl_site.lib import ids
+
+
+class RedactionProfile(models.Model):
+    """What is replaced in exported texts, as numbered documents; the newest of a name is in use."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    name = models.CharField(max_length=120)
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    created_by_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "number"], name="redaction_profile_number_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
 
 
 class Dataset(models.Model):
@@ -17,6 +37,11 @@ class Dataset(models.Model):
     description = models.TextField(blank=True)
     # {"action_types": [...], "labels": [...], "strengths": [...], "since": iso8601 | null}; empty means all.
     selection = models.JSONField(default=dict)
+    # How its versions are split, and what is done about near duplicates (services.splitting).
+    choices = models.JSONField(default=dict)
+    redaction = models.ForeignKey(
+        RedactionProfile, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -37,6 +62,15 @@ class DatasetVersion(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     selection = models.JSONField()
+    choices = models.JSONField(default=dict)
+    redaction = models.ForeignKey(
+        RedactionProfile, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    split_counts = models.JSONField(default=dict)
+    # Why cases that the selection took are not in it: reason to number.
+    left_out = models.JSONField(default=dict)
+    # Against the version before: {"added", "removed", "relabelled"}, numbers.
+    difference = models.JSONField(default=dict)
     case_count = models.PositiveIntegerField()
     label_counts = models.JSONField()
     content_sha256 = models.CharField(max_length=64)
@@ -62,9 +96,30 @@ class DatasetMember(models.Model):
     version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="members")
     case = models.ForeignKey(LabelledCase, on_delete=models.PROTECT, related_name="memberships")
     position = models.PositiveIntegerField()
+    split = models.CharField(max_length=16, choices=Split, default=Split.NONE, blank=True)
+    revision = models.ForeignKey(
+        LabelRevision, null=True, on_delete=models.PROTECT, related_name="memberships"
+    )
+    # What was known by then beyond the case itself: outcome, ground truth, revisions. Frozen too.
+    later = models.JSONField(default=dict)
+    content_sha256 = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["version", "position"], name="dataset_member_position_once"),
             models.UniqueConstraint(fields=["version", "case"], name="dataset_member_case_once"),
+        ]
+
+
+class VersionMark(models.Model):
+    """A note that a frozen version can no longer be exported as it was: an erasure reached cases of it."""
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="marks")
+    erasure_id = models.CharField(max_length=ids.MAX_LENGTH)
+    cases = models.PositiveIntegerField()
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "erasure_id"], name="version_mark_once_per_erasure")
         ]

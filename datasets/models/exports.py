@@ -6,9 +6,32 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from datasets.choices import ExportFormat, ExportState
-from datasets.models.datasets import DatasetVersion
+from datasets.choices import Cadence, Compression, ExportFormat, ExportState
+from datasets.models.datasets import Dataset, DatasetVersion
 from hitl_site.lib import ids
+
+
+class ExportSchedule(models.Model):
+    """Freeze and export a dataset every day or week. With ``only_new``, what the last export did not have."""
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="schedules")
+    format = models.CharField(max_length=16, choices=ExportFormat)
+    options = models.JSONField(default=dict)
+    compression = models.CharField(max_length=8, choices=Compression, blank=True, default="")
+    destination = models.CharField(max_length=500, blank=True, default="")
+    cadence = models.CharField(max_length=8, choices=Cadence)
+    weekday = models.PositiveSmallIntegerField(default=0, help_text="0 is Monday")
+    hour = models.PositiveSmallIntegerField(default=3, help_text="UTC")
+    only_new = models.BooleanField(default=False)
+    active = models.BooleanField(default=True)
+    next_at = models.DateTimeField()
+    last_error = models.TextField(blank=True, default="")
+    created_by_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["next_at"], condition=Q(active=True), name="export_schedule_due")]
 
 
 class Export(models.Model):
@@ -17,6 +40,16 @@ class Export(models.Model):
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="exports")
     format = models.CharField(max_length=16, choices=ExportFormat)
+    options = models.JSONField(default=dict)
+    compression = models.CharField(max_length=8, choices=Compression, blank=True, default="")
+    # "" is the folder of exports; else any fsspec URL the operator allows.
+    destination = models.CharField(max_length=500, blank=True, default="")
+    schedule = models.ForeignKey(
+        ExportSchedule, null=True, blank=True, on_delete=models.PROTECT, related_name="exports"
+    )
+    since_version = models.ForeignKey(
+        DatasetVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     state = models.CharField(max_length=16, choices=ExportState, default=ExportState.REQUESTED)
     rows_total = models.PositiveIntegerField()
     rows_done = models.PositiveIntegerField(default=0)

@@ -11,8 +11,9 @@ import uuid_utils
 
 PREFIXES = frozenset(
     {
-        "act", "agt", "agv", "aty", "bat", "case", "chk", "dec", "dst", "dsv", "exe", "exp", "gra", "inc",
-        "itm", "key", "kil", "obs", "pol", "pov", "prm", "pub", "que", "req", "ver", "view",
+        "act", "agt", "agv", "aty", "bat", "case", "chk", "cnv", "dec", "dst", "dsv", "era", "evr", "exe",
+        "exp", "gra", "gtr", "hold", "inc", "itm", "key", "kil", "obs", "omi", "pol", "pov", "prm", "pub",
+        "que", "rdp", "req", "sch", "ver", "view",
     }
 )  # fmt: skip
 _PATTERN = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
