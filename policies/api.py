@@ -10,7 +10,6 @@ from ninja import Router, Schema
 from ninja.security import HttpBearer
 
 from hitl_site.lib import problems
-from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import client_address
 from hitl_site.lib.openapi import may_answer
 from policies.choices import Scope
@@ -43,14 +42,14 @@ def agent_key(request: HttpRequest) -> AgentKey:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise problems.error("unauthenticated", "Send Authorization: Bearer with an agent key.")
-    now = database_now()
-    cast(AgentRequest, request).received_at = now
     try:
-        return agents.authenticate(token=token.strip(), address=client_address(request), now=now)
+        key, now = agents.sign_in(token=token.strip(), address=client_address(request))
     except agents.UnknownKey:
         raise problems.error("unauthenticated", "This key is unknown, ran out or was revoked.") from None
     except agents.WrongAddress:
         raise problems.error("address") from None
+    cast(AgentRequest, request).received_at = now
+    return key
 
 
 class AgentKeyAuth(HttpBearer):

@@ -8,20 +8,17 @@ of a policy, which never changes once it is published and is compiled once a pro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from django.db import connection, models
-
-from hitl_site.lib import rows
+from hitl_site.lib import parts, rows
+from hitl_site.lib.parts import Part
 from policies.choices import PolicyState
 from policies.models import ActionType, Agent, AgentVersion, PolicyVersion
 
-T = TypeVar("T")
 _LIVE: Final = PolicyState.LIVE.value
 _SHADOW: Final = PolicyState.SHADOW.value
 
@@ -40,16 +37,14 @@ class Standing:
     beside: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One model in the answer: its alias in the statement, and the columns that come."""
-
-    model: type[models.Model]
-    alias: str
-    names: tuple[str, ...]
-    key: int
-    documents: tuple[int, ...]
-    columns: str
+_PARTS: Final = (
+    Part.of(AgentVersion, "v"),
+    Part.of(ActionType, "t"),
+    # Deferred: it is read when a process first meets the version, and never again.
+    Part.of(PolicyVersion, "p", without=frozenset({"document"})),
+    Part.of(PolicyVersion, "s", without=frozenset({"document"})),
+)
+_WIDTH: Final = parts.width(_PARTS)
 
 
 def load(
@@ -77,56 +72,27 @@ def load(
     if row is None:
         raise Agent.DoesNotExist(f"There is no agent {agent.pk}.")
     agent_state, granted, stopped, *rest = row
-    places = _places()
-    found: list[models.Model | None] = []
-    for part, start in zip(_PARTS, places, strict=False):
-        found.append(_instance(part, rest[start : start + len(part.names)]))
-    seen, declared, live, in_shadow = found
+    seen, declared, live, in_shadow = parts.instances(_PARTS, rest)
     for policy in (live, in_shadow):
-        if isinstance(policy, PolicyVersion) and isinstance(declared, ActionType):
+        if policy is not None:
             policy.action_type = declared
-    if isinstance(seen, AgentVersion):
+    if seen is not None:
         seen.agent = agent
     return Standing(
         agent_state=agent_state,
-        agent_version=version if version is not None else _as(AgentVersion, seen),
-        action_type=_as(ActionType, declared),
-        policy_version=_as(PolicyVersion, live),
-        shadow_version=_as(PolicyVersion, in_shadow),
+        agent_version=version or seen,
+        action_type=declared,
+        policy_version=live,
+        shadow_version=in_shadow,
         granted_level=granted,
         stopped=stopped,
-        beside=tuple(rest[places[-1] :]),
+        beside=tuple(rest[_WIDTH:]),
     )
-
-
-def _part(model: type[models.Model], alias: str, *, without: frozenset[str] = frozenset()) -> _Part:
-    fields = [field for field in model._meta.concrete_fields if field.attname not in without]
-    documents = [index for index, field in enumerate(fields) if isinstance(field, models.JSONField)]
-    return _Part(
-        model=model,
-        alias=alias,
-        names=tuple(field.attname for field in fields),
-        key=next(index for index, field in enumerate(fields) if field.primary_key),
-        documents=tuple(documents),
-        columns=", ".join(
-            f'{alias}."{field.column}"' + ("::text" if index in documents else "")
-            for index, field in enumerate(fields)
-        ),
-    )
-
-
-_PARTS: Final = (
-    _part(AgentVersion, "v"),
-    _part(ActionType, "t"),
-    # Deferred: it is read when a process first meets the version, and never again.
-    _part(PolicyVersion, "p", without=frozenset({"document"})),
-    _part(PolicyVersion, "s", without=frozenset({"document"})),
-)
 
 
 @lru_cache(maxsize=8)
 def _statement(beside: tuple[str, ...]) -> str:
-    columns = ", ".join([*(part.columns for part in _PARTS), *beside])
+    columns = ", ".join([parts.columns(_PARTS), *beside])
     # Names of our own models alone; every value is a parameter.
     return f"""
         SELECT a.state, g.level,
@@ -148,31 +114,3 @@ def _statement(beside: tuple[str, ...]) -> str:
             AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $6::timestamptz)
         WHERE a.id = $1::bigint
     """  # noqa: S608
-
-
-@lru_cache(maxsize=1)
-def _places() -> tuple[int, ...]:
-    """Return where each part begins in a row, and where the last one ends."""
-    places = [0]
-    for part in _PARTS:
-        places.append(places[-1] + len(part.names))
-    return tuple(places)
-
-
-def _instance(part: _Part, values: Sequence[Any]) -> models.Model | None:
-    if values[part.key] is None:
-        return None
-    given = list(values)
-    for index in part.documents:
-        given[index] = None if given[index] is None else _document(given[index])
-    return part.model.from_db(connection.alias, part.names, given)
-
-
-@lru_cache(maxsize=1024)
-def _document(text: str) -> Any:
-    """Return the value of a JSON text; the same text is read once. Nobody changes what it returns."""
-    return json.loads(text)
-
-
-def _as(kind: type[T], value: object) -> T | None:
-    return value if isinstance(value, kind) else None

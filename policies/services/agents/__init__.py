@@ -13,6 +13,7 @@ from policies.services.agents.keys import (
     create_key,
     revoke_key,
     rotate_key,
+    sign_in,
 )
 from policies.services.agents.registry import (
     MAX_NAME,
@@ -64,5 +65,6 @@ __all__ = [
     "revoke_key",
     "rotate_key",
     "see_version",
+    "sign_in",
     "version_label",
 ]

@@ -23,7 +23,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, parts, rows
+from hitl_site.lib.parts import Part
 from policies.choices import AgentState, Scope
 from policies.models import Agent, AgentKey
 from policies.services import ledger
@@ -33,6 +34,14 @@ LONGEST_OVERLAP: Final = timedelta(days=30)
 _DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _TOKEN: Final = re.compile(r"(hr_live_([0-9A-Za-z]{8})_[0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
+_PARTS: Final = (Part.of(AgentKey, "k"), Part.of(Agent, "a"))
+# A row comes in any case, since the time does.
+_BY_LOOKUP: Final = f"""
+    SELECT clock_timestamp(), {parts.columns(_PARTS)}
+    FROM (VALUES ($1)) AS asked(lookup)
+    LEFT JOIN policies_agentkey k ON k.lookup = asked.lookup
+    LEFT JOIN policies_agent a ON a.id = k.agent_id
+"""  # noqa: S608
 
 
 class UnableToCreateKey(ValueError):
@@ -145,6 +154,14 @@ def rotate_key(*, key: AgentKey, overlap: timedelta, actor: Actor, now: datetime
     return made
 
 
+def sign_in(*, token: str, address: str = "") -> tuple[AgentKey, datetime]:
+    """Return what ``authenticate`` does, at the database's own time, which comes along."""
+    key, now = _key_of(token)
+    _check(key, token=token, address=address, now=now)
+    assert key is not None
+    return key, now
+
+
 def authenticate(*, token: str, address: str = "", now: datetime) -> AgentKey:
     """Return the live key of this text with its agent, or raise ``UnknownKey`` or ``WrongAddress``.
 
@@ -152,19 +169,36 @@ def authenticate(*, token: str, address: str = "", now: datetime) -> AgentKey:
     signs in: it may read what became of its actions, and the gate denies it new ones. The time of use is
     written at most once a minute.
     """
+    key, _ = _key_of(token)
+    _check(key, token=token, address=address, now=now)
+    assert key is not None
+    return key
+
+
+def _key_of(token: str) -> tuple[AgentKey | None, datetime]:
+    """Return the key that a token names, proved or not, with its agent; and the database's time."""
     match = _TOKEN.fullmatch(token)
     if match is None or not hmac.compare_digest(_checksum(match[1]), match[3]):
         raise UnknownKey
-    key = AgentKey.objects.select_related("agent").filter(lookup=match[2]).first()
+    with rows.server_side_cursor() as cursor:
+        cursor.execute(_BY_LOOKUP, [match[2]])
+        now, *values = cursor.fetchone()
+    key, agent = parts.instances(_PARTS, values)
+    if key is not None:
+        key.agent = agent
+    return key, now
+
+
+def _check(key: AgentKey | None, *, token: str, address: str, now: datetime) -> None:
+    """Raise ``UnknownKey`` or ``WrongAddress`` unless the token proves the key and the key is good."""
     expected = bytes(key.secret_hmac) if key is not None else bytes(32)
-    is_same = hmac.compare_digest(_digest(match[1]), expected)
+    is_same = hmac.compare_digest(_digest(token.rpartition("_")[0]), expected)
     if key is None or not is_same or not _is_live(key, now):
         raise UnknownKey
     if key.addresses and not _is_within(address, key.addresses):
         raise WrongAddress
     if key.last_used_at is None or key.last_used_at <= now - _USE_IS_NOTED_EVERY:
         _note_use(key, now)
-    return key
 
 
 def revoke_key(*, key: AgentKey, actor: Actor, now: datetime) -> None:
