@@ -14,6 +14,7 @@ from policies.views import (
     policies,
     publications,
     stops,
+    verifications,
     versions,
 )
 
@@ -95,7 +96,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *agent_urls,
     path("stop/", stops.index, name="stop"),
     path("stop/<str:stop_id>/lift/", stops.lift, name="lift"),
+    path("stop/<str:stop_id>/pending/", stops.progress, name="stop_pending"),
     path("audit/", ledger.index, name="ledger"),
+    path("audit/verify/", verifications.index, name="ledger_verify"),
+    path("audit/verify/<str:verification_id>/", verifications.progress, name="ledger_verification"),
+    path("audit/download.<str:format>", ledger.download, name="ledger_download"),
+    path("audit/story/<str:kind>/<path:object_id>/", ledger.story, name="ledger_story"),
+    path("audit/<int:seq>/", ledger.entry, name="ledger_entry"),
     path(".well-known/handrail-checkpoint", checkpoints.newest, name="checkpoint"),
     path(".well-known/handrail-checkpoint-keys", checkpoints.keys, name="checkpoint_keys"),
 ]

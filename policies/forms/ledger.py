@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from django import forms
 from django.utils import timezone
@@ -10,32 +10,60 @@ from django.utils import timezone
 from policies.choices import ActorKind
 from policies.selectors.ledger import LedgerFilter
 
+_MINUTE = "%Y-%m-%dT%H:%M"
+_DAY = "%Y-%m-%d"
+
 
 class LedgerFilterForm(forms.Form):
-    actor = forms.CharField(label="Actor", required=False, max_length=200)
+    actor = forms.CharField(label="Who", required=False, max_length=200)
     kind = forms.ChoiceField(
         label="Kind of actor", required=False, choices=[("", "Anybody"), *ActorKind.choices]
     )
-    verb = forms.CharField(label="Verb", required=False, max_length=60)
+    verb = forms.CharField(label="What", required=False, max_length=60)
+    object_kind = forms.CharField(label="Kind of object", required=False, max_length=40)
     object = forms.CharField(label="Object id", required=False, max_length=60)
     action = forms.CharField(label="Action id", required=False, max_length=60)
-    since = forms.DateField(label="From", required=False)
-    until = forms.DateField(label="To", required=False)
+    since = forms.DateTimeField(label="From", required=False, input_formats=[_MINUTE, _DAY])
+    until = forms.DateTimeField(label="To", required=False, input_formats=[_MINUTE, _DAY])
+    text = forms.CharField(label="Text", required=False, max_length=100)
 
     def filters(self) -> LedgerFilter:
-        """Return what the list shows. Days begin at midnight in the viewer's zone; the last one counts."""
+        """Return what the list shows. Times are those of the viewer's zone; the last minute or day counts."""
         data = self.cleaned_data
-        last = data["until"]
         return LedgerFilter(
             actor_name=data["actor"],
             actor_kind=data["kind"],
             verb=data["verb"],
+            object_kind=data["object_kind"],
             object_id=data["object"],
             action_id=data["action"],
-            since=_midnight(data["since"]),
-            until=_midnight(last + timedelta(days=1) if last and last < date.max else None),
+            text=data["text"],
+            since=data["since"],
+            until=_end_of(data["until"], whole_day="T" not in str(self.data.get("until", ""))),
         )
 
+    def shown_since(self) -> str:
+        """Return the time for its field: browsers take no other form."""
+        return self._shown("since")
 
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+    def shown_until(self) -> str:
+        """Return the time for its field; a day alone is shown with its last minute."""
+        return self._shown("until")
+
+    def _shown(self, name: str) -> str:
+        moment = self.cleaned_data.get(name) if hasattr(self, "cleaned_data") else None
+        if not isinstance(moment, datetime):
+            return str(self.data.get(name, ""))
+        local = timezone.localtime(moment).replace(tzinfo=None)
+        if name == "until" and "T" not in str(self.data.get(name, "")):
+            local = local.replace(hour=23, minute=59)
+        return local.isoformat(timespec="minutes")
+
+
+def _end_of(moment: datetime | None, *, whole_day: bool) -> datetime | None:
+    if moment is None:
+        return None
+    try:
+        return moment + (timedelta(days=1) if whole_day else timedelta(minutes=1))
+    except OverflowError:
+        return None  # after the last day of the calendar there is nothing to leave out

@@ -1,13 +1,22 @@
-"""Questions about the ledger: a page of it, and the story of one action."""
+"""Questions about the ledger: which entries match, the story of one object, which verbs there are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
 
 from policies.models import LedgerEntry, LedgerLink
+
+# Text is looked for among so many of the newest entries that the other filters leave: no index knows the
+# words of a payload, and one would cost every act of the product.
+TEXT_REACH: Final = 20_000
+DOWNLOAD_STEP: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,39 +25,57 @@ class LedgerFilter:
 
     verb: str = ""
     actor_kind: str = ""
-    actor_id: str = ""
     actor_name: str = ""
+    object_kind: str = ""
     object_id: str = ""
     action_id: str = ""
+    text: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
 
-def matching(filters: LedgerFilter) -> QuerySet[LedgerLink]:
-    """Return the linked entries that match, with what they say, in no order (see ``lib.pagination``)."""
-    links = LedgerLink.objects.select_related("entry", "entry__payload")
+def entries(filters: LedgerFilter) -> QuerySet[LedgerEntry]:
+    """Return the entries that match, in no order (see ``lib.pagination``)."""
+    found = LedgerEntry.objects.all()
     if filters.verb.endswith("."):
-        links = links.filter(entry__verb__startswith=filters.verb)
+        found = found.filter(verb__in=[verb for verb in verbs() if verb.startswith(filters.verb)])
     elif filters.verb:
-        links = links.filter(entry__verb=filters.verb)
-    for field in ("actor_kind", "actor_id", "object_id", "action_id"):
+        found = found.filter(verb=filters.verb)
+    for field in ("actor_kind", "object_kind", "object_id", "action_id"):
         if wanted := getattr(filters, field):
-            links = links.filter(**{f"entry__{field}": wanted})
+            found = found.filter(**{field: wanted})
     if filters.actor_name:
-        links = links.filter(entry__actor_name__iexact=filters.actor_name)
+        found = found.filter(actor_name__iexact=filters.actor_name)
     if filters.since is not None:
-        links = links.filter(entry__occurred_at__gte=filters.since)
+        found = found.filter(occurred_at__gte=filters.since)
     if filters.until is not None:
-        links = links.filter(entry__occurred_at__lt=filters.until)
-    return links
+        found = found.filter(occurred_at__lt=filters.until)
+    if filters.text:
+        reach = found.order_by("-id").values("id")[:TEXT_REACH]
+        says = Cast("payload__body", TextField())
+        found = LedgerEntry.objects.alias(says=says).filter(id__in=reach, says__icontains=filters.text)
+    return found.select_related("payload")
 
 
-def page(filters: LedgerFilter, *, before_seq: int | None = None, limit: int = 50) -> list[LedgerLink]:
-    """Return the newest matching links before ``before_seq`` (None: from the end), newest first."""
-    links = matching(filters)
-    if before_seq is not None:
-        links = links.filter(seq__lt=before_seq)
-    return list(links.order_by("-seq")[:limit])
+def links_of(found: Iterable[LedgerEntry]) -> dict[int, LedgerLink]:
+    """Return the places in the chain of these entries, by entry; the newest may not have one yet."""
+    links = LedgerLink.objects.filter(entry__in=[entry.pk for entry in found])
+    return {link.entry_id: link for link in links.select_related("entry__payload")}
+
+
+def stream(filters: LedgerFilter) -> Iterator[LedgerLink]:
+    """Return all that matches and is linked, oldest first, however much it is.
+
+    Piece by piece and each a query of its own: a transaction as long as a download would hold back the chain.
+    """
+    after = 0
+    while True:
+        piece = list(entries(filters).filter(id__gt=after).order_by("id")[:DOWNLOAD_STEP])
+        links = links_of(piece)
+        yield from (links[entry.pk] for entry in piece if entry.pk in links)
+        if len(piece) < DOWNLOAD_STEP:
+            return
+        after = piece[-1].pk
 
 
 def story(action_id: str) -> list[LedgerEntry]:
@@ -64,3 +91,29 @@ def story(action_id: str) -> list[LedgerEntry]:
 def last_link() -> LedgerLink | None:
     """Return the end of the chain, whose hash stands for all before it."""
     return LedgerLink.objects.order_by("-seq").first()
+
+
+def link_at(seq: int) -> LedgerLink | None:
+    """Return one place of the chain with its entry and what it says."""
+    return LedgerLink.objects.select_related("entry__payload").filter(seq=seq).first()
+
+
+# A look into the index for each verb, however long the ledger: DISTINCT would read all of it.
+_VERBS: Final = """
+    WITH RECURSIVE known AS (
+        (SELECT verb FROM policies_ledgerentry ORDER BY verb LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT e.verb FROM policies_ledgerentry e WHERE e.verb > known.verb ORDER BY e.verb LIMIT 1
+        )
+        FROM known WHERE known.verb IS NOT NULL
+    )
+    SELECT verb FROM known WHERE verb IS NOT NULL
+"""
+
+
+def verbs() -> list[str]:
+    """Return every verb that was ever recorded."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERBS)
+        return [verb for (verb,) in cursor.fetchall()]

@@ -26,8 +26,13 @@ GENESIS_HASH: Final = "0" * 64
 
 def link_hash(*, seq: int, previous_hash: str, entry: LedgerEntry) -> str:
     """Return the hash of an entry's link, as the head of this module defines it."""
+    return sha256_hex(canonicalize(link_document(seq=seq, previous_hash=previous_hash, entry=entry)))
+
+
+def link_document(*, seq: int, previous_hash: str, entry: LedgerEntry) -> dict[str, JsonValue]:
+    """Return what the hash of a link is over."""
     occurred_at = entry.occurred_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-    link: dict[str, JsonValue] = {
+    return {
         "seq": seq,
         "previous_hash": previous_hash,
         "entry": entry.pk,
@@ -39,7 +44,6 @@ def link_hash(*, seq: int, previous_hash: str, entry: LedgerEntry) -> str:
         "request_id": entry.request_id,
         "occurred_at": f"{occurred_at}Z",
     }
-    return sha256_hex(canonicalize(link))
 
 
 def payload_digest(salt: bytes, body: Mapping[str, JsonValue]) -> str:
