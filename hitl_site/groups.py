@@ -8,7 +8,13 @@ from django.apps import apps
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "reviewer": ("reviews.review_item",),
-    "lead": ("reviews.review_item", "reviews.view_any_item", "policies.view_observation"),
+    "lead": (
+        "reviews.review_item",
+        "reviews.view_any_item",
+        "policies.view_observation",
+        "datasets.view_dataset",
+        "datasets.curate_case",
+    ),
     "ops_admin": (
         "reviews.view_any_item",
         "policies.manage_policies",
@@ -19,6 +25,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "policies.grant_autonomy",
         "policies.view_observation",
         "policies.view_ledgerentry",
+        "datasets.manage_retention",
     ),
     "manager": (
         "reviews.view_any_item",
@@ -28,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "policies.grant_autonomy",
     ),
     "auditor": ("reviews.view_any_item", "policies.view_observation", "policies.view_ledgerentry"),
-    "ml_engineer": ("datasets.view_dataset", "datasets.export_dataset"),
+    "ml_engineer": ("datasets.view_dataset", "datasets.export_dataset", "datasets.curate_case"),
 }
 
 

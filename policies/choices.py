@@ -37,6 +37,8 @@ class Scope(TextChoices):
     OUTCOMES_WRITE = "outcomes:write", "Report outcomes"
     EVENTS_READ = "events:read", "Read own events"
     DATASETS_READ = "datasets:read", "Read dataset versions"
+    LABELS_WRITE = "labels:write", "Report late ground truth"
+    EVALS_WRITE = "evals:write", "Post results of evals"
     STOPS_WRITE = "stops:write", "Stop other agents and action types"
 
 
