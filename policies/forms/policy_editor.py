@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from django import forms
@@ -262,7 +262,7 @@ def _of_fields(form: forms.Form, name: str) -> list[Fault]:
 
 def _fields(document: Mapping[str, Any], *, reason: str, seen: str) -> QueryDict:
     """Return what a browser would post of a document that was not touched."""
-    fields = typed_of(document) | {"view": [FORM], "reason": [reason], "seen": [seen]}
+    typed = typed_of(document) | {"view": [FORM], "reason": [reason], "seen": [seen]}
     calibration = document["calibration"]
     entries: dict[str, Sequence[Any]] = {
         "rules": document["rules"],
@@ -273,19 +273,22 @@ def _fields(document: Mapping[str, Any], *, reason: str, seen: str) -> QueryDict
     }
     for kind in ROW_FORMS:
         rows = entries[kind.group]
-        fields[kind.group] = [str(number) for number in range(len(rows))]
+        typed[kind.group] = [str(number) for number in range(len(rows))]
         for number, entry in enumerate(rows):
             prefix = kind.prefix_of(str(number))
-            fields |= {f"{prefix}-{name}": texts for name, texts in kind.typed(entry).items()}
-    return _query(fields)
+            typed |= {f"{prefix}-{name}": texts for name, texts in kind.typed(entry).items()}
+    return _query(typed)
 
 
-def _query(fields: Mapping[str, list[str]]) -> QueryDict:
+def _query(typed: Mapping[str, list[str]]) -> QueryDict:
     data = QueryDict(mutable=True)
-    for name, texts in fields.items():
+    for name, texts in typed.items():
         data.setlist(name, texts)
     return data
 
 
 def _pretty(document: Mapping[str, object]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """Return the document as a text, its fields in the order in which a policy lists them."""
+    order = [each.name for each in fields(PolicyDocument)]
+    ordered = {name: document[name] for name in order if name in document}
+    return json.dumps(ordered, indent=2, ensure_ascii=False)

@@ -172,7 +172,7 @@ class MeasureForm(RowForm):
     """One measure of the past."""
 
     group, place, noun, most = "measures", "/measures", "Measure", MAX_MEASURES
-    layout = (("name", "function", "pointer"), ("of", "of_pointer"), ("window", "unit"), ("action_types",))
+    layout = (("name",), ("function", "pointer"), ("of", "of_pointer"), ("window", "unit"), ("action_types",))
 
     name = _text("Name", "A rule reads it as history.refunded_today.")
     function = _choice(
