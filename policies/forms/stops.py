@@ -8,6 +8,7 @@ from policies.choices import KillSwitchScope
 from policies.models import ActionType, Agent
 
 EVERYTHING_WORD = "everything"
+KEEP, REJECT = "keep", "reject"
 
 
 class StopForm(forms.Form):
@@ -43,6 +44,19 @@ class StopForm(forms.Form):
         error_messages={"required": "A stop needs a reason: others will read it."},
     )
 
+    pending = forms.ChoiceField(
+        label="What waits for a person",
+        choices=[(KEEP, "Goes on waiting"), (REJECT, "Is closed as denied; the agents are told")],
+        initial=KEEP,
+        required=False,
+        widget=forms.RadioSelect(attrs={"class": "check"}),
+    )
+    drill = forms.BooleanField(
+        label="A drill: stop for real, measure how long it takes to hold, and lift it again at once",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "check"}),
+    )
+
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
         agent, action_type = self.fields["agent"], self.fields["action_type"]
@@ -60,7 +74,14 @@ class StopForm(forms.Form):
                 self.add_error(name, "Choose which one.")
             elif scope != wanted:
                 data[name] = None
+        if data.get("drill") and data.get("pending") == REJECT:
+            self.add_error("pending", "A drill closes nothing: it is over before anybody would notice.")
         return data
+
+    @property
+    def rejects(self) -> bool:
+        """Say whether what waits is to be closed."""
+        return bool(self.cleaned_data["pending"] == REJECT)
 
     @property
     def word(self) -> str:

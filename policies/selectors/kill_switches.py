@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import QuerySet
 from django.urls import reverse
 
 from hitl_site.lib.navigation import KillSwitchNotice
 from policies.choices import KillSwitchScope
-from policies.models import KillSwitch
+from policies.models import KillSwitch, LedgerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class PastStop:
+    """A stop that was lifted, and by whom."""
+
+    stop: KillSwitch
+    lifted_by: str
 
 
 def live() -> QuerySet[KillSwitch]:
@@ -15,9 +25,22 @@ def live() -> QuerySet[KillSwitch]:
     return _named().filter(lifted_at=None).order_by("engaged_at", "id")
 
 
-def lifted(*, limit: int = 20) -> list[KillSwitch]:
-    """Return the stops that were lifted most lately."""
-    return list(_named().filter(lifted_at__isnull=False).order_by("-lifted_at", "-id")[:limit])
+def lifted(*, limit: int = 20) -> list[PastStop]:
+    """Return the stops that were lifted most lately, drills apart, with who lifted each.
+
+    That is read from the ledger: it need not have been a person.
+    """
+    stops = list(_named().filter(lifted_at__isnull=False, drill=False).order_by("-lifted_at", "-id")[:limit])
+    entries = LedgerEntry.objects.filter(
+        verb="kill_switch.lifted", object_kind="kill_switch", object_id__in=[stop.public_id for stop in stops]
+    )
+    lifters = dict(entries.values_list("object_id", "actor_name"))
+    return [PastStop(stop, lifters.get(stop.public_id, "")) for stop in stops]
+
+
+def drills(*, limit: int = 20) -> list[KillSwitch]:
+    """Return the latest drills, with how long each took to hold."""
+    return list(_named().filter(drill=True, lifted_at__isnull=False).order_by("-engaged_at", "-id")[:limit])
 
 
 def engaged() -> list[KillSwitchNotice]:
@@ -27,7 +50,10 @@ def engaged() -> list[KillSwitchNotice]:
         return []
     url = reverse("policies:stop")
     return [
-        KillSwitchNotice(text=f"{what(stop)}, by {stop.engaged_by_name}: {stop.reason}", url=url)
+        KillSwitchNotice(
+            text=f"{'Drill: ' if stop.drill else ''}{what(stop)}, by {stop.engaged_by_name}: {stop.reason}",
+            url=url,
+        )
         for stop in stops
     ]
 
@@ -42,4 +68,4 @@ def what(stop: KillSwitch) -> str:
 
 
 def _named() -> QuerySet[KillSwitch]:
-    return KillSwitch.objects.select_related("agent", "action_type", "lifted_by")
+    return KillSwitch.objects.select_related("agent", "action_type", "lift_asked_by")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
+from pytest_django import Settings
 
 from policies.choices import KillSwitchScope
 from policies.models import ActionType, Agent, KillSwitch
 from policies.selectors import kill_switches
 from policies.services import kill_switch
-from policies.tests.base import NOON, recorded
+from policies.tests.base import NOON, make_user, recorded
 from policies.tests.people import browser_of, make_member, text_of
 
 if TYPE_CHECKING:
@@ -140,3 +142,110 @@ def test_the_banner_costs_one_query(alice: User, django_assert_num_queries: Djan
     kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason="A drill", engaged_by=alice, now=NOON)
     with django_assert_num_queries(1):
         assert len(kill_switches.engaged()) == 1
+
+
+def test_closing_what_waits_is_chosen_on_the_first_step_and_kept_on_the_second(browser: Client) -> None:
+    form = {"scope": "everything", "reason": "Because", "pending": "reject"}
+    asked = browser.post("/stop/", form)
+    assert 'name="pending" value="reject"' in asked.content.decode()
+    assert "is closed as denied" in text_of(asked)
+    assert not KillSwitch.objects.exists()
+    browser.post("/stop/", {**form, "word": "everything"})
+    stop = KillSwitch.objects.get()
+    assert stop.reject_pending
+    assert "Closing what waits for a person" in text_of(browser.get("/stop/"))
+    part = browser.get(f"/stop/{stop.public_id}/pending/")
+    assert f'hx-get="/stop/{stop.public_id}/pending/"' in part.content.decode()
+    KillSwitch.objects.update(pending_closed=3, pending_closed_at=NOON)
+    part = browser.get(f"/stop/{stop.public_id}/pending/")
+    assert '<span class="num">3</span> actions.' in text_of(part)
+    assert "hx-get" not in part.content.decode()
+
+
+def test_a_drill_closes_nothing(browser: Client) -> None:
+    answer = browser.post(
+        "/stop/",
+        {
+            "scope": "everything",
+            "reason": "Because",
+            "pending": "reject",
+            "drill": "on",
+            "word": "everything",
+        },
+    )
+    assert answer.status_code == 422
+    assert "A drill closes nothing" in text_of(answer)
+    assert not KillSwitch.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drill_takes_two_steps_and_is_shown_with_its_time(refund: ActionType) -> None:
+    from hitl_site.groups import make_groups
+
+    make_groups()
+    browser = browser_of(make_member("ops_admin"))
+    form = {"scope": "action_type", "action_type": "refund.issue", "reason": "Practice", "drill": "on"}
+    asked = browser.post("/stop/", form)
+    assert "the stop lifts itself" in text_of(asked)
+    assert not KillSwitch.objects.exists()
+    assert browser.post("/stop/", {**form, "word": "refund.issue"}).status_code == 302
+    stop = KillSwitch.objects.get()
+    assert (stop.drill, stop.lifted_at is not None) == (True, True)
+    page = browser.get("/stop/")
+    assert [each.public_id for each in page.context["drills"]] == [stop.public_id]
+    assert page.context["lifted"] == []
+    assert page.context["live"] == []
+    assert "The stop held after" in text_of(page)
+
+
+def test_where_two_have_to_lift_the_first_one_only_asks(
+    browser: Client, alice: User, settings: Settings
+) -> None:
+    settings.LIFT_NEEDS_SECOND = "everything"
+    stop = kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason="Odd", engaged_by=alice, now=NOON)
+    assert "Two people have to lift this stop" in text_of(browser.get("/stop/"))
+    url, form = f"/stop/{stop.public_id}/lift/", {f"{stop.public_id}-reason": "It is over"}
+    for _ in range(2):
+        assert browser.post(url, form).status_code == 302
+        assert KillSwitch.objects.get().lifted_at is None
+    page = browser.get("/stop/")
+    assert "You have asked to lift it." in text_of(page)
+    assert "/lift/" not in page.content.decode()
+    assert len(recorded("kill_switch.lift_asked")) == 1
+
+    second = make_user("second")
+    second.groups.set(Group.objects.filter(name="ops_admin"))
+    other = browser_of(second)
+    assert "Lift the stop" in text_of(other.get("/stop/"))
+    assert other.post(url, form).status_code == 302
+    assert KillSwitch.objects.get().lifted_at is not None
+    assert recorded("kill_switch.lifted")[0]["asked_by"] == "ops_admin-member"
+    assert "second and ops_admin-member" in text_of(browser.get("/stop/"))
+
+
+def test_a_stop_of_one_agent_is_lifted_by_one_person_all_the_same(
+    browser: Client, alice: User, clerk: Agent, settings: Settings
+) -> None:
+    settings.LIFT_NEEDS_SECOND = "everything"
+    stop = kill_switch.engage(
+        scope=KillSwitchScope.AGENT, agent=clerk, reason="Odd", engaged_by=alice, now=NOON
+    )
+    browser.post(f"/stop/{stop.public_id}/lift/", {f"{stop.public_id}-reason": "It is over"})
+    assert KillSwitch.objects.get().lifted_at is not None
+
+
+@pytest.mark.parametrize("address", ["/stop/", "/agents/", "/nowhere/", "/django-admin-is-not-here/"])
+def test_the_banner_stands_on_every_page_also_where_nothing_is(
+    browser: Client, alice: User, address: str
+) -> None:
+    kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason="Odd refunds", engaged_by=alice, now=NOON)
+    assert "Everything is stopped, by alice: Odd refunds" in text_of(browser.get(address))
+
+
+def test_the_banner_stands_where_somebody_may_not_go_and_not_before_the_sign_in(alice: User) -> None:
+    kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason="Odd refunds", engaged_by=alice, now=NOON)
+    refused = browser_of(make_member("reviewer")).get("/agents/new/")
+    assert refused.status_code == 403
+    assert "Everything is stopped, by alice: Odd refunds" in text_of(refused)
+    assert "Odd refunds" not in text_of(Client().get("/login/"))
+    assert "Odd refunds" not in text_of(Client().get("/nowhere/"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hitl_site.lib.access import needs_one_of, needs_sign_in
 from hitl_site.lib.clock import database_now
@@ -16,8 +18,18 @@ from policies.forms.agents import ReasonForm
 from policies.forms.stops import StopForm
 from policies.models import KillSwitch
 from policies.selectors import kill_switches
+from policies.services import drills
 from policies.services import kill_switch as acts
 from policies.views.agents import STOP
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStop:
+    """A stop in force, as its card shows it to one person."""
+
+    stop: KillSwitch
+    needs_second: bool
+    asked_by_me: bool
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,17 +43,25 @@ def index(request: AuthenticatedRequest) -> HttpResponseBase:
     return _page(request, StopForm(initial={"scope": scope, **named}))
 
 
+@require_GET
+@needs_sign_in
+def progress(request: AuthenticatedRequest, stop_id: str) -> HttpResponse:
+    """Show how far the closing of what waits has come: a part of the page that asks for itself again."""
+    stop = get_object_or_404(KillSwitch, public_id=stop_id)
+    return render(request, "policies/stop/_pending.html", {"stop": stop})
+
+
 @require_POST
 @needs_one_of(STOP)
 def lift(request: AuthenticatedRequest, stop_id: str) -> HttpResponse:
-    """End a stop."""
+    """End a stop, or be the first of two who want it lifted."""
     stop = get_object_or_404(KillSwitch, public_id=stop_id)
     form = ReasonForm(request.POST, prefix=stop_id)
     if not form.is_valid():
         messages.error(request, "Say why the stop is lifted: others will read it. It is still in force.")
         return _page(request, StopForm(), status=422)
     try:
-        acts.lift(
+        done = acts.lift(
             kill_switch=stop,
             reason=form.cleaned_data["reason"],
             lifted_by=request.user,
@@ -50,7 +70,10 @@ def lift(request: AuthenticatedRequest, stop_id: str) -> HttpResponse:
     except acts.NotEngaged as problem:
         messages.error(request, str(problem))
         return _page(request, StopForm(), status=409)
-    messages.success(request, "Lifted the stop. What it denied stays denied.")
+    if done.lifted:
+        messages.success(request, "Lifted the stop. What it denied stays denied.")
+    else:
+        messages.info(request, "The stop is still in force: a second person has to lift it as well.")
     return redirect("policies:stop")
 
 
@@ -67,23 +90,48 @@ def _stop(request: AuthenticatedRequest) -> HttpResponse:
         status = 200 if typed is None else 422
         return render(request, "policies/stop_confirm/page.html", context, status=status)
     data = form.cleaned_data
+    if data["drill"]:
+        return _drill(request, form)
     stop = acts.engage(
         scope=KillSwitchScope(data["scope"]),
         agent=data["agent"],
         action_type=data["action_type"],
         reason=data["reason"],
         engaged_by=request.user,
+        reject_pending=form.rejects,
         now=database_now(),
     )
     messages.success(request, f"{kill_switches.what(stop)}.")
     return redirect("policies:stop")
 
 
+def _drill(request: AuthenticatedRequest, form: StopForm) -> HttpResponse:
+    data = form.cleaned_data
+    try:
+        drill = drills.drill(
+            scope=KillSwitchScope(data["scope"]),
+            agent=data["agent"],
+            action_type=data["action_type"],
+            reason=data["reason"],
+            engaged_by=request.user,
+        )
+    except (acts.AlreadyStopped, drills.DidNotHold) as problem:
+        messages.error(request, str(problem))
+        return _page(request, form, status=409)
+    after = "It is lifted again." if drill.lifted else "It stays: somebody stopped it for real meanwhile."
+    messages.success(request, f"The stop held after {drill.held_after_ms} ms. {after}")
+    return redirect("policies:stop")
+
+
 def _page(request: AuthenticatedRequest, form: StopForm, status: int = 200) -> HttpResponse:
     context = {
         "form": form,
-        "live": kill_switches.live(),
+        "live": [
+            LiveStop(stop, acts.needs_second(stop), stop.lift_asked_by_id == request.user.pk)
+            for stop in kill_switches.live()
+        ],
         "lifted": kill_switches.lifted(),
+        "drills": kill_switches.drills(),
         "may_stop": request.user.has_perm(STOP),
         "bar_title": "Stop",
     }

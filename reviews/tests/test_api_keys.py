@@ -36,7 +36,8 @@ class Things:
 @pytest.fixture
 def things(cast: Cast) -> Things:
     now = database_now()
-    decided = held(cast, idempotency_key="decided")
+    # Another order: what was refused once is held when it comes again.
+    decided = held(cast, idempotency_key="decided", arguments={**REFUND, "order": "SO-1"})
     decide_as(cast.alice, decided, DecisionKind.REJECT, now=now)
     deadlines.release_due(now=now + timedelta(seconds=6))
     used = propose(cast, idempotency_key="used", confidence=1).permits.get()

@@ -151,6 +151,21 @@ def test_a_wait_by_a_stranger_or_by_another_agent_learns_nothing(stream: StreamS
     assert stream.get(url, Authorization=f"Bearer {cast.token}").status == 200
 
 
+def test_strangers_and_other_agents_are_not_kept_waiting_for_what_is_open(
+    stream: StreamServer, cast: Cast
+) -> None:
+    """How long their answer takes would tell when it is decided: longer than this client waits."""
+    action = held(cast).action
+    olga = Actor.person(cast.olga)
+    other = agents.create_agent(name="other", actor=olga, now=database_now())
+    _, token = agents.create_key(agent=other, scopes=AGENT_SCOPES, actor=olga, now=database_now())
+    url = f"/api/v1/actions/{action.public_id}?wait=30"
+    assert stream.get(url).status == 401
+    assert stream.get(url, Authorization=f"Bearer {token}").status == 404
+    action.refresh_from_db()
+    assert action.state == "pending_review"
+
+
 def test_what_does_not_wait_is_not_here(stream: StreamServer) -> None:
     for path in ("/", "/inbox/", "/login/", "/api/v1/actions", "/live/inbox/", "/live/other"):
         assert stream.get(path).status == 404, path
