@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
+from itertools import accumulate
 
 from policies.engine.folding import number_in
 
@@ -33,8 +34,8 @@ _GROUPED = {
     "'": re.compile(r"[0-9]{1,3}(?:'[0-9]{3})+(?:[.,][0-9]+)?", re.ASCII),
 }
 _DECIMAL = re.compile(r"[0-9]+(?:[.,][0-9]+)?", re.ASCII)
-_WORD = re.compile(r"\w")
-_PART = re.compile(r"(?P<word>\w+)|(?P<gap>[ -]+)|.", re.DOTALL)
+_WORD = re.compile(r"\w+")
+_GAP = re.compile("[ -]+")
 # What would make an address a part of a longer one. A scheme before it does not.
 _JOINED_BEFORE = re.compile(r"(?:[\w.%+@\\-]|(?<!/)/)\Z")
 _JOINED_AFTER = re.compile(r"\A(?:[\w@]|[./\\%+:?#&=-]+[\w@])")
@@ -78,35 +79,32 @@ class Mentions:
         return False
 
     def _is_there_squeezed(self, text: str, *, in_doubt: bool) -> bool:
-        where, borders = self._squeezed
+        where, gaps = self._squeezed
         for start in _places(text, where, in_doubt):
             if start is None:
                 return in_doubt
             end = start + len(text)
-            begins = borders[start] or not _WORD.match(text[0])
-            ends = borders[end] or not _WORD.match(text[-1])
+            begins = start in gaps or not _is_word(where[start - 1 : start + 1])
+            ends = end in gaps or not _is_word(where[end - 1 : end + 1])
             if begins and ends:
                 return True
         return False
 
     @cached_property
-    def _squeezed(self) -> tuple[str, bytearray]:
-        """Return the text without white space and dashes, and where in it a word begins or ends."""
-        kept: list[str] = []
-        borders = bytearray(self.size + 1)
-        place = 0
-        for part in _PART.finditer(self._text):
-            if part.lastgroup != "gap":
-                borders[place] = 1
-                kept.append(part.group())
-                place += len(part.group())
-            borders[place] = 1
-        return "".join(kept), borders
+    def _squeezed(self) -> tuple[str, frozenset[int]]:
+        """Return the text without white space and dashes, and the places in it where some stood."""
+        chunks = _GAP.split(self._text)
+        return "".join(chunks), frozenset({0, *accumulate(map(len, chunks))})
 
     @cached_property
     def _numbers(self) -> frozenset[Decimal]:
         written = [*_DIGITS.findall(self._text), *_SPACED.findall(self._text)]
         return frozenset(number for each in set(written) for number in _readings(each))
+
+
+def _is_word(pair: str) -> bool:
+    """Return whether two characters side by side are parts of one word."""
+    return _WORD.fullmatch(pair) is not None
 
 
 def _squeeze(text: str) -> str:
