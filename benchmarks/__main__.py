@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 
-from benchmarks import gate
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
+django.setup()
+
+from benchmarks import gate, ingest, installation  # noqa: E402 - models need the setup above
+
+KINDS = {"gate": gate.measure, "ingest": ingest.measure}
 
 print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
-gate.measure()
+made = installation.prepare()
+for name in sys.argv[1:] or KINDS:
+    KINDS[name](made)

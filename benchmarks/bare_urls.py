@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 
+@csrf_exempt
 def insert(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO bench_row (body) VALUES (%s::jsonb)", [request.body.decode()])

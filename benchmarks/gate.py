@@ -1,156 +1,100 @@
-"""The gate against a bare view with one INSERT, on the same server and database, in the same run."""
+"""The gate against a bare view with one INSERT, on the same server program and database, in the same run.
+
+Bare view and gate take turns of a few seconds, so that what else the machine does meets both alike.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks import load
+from django.conf import settings
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
-ARGUMENTS = {"order": "SO-48213", "amount": 184.0, "message": "Sorry for the delay. " * 80}
+from benchmarks import disk, installation, load, servers
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+CLIENTS = (1, 8)
 
 
-def measure() -> None:
-    """Print both, with one client and with eight, and the ratio."""
-    import django
+@dataclass(frozen=True)
+class Kind:
+    """One kind of request: its name, where it goes, and what an answer may be."""
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
-    django.setup()
-    key = _prepare()
+    name: str
+    url: str
+    make: load.Maker
+    expected: tuple[int, ...] = (201,)
+
+
+def measure(made: installation.Installation) -> None:
+    """Print requests a second, two percentiles, and the ratio to the barest view."""
+    with ExitStack() as open_servers:
+        kinds = _kinds(
+            made,
+            bare=open_servers.enter_context(servers.bare_view(middleware=False)),
+            dressed=open_servers.enter_context(servers.bare_view(middleware=True)),
+        )
+        for clients in CLIENTS:
+            rows = {kind.name: load.Figures() for kind in kinds}
+            synced = []
+            for _ in range(ROUNDS):
+                synced.append(disk.fsyncs_per_second(Path(settings.HANDRAIL_HOME)))
+                for kind in kinds:
+                    found = load.run(
+                        kind.url, kind.make, clients=clients, seconds=SECONDS, expected=kind.expected
+                    )
+                    rows[kind.name].times += found.times
+                    rows[kind.name].seconds += found.seconds
+            _print(clients, rows, base=rows[kinds[0].name].per_second, synced=synced)
+
+
+def _kinds(made: installation.Installation, *, bare: str, dressed: str) -> list[Kind]:
     url = os.environ["HANDRAIL_URL"]
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {made.token}", "Content-Type": "application/json"}
+    alone = json.dumps(_proposal(installation.ALLOWED, 0.99)).encode()
 
-    def allowed(client: int, number: int) -> load.Request:
-        return _proposal(headers, confidence=0.99)
+    def insert(client: int, number: int) -> load.Request:
+        return "/insert", alone, {"Content-Type": "application/json"}
 
-    def held(client: int, number: int) -> load.Request:
-        return _proposal(headers, confidence=0.1)
+    def propose(name: str, confidence: float, *, key: str = "") -> load.Maker:
+        body = json.dumps(_proposal(name, confidence)).encode()
 
-    def bare(client: int, number: int) -> load.Request:
-        return "/insert", json.dumps({"arguments": ARGUMENTS}).encode(), {"Content-Type": "application/json"}
+        def make(client: int, number: int) -> load.Request:
+            return "/api/v1/actions", body, {**headers, "Idempotency-Key": key or uuid.uuid4().hex}
 
-    with _bare_server() as bare_url:
-        for clients in (1, 8):
-            rows = {
-                "bare view, one INSERT": load.run(bare_url, bare, clients=clients, seconds=SECONDS),
-                "gate, allowed with a permit": load.run(url, allowed, clients=clients, seconds=SECONDS),
-                "gate, held for a person": load.run(url, held, clients=clients, seconds=SECONDS),
-            }
-            base = rows["bare view, one INSERT"].per_second
-            print(f"\n{clients} client(s)             requests/s     p50 ms     p99 ms   ratio")
-            for name, row in rows.items():
-                print(
-                    f"{name:<28}{row.per_second:>8.0f}{row.p50:>11.1f}{row.p99:>11.1f}"
-                    f"{row.per_second / base:>8.2f}"
-                )
+        return make
+
+    return [
+        Kind("bare view, no middleware", bare, insert),
+        Kind("bare view, the site's middleware", dressed, insert),
+        Kind("gate: allowed, with a permit", url, propose(installation.ALLOWED, 0.99)),
+        Kind("gate: held for a person", url, propose(installation.ALLOWED, 0.1)),
+        Kind("gate: denied by a stop", url, propose(installation.STOPPED, 0.99)),
+        Kind("gate: replayed", url, propose(installation.ALLOWED, 0.98, key="again"), (200, 201)),
+    ]
 
 
-def _proposal(headers: dict[str, str], *, confidence: float) -> load.Request:
-    body = {
-        "action_type": "bench.refund",
-        "arguments": ARGUMENTS,
+def _proposal(name: str, confidence: float) -> dict[str, object]:
+    return {
+        "action_type": name,
+        "arguments": installation.ARGUMENTS,
         "confidence": confidence,
         "agent_version": "1",
     }
-    return (
-        "/api/v1/actions",
-        json.dumps(body).encode(),
-        {**headers, "Idempotency-Key": uuid.uuid4().hex},
-    )
 
 
-def _prepare() -> str:
-    """Make an agent, a declared type with a policy and a level that lets it run alone; return the key."""
-    from django.contrib.auth.models import User
-    from django.db import connection
-
-    from hitl_site.lib.clock import database_now
-    from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk
-    from policies.services import action_types, agents, autonomy, policies
-    from policies.services.ledger import Actor
-
-    now, admin = database_now(), User.objects.get(username="admin")
-    agent = agents.create_agent(name="bench", actor=Actor.person(admin), now=now)
-    _, token = agents.create_key(agent=agent, scopes=AGENT_SCOPES, actor=Actor.person(admin), now=now)
-    refund = action_types.declare(
-        name="bench.refund",
-        title="Refund",
-        title_template="Refund {amount} for {order}",
-        risk=Risk.LOW,
-        argument_schema={
-            "type": "object",
-            "properties": {
-                "order": {"type": "string"},
-                "amount": {"type": "number"},
-                "message": {"type": "string"},
-            },
-            "required": ["order", "amount"],
-        },
-        actor=Actor.person(admin),
-        now=now,
-    )
-    rules = [
-        {
-            "code": f"over_{limit}",
-            "title": f"Over {limit}",
-            "when": f"args.amount > {limit}.0",
-            "then": "review",
-        }
-        for limit in (1000, 5000)
-    ]
-    policies.put_in_force(
-        action_type=refund,
-        document={"threshold": 0.5, "rules": rules, "audit_rate": 0.02},
-        author=admin,
-        reason="benchmark",
-        now=now,
-    )
-    autonomy.grant(
-        agent_version=agents.see_version(agent=agent, label="1", now=now),
-        action_type=refund,
-        level=AutonomyLevel.THRESHOLD,
-        reason="benchmark",
-        granted_by=admin,
-        now=now,
-    )
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE bench_row (id bigserial PRIMARY KEY, body jsonb NOT NULL)")
-    connection.close()
-    return token
-
-
-@contextmanager
-def _bare_server() -> Iterator[str]:
-    """Serve the bare view as the product is served: granian, WSGI, as many workers as cores."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "benchmarks.bare_wsgi:application", "--interface", "wsgi"),
-            *("--host", "127.0.0.1", "--port", str(port), "--workers", str(os.cpu_count() or 1)),
-            *("--no-ws", "--log-level", "error"),
-        ]
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"{url}/nothing")
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+def _print(clients: int, rows: dict[str, load.Figures], *, base: float, synced: list[float]) -> None:
+    rates = ", ".join(f"{rate:.0f}" for rate in synced)
+    print(f"\n{clients} client(s); fsync of the disk: {rates} a second")
+    print(f"{'':<34}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'p99/p50':>9}{'ratio':>8}")
+    for name, row in rows.items():
+        middle, slow = row.percentile(0.5), row.percentile(0.99)
+        print(
+            f"{name:<34}{row.per_second:>11.0f}{middle:>9.1f}{slow:>9.1f}{slow / middle:>9.1f}"
+            f"{row.per_second / base:>8.2f}"
+        )
