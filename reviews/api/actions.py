@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from django.conf import settings
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Router, Schema
 from pydantic import Field, JsonValue
 
 from hitl_site.lib import problems, shutdown
@@ -81,7 +81,7 @@ _BATCH = {"type": "array", "minItems": 1, "maxItems": batches.MAX_LINES, "items"
         requestBody=takes(json=wire.SubmissionBody),
     ),
 )
-def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.GateAnswer]:
+def propose(request: HttpRequest) -> HttpResponse:
     """The gate answers at once: allow, review or deny. 201 the first time, 200 when replayed."""
     key = key_of(request)
     try:
@@ -89,7 +89,7 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
     except wire.InvalidSubmission as error:
         raise bodies.invalid(error) from None
     if body.dry_run:
-        return Status(200, _refusing(lambda: _dry_run(request, body)))
+        return answers.response(_refusing(lambda: _dry_run(request, body)), request, status=200)
     idempotency_key = bodies.idempotency_key(request)
     submitted = _refusing(
         lambda: ingest.submit(
@@ -101,13 +101,14 @@ def propose(request: HttpRequest, response: HttpResponse) -> Status[answers.Gate
         )
     )
     answer = answers.gate_answer(submitted, request)
-    response["ETag"] = f'"{submitted.action.version}"'
+    response = answers.response(answer, request, status=200 if submitted.replayed else 201)
+    response.headers["ETag"] = f'"{submitted.action.version}"'
     if submitted.replayed:
-        response["Idempotent-Replayed"] = "true"
-        return Status(200, answer)
+        response.headers["Idempotent-Replayed"] = "true"
+        return response
     assert answer.links is not None
-    response["Location"] = answer.links.self
-    return Status(201, answer)
+    response.headers["Location"] = answer.links.self
+    return response
 
 
 @router.post(
@@ -283,6 +284,7 @@ def _dry_run(request: HttpRequest, body: wire.SubmissionBody) -> answers.GateAns
             )
             for reason in evaluation.reasons
         ],
+        nearest_miss=evaluation.nearest_miss,
         risk=outlook.action_type.risk if outlook.action_type is not None else None,
         autonomy_level=evaluation.level,
         expires_at=None,
