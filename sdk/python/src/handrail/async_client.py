@@ -109,16 +109,28 @@ class AsyncClient:
         return await self._drive(verify(self._flows, answer, signature_check=self._setup.signature_check))
 
     async def consume(
-        self, permit: Permit | str, digest: str, *, execution_key: str | None = None
+        self,
+        permit: Permit | str,
+        digest: str,
+        *,
+        execution_key: str | None = None,
+        arguments: Mapping[str, object] | None = None,
     ) -> Execution:
         """Use the permit up. Call the function if, and only if, this returns."""
-        return await self._drive(self._flows.consume(permit, digest, execution_key=execution_key))
+        return await self._drive(
+            self._flows.consume(permit, digest, execution_key=execution_key, arguments=arguments)
+        )
 
     async def report(
-        self, execution: Execution | str, outcome: Outcome | str, detail: Detail | None = None
+        self,
+        execution: Execution | str,
+        outcome: Outcome | str,
+        detail: Detail | None = None,
+        *,
+        executed_digest: str | None = None,
     ) -> None:
         """Say what came of the run."""
-        await self._drive(self._flows.report(execution, outcome, detail))
+        await self._drive(self._flows.report(execution, outcome, detail, executed_digest=executed_digest))
 
     async def heartbeat(self, execution: Execution | str) -> datetime:
         """Say that a long run goes on; return until when it may."""

@@ -92,15 +92,33 @@ class Client:
         """Check verdict, digest and permit; return the decided arguments and what to consume."""
         return self._drive(verify(self._flows, answer, signature_check=self._setup.signature_check))
 
-    def consume(self, permit: Permit | str, digest: str, *, execution_key: str | None = None) -> Execution:
-        """Use the permit up. Call the function if, and only if, this returns."""
-        return self._drive(self._flows.consume(permit, digest, execution_key=execution_key))
+    def consume(
+        self,
+        permit: Permit | str,
+        digest: str,
+        *,
+        execution_key: str | None = None,
+        arguments: Mapping[str, object] | None = None,
+    ) -> Execution:
+        """Use the permit up. Call the function if, and only if, this returns.
+
+        ``arguments`` are those about to run: needed where they differ from what was decided in fields that
+        the action type declares not to matter.
+        """
+        return self._drive(
+            self._flows.consume(permit, digest, execution_key=execution_key, arguments=arguments)
+        )
 
     def report(
-        self, execution: Execution | str, outcome: Outcome | str, detail: Detail | None = None
+        self,
+        execution: Execution | str,
+        outcome: Outcome | str,
+        detail: Detail | None = None,
+        *,
+        executed_digest: str | None = None,
     ) -> None:
-        """Say what came of the run."""
-        self._drive(self._flows.report(execution, outcome, detail))
+        """Say what came of the run, with the digest of what ran where it was computed there."""
+        self._drive(self._flows.report(execution, outcome, detail, executed_digest=executed_digest))
 
     def heartbeat(self, execution: Execution | str) -> datetime:
         """Say that a long run goes on; return until when it may."""

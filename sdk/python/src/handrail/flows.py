@@ -24,7 +24,7 @@ from handrail.answers import (
     read_page,
 )
 from handrail.batches import MAX_ROWS, NDJSON, encode_rows, merge_lines, propose_row, read_lines
-from handrail.canonical import JSONObject, same_digest
+from handrail.canonical import JSONObject, canonical_bytes, same_digest, snapshot_object
 from handrail.endpoints import Endpoints, segment
 from handrail.errors import DigestMismatch, NotApproved, ProtocolError
 from handrail.exchange import Clock, Flow, Retries, exchange
@@ -127,14 +127,30 @@ class Flows:
         return read_decision((yield from self._read(f"actions/{segment(action_id)}/decision")))
 
     def consume(
-        self, permit: Permit | str, digest: str, *, execution_key: str | None = None
+        self,
+        permit: Permit | str,
+        digest: str,
+        *,
+        execution_key: str | None = None,
+        arguments: Mapping[str, object] | None = None,
     ) -> Flow[Execution]:
-        """Use the permit up for exactly this digest. At most one execution key ever gets an execution."""
+        """Use the permit up for exactly this digest. At most one execution key ever gets an execution.
+
+        With ``arguments``, those about to run, the digest may be another than the permit's where the action
+        type declares that the difference does not matter; the server must release these very arguments.
+        """
         permit_id = permit.id if isinstance(permit, Permit) else permit
         key = execution_key or uuid.uuid4().hex
         body: JSONObject = {"digest": digest, "execution_key": key}
+        running = None if arguments is None else snapshot_object(arguments)
+        if running is not None:
+            body["arguments"] = running
         document = yield from self._act(f"permits/{segment(permit_id)}/consume", body, idempotency_key=key)
-        return read_execution(document, digest=digest)
+        execution = read_execution(document, digest=digest)
+        released = execution.arguments if running is not None else None
+        if released is not None and canonical_bytes(released) != canonical_bytes(running):
+            raise DigestMismatch("the server released other arguments than those about to run")
+        return execution
 
     def report(
         self,
@@ -142,13 +158,16 @@ class Flows:
         outcome: Outcome | str,
         detail: Detail | None = None,
         *,
+        executed_digest: str | None = None,
         patiently: bool = True,
     ) -> Flow[None]:
-        """Say what came of a run, with the digest of what ran."""
+        """Say what came of a run, with the digest of what ran: as computed there, else as consumed with."""
         body: JSONObject = {"outcome": Outcome(outcome).value}
         if detail is not None:
             body["detail"] = outcome_detail(detail)
-        if isinstance(execution, Execution):
+        if executed_digest is not None:
+            body["executed_digest"] = executed_digest
+        elif isinstance(execution, Execution):
             body["executed_digest"] = execution.digest
         request = self.endpoints.post(f"executions/{_execution_segment(execution)}/outcome", body)
         retries = self.retries if patiently else replace(self.retries, attempts=1)
