@@ -62,6 +62,10 @@ _LOCKS = """
     ) AS past
 """
 _REFUSED = """
+    WITH undoable AS MATERIALIZED (
+        SELECT d.action_id, d.decided_at FROM reviews_decision d
+        WHERE d.released_at IS NULL AND d.undone_at IS NULL AND d.terminal AND d.kind = 'reject'
+    )
     SELECT refused.public_id FROM (
         SELECT a.public_id, a.closed_at AS refused_at
         FROM reviews_actionrequest a JOIN policies_gatecheck c ON c.id = a.gate_check_id
@@ -74,9 +78,8 @@ _REFUSED = """
         UNION ALL
         -- A rejection that can still be taken back counts until it is.
         SELECT a.public_id, d.decided_at
-        FROM reviews_decision d JOIN reviews_actionrequest a ON a.id = d.action_id
-        WHERE d.released_at IS NULL AND d.undone_at IS NULL AND d.terminal AND d.kind = 'reject'
-          AND a.likeness = %(likeness)s AND a.state = 'pending_review' AND a.id < %(before)s
+        FROM undoable d JOIN reviews_actionrequest a ON a.id = d.action_id
+        WHERE a.likeness = %(likeness)s AND a.state = 'pending_review' AND a.id < %(before)s
     ) AS refused
     ORDER BY refused.refused_at DESC, refused.public_id DESC LIMIT 1
 """

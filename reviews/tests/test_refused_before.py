@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,6 +28,7 @@ from policies.services import action_types, kill_switch, policies
 from policies.services.ledger import Actor
 from reviews.choices import ActionState, DecisionKind
 from reviews.models import ActionRequest, ReviewItem
+from reviews.selectors import history
 from reviews.selectors.earlier_refusal import earlier_refusal
 from reviews.services import deadlines, decisions
 from reviews.tests.cast import Cast, decide_as, propose
@@ -200,6 +202,19 @@ def test_the_reviewer_sees_who_refused_it_when_and_why(cast: Cast) -> None:
     assert (found.title, found.by, found.note) == (first.title, "Alice", "Not her order.")
     assert (found.refused_at, len(found.reasons)) == (decision.decided_at, 1)
     assert earlier_refusal(first) is None
+
+
+def test_the_question_is_answered_from_its_indexes(cast: Cast) -> None:
+    reject(cast, propose(cast, arguments=ARGUMENTS))
+    values: dict[str, Any] = {"likeness": "sha256:0", "since": database_now(), "before": 2**62}
+    values["no_opinion"] = ["kill_switch"]
+    with connection.cursor() as cursor:
+        # A table of one row is read whole at any price; forbid it to see that the indexes fit.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {history._REFUSED}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "action_refused_by_likeness" in plan
+    assert "Seq Scan" not in plan
 
 
 # What an agent might try. Each returns an act that does the same.

@@ -13,6 +13,7 @@ from hitl_site.lib.clock import database_now
 from policies.engine.measures import Unmeasured
 from policies.models import GateCheck, PolicyVersion
 from policies.selectors.policies import live_document
+from policies.services import policies
 from policies.services.gate import Proposal
 from reviews.models import ActionRequest, Permit
 from reviews.selectors.history import History
@@ -86,3 +87,41 @@ def test_a_past_that_is_not_free_in_time_has_no_value_and_holds_the_action(cast:
     assert late == {"refunded": Unmeasured("the past could not be looked at in time")}
     after = History(waits=False).measure(measures=document.measures, proposal=proposal, now=database_now())
     assert after == {"refunded": Decimal(100)}
+
+
+def test_pasts_that_are_named_in_another_order_never_wait_for_each_other_for_ever(cast: Cast) -> None:
+    count = {"function": "count", "window_seconds": 3_600, "action_types": ["note.add", "refund.issue"]}
+    named = [{"name": f"by_{of}", "of": of, **count} for of in ("agent", "subject", "conversation")]
+    order = {"name": "by_order", "of": "/order", **count}
+    rules = [{"code": "many", "title": "Many", "when": "history.by_order > 1000", "then": "review"}]
+    for action_type, measures in ((cast.refund, [*named, order]), (cast.note, [order, *reversed(named)])):
+        policies.put_in_force(
+            action_type=action_type,
+            document={"threshold": 0.5, "audit_rate": 0.01, "measures": measures, "rules": rules},
+            author=cast.olga,
+            reason="Two orders",
+            now=database_now(),
+        )
+
+    def ask(number: int) -> int:
+        return (
+            Api(cast.token)
+            .propose(
+                key=f"k-{number}",
+                action_type="note.add" if number % 2 else "refund.issue",
+                arguments={"order": "SO-1", "amount": number},
+                confidence=0.99,
+                subject="anna",
+                conversation_id="c-1",
+            )
+            .status_code
+        )
+
+    ended = at_once(*(partial(ask, number) for number in range(20)))
+
+    assert errors(ended) == []
+    assert values(ended) == [201] * 20
+    # Nobody was the victim of a deadlock: each was allowed, and each saw all before it in every past.
+    assert set(ActionRequest.objects.values_list("state", flat=True)) == {"allowed"}
+    seen = [tuple(check.history[name] for name in sorted(check.history)) for check in GateCheck.objects.all()]
+    assert sorted(seen) == [(float(place),) * 4 for place in range(1, 21)]
