@@ -7,6 +7,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 
 from policies.views import (
     action_types,
+    agent_keys,
     agents,
     autonomy,
     checkpoints,
@@ -86,8 +87,11 @@ agent_urls: list[URLPattern | URLResolver] = [
     path("agents/<str:agent_id>/", agents.show, name="agent"),
     path("agents/<str:agent_id>/pause/", agents.pause, name="agent_pause"),
     path("agents/<str:agent_id>/resume/", agents.resume, name="agent_resume"),
-    path("agents/<str:agent_id>/keys/", agents.create_key, name="key_new"),
-    path("agents/<str:agent_id>/keys/<str:key_id>/revoke/", agents.revoke_key, name="key_revoke"),
+    path("agents/<str:agent_id>/retire/", agents.retire, name="agent_retire"),
+    path("agents/<str:agent_id>/details/", agents.change, name="agent_change"),
+    path("agents/<str:agent_id>/keys/", agent_keys.create_key, name="key_new"),
+    path("agents/<str:agent_id>/keys/<str:key_id>/rotate/", agent_keys.rotate_key, name="key_rotate"),
+    path("agents/<str:agent_id>/keys/<str:key_id>/revoke/", agent_keys.revoke_key, name="key_revoke"),
     path("agents/<str:agent_id>/autonomy/", autonomy.grant, name="grant"),
     path("agents/<str:agent_id>/autonomy/<str:grant_id>/end/", autonomy.end, name="grant_end"),
 ]

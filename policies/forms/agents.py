@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from policies.choices import AGENT_SCOPES, AutonomyLevel, Scope
 from policies.models import ActionType, Agent, AgentVersion
@@ -55,6 +57,55 @@ class NewAgentForm(forms.Form):
         owner.queryset = User.objects.filter(is_active=True).order_by("username")
 
 
+def _limit(label: str, help_text: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        min_value=1,
+        max_value=10_000_000,
+        help_text=help_text,
+        widget=forms.NumberInput(attrs={"class": "input num", "inputmode": "numeric"}),
+    )
+
+
+class DetailsForm(forms.Form):
+    """Who answers for an agent, what it does, and how much it may send. Empty limits are everybody's."""
+
+    owner = PersonField(
+        label="Owner",
+        queryset=User.objects.none(),
+        required=False,
+        empty_label="Nobody",
+        widget=forms.Select(attrs={"class": "select"}),
+        help_text="Owners never decide about their own agents.",
+    )
+    description = forms.CharField(
+        label="What it does",
+        required=False,
+        max_length=2_000,
+        widget=forms.Textarea(attrs={"class": "textarea", "rows": 2}),
+    )
+    rate_per_minute = _limit("Requests a minute", "")
+    rate_burst = _limit("At once, after a rest", "Empty: a sixth of a minute's.")
+    max_pending = _limit("Actions that wait for a person", "")
+
+    def __init__(self, *args: object, agent: Agent, **kwargs: object) -> None:
+        initial = {
+            "owner": agent.owner_id,
+            "description": agent.description,
+            "rate_per_minute": agent.rate_per_minute,
+            "rate_burst": agent.rate_burst,
+            "max_pending": agent.max_pending,
+        }
+        super().__init__(*args, initial=initial, **kwargs)  # type: ignore[misc,arg-type]  # passed through
+        owner = self.fields["owner"]
+        assert isinstance(owner, PersonField)
+        # Somebody who has left stays its owner until another one is named.
+        owner.queryset = User.objects.filter(Q(is_active=True) | Q(pk=agent.owner_id)).order_by("username")
+        self.fields["rate_per_minute"].help_text = f"Empty: {settings.RATE_PER_MINUTE:,}, as for every agent."
+        self.fields["max_pending"].help_text = f"Empty: {settings.MAX_PENDING:,}, as for every agent."
+
+
 class ReasonForm(forms.Form):
     """A reason, for acts that need nothing else. Each of several on one page has a ``prefix`` of its own."""
 
@@ -80,6 +131,12 @@ class KeyForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}),
         help_text="Apart by commas: production, staging. Empty: every one.",
     )
+    addresses = forms.CharField(
+        label="Addresses",
+        required=False,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Networks it is good from: 192.0.2.0/24, 2001:db8::1. Empty: anywhere.",
+    )
     expires_in = forms.TypedChoiceField(
         label="It expires",
         coerce=int,
@@ -96,17 +153,42 @@ class KeyForm(forms.Form):
             raise forms.ValidationError("The name of an environment has at most 40 characters.")
         return [name for name in names if name]
 
+    def clean_addresses(self) -> list[str]:
+        """Return the networks as they were typed; the service refuses what is none."""
+        return [part.strip() for part in str(self.cleaned_data["addresses"]).split(",") if part.strip()]
+
     def expires_at(self, now: datetime) -> datetime | None:
         """Return when the key ends."""
         days = self.cleaned_data["expires_in"]
         return now + timedelta(days=days) if days else None
 
 
+class RotateForm(forms.Form):
+    overlap = forms.TypedChoiceField(
+        label="The old key stays good for",
+        coerce=int,
+        choices=[
+            ("3600", "An hour"),
+            ("86400", "A day"),
+            ("604800", "A week"),
+            ("0", "No time: it ends now"),
+        ],
+        initial="86400",
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+
+    @property
+    def length(self) -> timedelta:
+        """Return for how long both are good."""
+        return timedelta(seconds=self.cleaned_data["overlap"])
+
+
 class VersionField(_VersionField):
     """A version of the agent, by its label alone: the page is about the agent."""
 
     def label_from_instance(self, obj: AgentVersion) -> str:
-        return obj.label
+        mark = obj.fingerprint.removeprefix("sha256:")[:8]
+        return f"{obj.label} ({mark})" if mark else obj.label
 
 
 class GrantForm(forms.Form):

@@ -249,3 +249,130 @@ def test_the_list_counts_what_may_run(browser: Client, clerk: Agent, alice: User
 def test_an_agent_that_is_not_there_is_not_found(browser: Client) -> None:
     assert browser.get("/agents/agt_0/").status_code == 404
     assert browser.post("/agents/agt_0/pause/", {"state-reason": "x"}).status_code == 404
+
+
+def test_a_key_is_replaced_and_both_are_good_until_the_overlap_is_over(browser: Client, clerk: Agent) -> None:
+    old, old_token = agents.create_key(
+        agent=clerk,
+        scopes=["actions:create"],
+        environments=["staging"],
+        addresses=["192.0.2.7"],
+        actor=SYSTEM,
+        now=database_now(),
+    )
+    answer = browser.post(f"{page_of(clerk)}keys/{old.public_id}/rotate/", {"overlap": "3600"})
+    token, new = answer.context["token"], answer.context["key"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (new.scopes, new.environments, new.addresses) == (
+        ["actions:create"],
+        ["staging"],
+        ["192.0.2.7/32"],
+    )
+    assert new.replaces == old
+    old.refresh_from_db()
+    ends = new.created_at + timedelta(hours=1)
+    assert (old.expires_at, new.expires_at) == (ends, None)
+    just_before = ends - timedelta(seconds=1)
+    for good in (old_token, token):
+        agents.authenticate(token=good, address="192.0.2.7", now=just_before)
+    with pytest.raises(agents.UnknownKey):
+        agents.authenticate(token=old_token, address="192.0.2.7", now=ends)
+    agents.authenticate(token=token, address="192.0.2.7", now=ends)
+    (entry,) = recorded("key.replaced")
+    assert entry["before"] == {"expires_at": None}
+    assert entry["after"] == {"expires_at": ends.isoformat()}
+
+
+def test_never_more_than_two_keys_of_one_line_are_good(browser: Client, clerk: Agent) -> None:
+    first, _ = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=database_now())
+    second = browser.post(f"{page_of(clerk)}keys/{first.public_id}/rotate/", {"overlap": "86400"}).context[
+        "key"
+    ]
+    for key in (first, second):
+        refused = browser.post(f"{page_of(clerk)}keys/{key.public_id}/rotate/", {"overlap": "3600"})
+        assert refused.status_code == 409
+    assert AgentKey.objects.count() == 2
+    browser.post(f"{page_of(clerk)}keys/{first.public_id}/revoke/")
+    third = browser.post(f"{page_of(clerk)}keys/{second.public_id}/rotate/", {"overlap": "0"})
+    assert third.status_code == 200
+    second.refresh_from_db()
+    assert second.expires_at == third.context["key"].created_at
+
+
+def test_a_key_that_ended_or_an_overlap_that_is_none_changes_nothing(browser: Client, clerk: Agent) -> None:
+    key, _ = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=database_now())
+    url = f"{page_of(clerk)}keys/{key.public_id}/rotate/"
+    assert browser.post(url, {"overlap": "5"}).status_code == 422
+    assert browser.post(url, {}).status_code == 422
+    browser.post(f"{page_of(clerk)}keys/{key.public_id}/revoke/")
+    assert browser.post(url, {"overlap": "3600"}).status_code == 409
+    assert AgentKey.objects.count() == 1
+
+
+@pytest.mark.parametrize("address", ["300.1.1.1", "192.0.2.0/33", "192.0.2.1/24", "home", "::1::"])
+def test_an_address_that_is_none_makes_no_key(browser: Client, clerk: Agent, address: str) -> None:
+    form = {"key-scopes": ["actions:create"], "key-addresses": address}
+    answer = browser.post(f"{page_of(clerk)}keys/", form)
+    assert answer.status_code == 409
+    assert "is not a network" in text_of(answer)
+    assert not AgentKey.objects.exists()
+
+
+def test_retiring_takes_a_page_a_reason_and_the_name(browser: Client, clerk: Agent) -> None:
+    _, token = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=database_now())
+    url = f"{page_of(clerk)}retire/"
+    assert "stays retired" in text_of(browser.get(url))
+    for form in ({}, {"reason": "Replaced"}, {"reason": "Replaced", "word": "other"}, {"word": "clerk"}):
+        assert browser.post(url, form).status_code == 422
+        assert Agent.objects.get().state == AgentState.ACTIVE
+    assert browser.post(url, {"reason": "Replaced", "word": "clerk"}).status_code == 302
+    assert Agent.objects.get().state == AgentState.RETIRED
+    with pytest.raises(agents.UnknownKey):
+        agents.authenticate(token=token, now=database_now())
+    assert "/retire/" not in browser.get(page_of(clerk)).content.decode()
+    again = browser.post(url, {"reason": "Again", "word": "clerk"})
+    assert again.status_code == 302
+    assert len(recorded("agent.retired")) == 1
+
+
+def test_limits_are_set_with_what_they_were_before_on_record(
+    browser: Client, clerk: Agent, alice: User
+) -> None:
+    form = {"details-owner": str(alice.pk), "details-rate_per_minute": "600", "details-max_pending": "50"}
+    assert browser.post(f"{page_of(clerk)}details/", form).status_code == 302
+    agent = Agent.objects.get()
+    assert (agent.owner, agent.rate_per_minute, agent.rate_burst, agent.max_pending) == (alice, 600, None, 50)
+    (entry,) = recorded("agent.changed")
+    assert entry["before"] == {"owner": None, "rate_per_minute": None, "max_pending": None}
+    assert entry["after"] == {"owner": "alice", "rate_per_minute": 600, "max_pending": 50}
+    # The same again changes nothing and is no entry.
+    browser.post(f"{page_of(clerk)}details/", form)
+    assert len(recorded("agent.changed")) == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "10000001", "1.5"])
+def test_a_limit_that_is_none_is_refused_at_its_field(browser: Client, clerk: Agent, limit: str) -> None:
+    form = {"details-max_pending": limit, "details-description": "Refunds"}
+    answer = browser.post(f"{page_of(clerk)}details/", form)
+    assert answer.status_code == 422
+    assert "Refunds" in text_of(answer)
+    assert Agent.objects.get().max_pending is None
+
+
+def test_versions_are_told_apart_by_their_fingerprint(browser: Client, clerk: Agent) -> None:
+    claim = agents.VersionClaim(label="1.0", model="m-2026")
+    version = agents.see_version(agent=clerk, claim=claim, now=NOON + timedelta(days=1))
+    page = text_of(browser.get(page_of(clerk)))
+    assert version.fingerprint.removeprefix("sha256:")[:8] in page
+    assert "m-2026" in page
+
+
+def test_who_may_declare_policies_may_not_therefore_make_keys(clerk: Agent) -> None:
+    from django.contrib.auth.models import Permission
+
+    user = make_member("nobody")
+    user.user_permissions.add(Permission.objects.get(codename="manage_policies"))
+    browser = browser_of(user)
+    for address in (f"{page_of(clerk)}keys/", f"{page_of(clerk)}details/", f"{page_of(clerk)}retire/"):
+        assert browser.post(address, {"key-scopes": ["actions:create"]}).status_code == 403
+    assert not AgentKey.objects.exists()

@@ -1,4 +1,4 @@
-"""Pages of agents: the list, one agent, its keys, pausing it."""
+"""Pages of agents: the list, one agent, its limits; pausing, resuming and retiring it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
-from policies.forms.agents import GrantForm, KeyForm, NewAgentForm, ReasonForm
-from policies.models import Agent, AgentKey
+from policies.forms.agents import DetailsForm, GrantForm, KeyForm, NewAgentForm, ReasonForm, RotateForm
+from policies.models import Agent
 from policies.selectors import agent_pages
 from policies.selectors import agents as questions
 from policies.services import agents as acts
@@ -99,39 +99,50 @@ def resume(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
     return redirect("policies:agent", agent_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs_one_of(MANAGE)
-def create_key(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
-    """Make a key and show it, this once: it is on this answer alone and kept nowhere."""
-    agent, form, now = find(agent_id), KeyForm(request.POST, prefix="key"), database_now()
-    if not form.is_valid():
-        return page(request, agent, status=422, key_form=form)
-    try:
-        key, token = acts.create_key(
+def retire(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
+    """End an agent for good: a page that says what follows, and asks for its name and a reason."""
+    agent = find(agent_id)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    is_wrong = request.method == "POST" and request.POST.get("word", "").strip() != agent.name
+    if form.is_valid() and not is_wrong:
+        acts.retire_agent(
             agent=agent,
-            scopes=form.cleaned_data["scopes"],
-            environments=form.cleaned_data["environments"],
-            expires_at=form.expires_at(now),
+            reason=form.cleaned_data["reason"],
             actor=Actor.person(request.user),
-            now=now,
+            now=database_now(),
         )
-    except acts.UnableToCreateKey as problem:
-        form.add_error(None, str(problem))
-        return page(request, agent, status=409, key_form=form)
-    context = {"agent": agent, "key": key, "token": token, "bar_title": "Agents"}
-    response = render(request, "policies/key/page.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+        messages.success(request, f"Retired {agent.name}. Its record stays.")
+        return redirect("policies:agent", agent_id)
+    context = {"agent": agent, "form": form, "is_wrong": is_wrong, "bar_title": "Agents"}
+    return render(
+        request, "policies/agent_retire/page.html", context, status=422 if request.method == "POST" else 200
+    )
 
 
 @require_POST
 @needs_one_of(MANAGE)
-def revoke_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> HttpResponse:
-    """End a key at once."""
-    keys = AgentKey.objects.select_related("agent")
-    key = get_object_or_404(keys, public_id=key_id, agent__public_id=agent_id)
-    acts.revoke_key(key=key, actor=Actor.person(request.user), now=database_now())
-    messages.success(request, f"Revoked the key …{key.lookup}.")
+def change(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
+    """Change who answers for an agent, and how much it may send."""
+    agent = find(agent_id)
+    form = DetailsForm(request.POST, agent=agent, prefix="details")
+    if not form.is_valid():
+        return page(request, agent, status=422, details_form=form)
+    data = form.cleaned_data
+    acts.change_agent(
+        agent=agent,
+        owner=data["owner"],
+        description=data["description"],
+        limits=acts.Limits(
+            rate_per_minute=data["rate_per_minute"],
+            rate_burst=data["rate_burst"],
+            max_pending=data["max_pending"],
+        ),
+        actor=Actor.person(request.user),
+        now=database_now(),
+    )
+    messages.success(request, f"Saved {agent.name}.")
     return redirect("policies:agent", agent_id)
 
 
@@ -147,6 +158,7 @@ def page(
     status: int = 200,
     state_form: ReasonForm | None = None,
     key_form: KeyForm | None = None,
+    details_form: DetailsForm | None = None,
     grant_form: GrantForm | None = None,
 ) -> HttpResponse:
     """Render an agent's page, also as the answer to what could not be done there."""
@@ -164,6 +176,8 @@ def page(
         "keys": agent_pages.keys(agent, now=now),
         "state_form": state_form or ReasonForm(prefix="state"),
         "key_form": key_form or KeyForm(prefix="key"),
+        "rotate_form": RotateForm(auto_id=False),
+        "details_form": details_form or DetailsForm(agent=agent, prefix="details"),
         "grant_form": grant_form or GrantForm(agent=agent, prefix="grant"),
         "may_manage": user.has_perm(MANAGE),
         "may_stop": user.has_perm(STOP),
