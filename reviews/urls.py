@@ -18,6 +18,7 @@ from reviews.views import (
     permit_keys,
     permits,
     review,
+    trials,
     trust,
 )
 
@@ -54,6 +55,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *inbox_urls,
     *review_urls,
     *trust_urls,
+    # Beside the policies, of which it asks.
+    path("policies/try/", trials.show, name="try_action"),
     path("history/", history.index, name="history"),
     path("actions/<str:action_id>/", actions.show, name="action"),
     path("permits/<str:permit_id>/revoke/", permits.revoke, name="permit_revoke"),
