@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hitl_site.lib import wording
+from policies.engine import plain_words
 from policies.models import GateCheck
+from policies.selectors.policies import live_document
 from reviews.models import ActionRequest
 
 _ICONS = {
@@ -24,6 +26,10 @@ _ICONS = {
     "unknown_agent_version": "zap",
     "autonomy_shadow": "eye",
     "autonomy_review_all": "trending-up",
+    "freeze_window": "snowflake",
+    "denied_before": "history",
+    "agent_not_listed": "bot",
+    "rule_error": "triangle-alert",
 }
 _ICON_OF_TRIGGER = {"high_risk": "lock", "low_confidence": "scale", "policy_edge": "sliders-horizontal"}
 
@@ -37,14 +43,27 @@ class HoldReason:
 
 
 @dataclass(frozen=True)
+class MeasureSeen:
+    """What the rules saw of the past: the number, and what it measures in words."""
+
+    name: str
+    value: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Why:
-    """The calibrated chance against the threshold, and each reason. ``policy`` names the text in force."""
+    """The calibrated chance against the threshold, and each reason. ``policy`` names the text in force.
+
+    ``measures`` are the numbers of the past that the rules were asked with, this action included.
+    """
 
     score: float | None
     threshold: float | None
     note: str
     reasons: tuple[HoldReason, ...]
     policy: str
+    measures: tuple[MeasureSeen, ...] = ()
 
     @property
     def titles(self) -> str:
@@ -63,7 +82,29 @@ def why_held(check: GateCheck, action: ActionRequest) -> Why:
         policy=f"Policy {check.action_type_name}, version {policy.number}"
         if policy
         else "No policy in force",
+        measures=_measures(check),
     )
+
+
+def _measures(check: GateCheck) -> tuple[MeasureSeen, ...]:
+    """Return the measures that were stored with the check: they cannot be measured again later."""
+    if not check.history or check.policy_version is None:
+        return ()
+    declared = {measure.name: measure for measure in live_document(check.policy_version).measures}
+    return tuple(
+        MeasureSeen(
+            name=name,
+            value=_number(value),
+            words=plain_words.measured(declared[name]) if name in declared else "",
+        )
+        for name, value in check.history.items()
+    )
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "not measured"
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def _footnote(check: GateCheck, action: ActionRequest) -> str:

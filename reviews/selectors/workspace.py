@@ -15,11 +15,12 @@ from hitl_site.lib import visible_text
 from hitl_site.lib.strict_json import JsonValue
 from reviews import schema_form
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
-from reviews.models import Decision, Draft, Escalation, ReviewItem
+from reviews.models import ActionRequest, Decision, Draft, Escalation, ReviewItem
 from reviews.schema_form import FieldError, FormView
 from reviews.selectors import edits, inbox, timeline
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
+from reviews.selectors.earlier_refusal import EarlierRefusal, earlier_refusal
 from reviews.selectors.edits import Edit, Posted
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
@@ -81,6 +82,14 @@ class RequiredCheck:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """The refusal that this act repeats, and how the two attempts differ: cosmetically, if at all."""
+
+    refusal: EarlierRefusal
+    difference: Difference
+
+
+@dataclass(frozen=True)
 class Lease:
     """Who holds the item until when. ``mine`` is the viewer's own."""
 
@@ -134,6 +143,7 @@ class Workspace:
     schema: JsonValue
     hidden: bool
     why: Why | None
+    repeated: Repeated | None
     edit: Edit
     form: FormView
     difference: Difference
@@ -244,6 +254,7 @@ def workspace(
         schema=schema,
         hidden=hidden,
         why=None if hidden else why_held(action.gate_check, action),
+        repeated=None if hidden else _repeated(action, proposed),
         edit=edit,
         form=edits.form_of(edit, schema=schema, proposed=proposed),
         difference=difference(proposed, edit.value),
@@ -310,6 +321,15 @@ def _ending(item: ReviewItem, viewer: User, decisions: list[Decision], proposed:
         mine=last.reviewer_id == viewer.pk,
         final=final,
     )
+
+
+def _repeated(action: ActionRequest, proposed: JsonValue) -> Repeated | None:
+    refusal = earlier_refusal(action)
+    if refusal is None:
+        return None
+    earlier = ActionRequest.objects.get(public_id=refusal.action_id)
+    before: JsonValue = dict(proposed_arguments(earlier))
+    return Repeated(refusal=refusal, difference=difference(before, proposed))
 
 
 def _approvals(item: ReviewItem, decisions: list[Decision], *, hidden: bool) -> Approvals | None:

@@ -164,6 +164,9 @@ def next_item(request: AuthenticatedRequest, *, after: Workspace | None, now: da
         return HttpResponseClientRedirect(resolve_url("reviews:review", item_id=item.public_id))
     if not is_fragment(request):
         return redirect(resolve_url("reviews:review", item_id=item.public_id) + query_of(way))
+    if item.kind == ItemKind.INCIDENT:
+        # An incident has a page of its own, which this one cannot turn into.
+        return HttpResponse(headers={"HX-Redirect": resolve_url("reviews:review", item_id=item.public_id)})
     return answer(request, load(request, item.public_id, now=now), now=now, moved=True)
 
 
