@@ -89,7 +89,16 @@ def places(
         Place("agent_pause", (agent_id,), actors=admins, form=(("state-reason", "Because"),)),
         Place("agent_resume", (agent_id,), actors=admins, form=(("state-reason", "Because"),)),
         Place("key_new", (agent_id,), actors=admins, form=(("key-scopes", "actions:create"),)),
+        Place("agent_change", (agent_id,), actors=admins, form=(("details-max_pending", "5"),)),
+        Place("key_rotate", (agent_id, key.public_id), actors=admins, form=(("overlap", "3600"),)),
         Place("key_revoke", (agent_id, key.public_id), actors=admins),
+        Place(
+            "agent_retire",
+            (agent_id,),
+            readers=admins,
+            actors=admins,
+            form=(("reason", "Because"), ("word", "clerk")),
+        ),
         Place(
             "grant_end",
             (agent_id, grant.public_id),
@@ -113,6 +122,7 @@ def places(
             actors=admins,
             form=(("scope", "agent"), ("agent", agent_id), ("reason", "Because"), ("word", "clerk")),
         ),
+        Place("stop_pending", (stop.public_id,), readers=frozenset(SIGNED_IN)),
         Place("lift", (stop.public_id,), actors=admins, form=((f"{stop.public_id}-reason", "Because"),)),
         Place("ledger", readers=frozenset({"ops_admin", "auditor"})),
     ]
