@@ -8,7 +8,15 @@ import pytest
 from gate_server import KEY, Gate, problem
 from refund_runner import QUICK, REFUND, Runner
 
-from handrail import ActionRejected, AlreadyConsumed, Client, Execution, PermitInvalid, current_execution
+from handrail import (
+    ActionRejected,
+    AlreadyConsumed,
+    Client,
+    DigestMismatch,
+    Execution,
+    PermitInvalid,
+    current_execution,
+)
 
 
 def digest_told(gate: Gate) -> str:
@@ -247,3 +255,23 @@ def test_a_rejection_tells_the_agent_why(gate: Gate, client: Client) -> None:
 
 def test_the_key_is_never_shown(client: Client) -> None:
     assert KEY not in repr(client)
+
+
+def test_an_executor_sends_what_is_about_to_run_and_the_digest_of_what_ran(
+    gate: Gate, client: Client
+) -> None:
+    verified = client.verify(client.submit("refund.issue", REFUND))
+    execution = client.consume(verified.permit, verified.digest, arguments=verified.arguments)
+    ran = "sha256:" + "7" * 64
+    client.report(execution, "succeeded", executed_digest=ran)
+    (sent,) = [body for route, _, body in gate.seen if route == "consume"]
+    assert (sent["arguments"], sent["digest"]) == (verified.arguments, verified.digest)
+    assert gate.outcomes == [{"outcome": "succeeded", "executed_digest": ran}]
+
+
+def test_a_server_that_releases_other_arguments_than_were_sent_is_not_believed(
+    gate: Gate, client: Client
+) -> None:
+    verified = client.verify(client.submit("refund.issue", REFUND))
+    with pytest.raises(DigestMismatch):
+        client.consume(verified.permit, verified.digest, arguments={**REFUND, "order": "other"})
