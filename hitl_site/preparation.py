@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from hitl_site import database_roles
 from hitl_site.lib.clock import database_now
 from policies.services import accounts
 from policies.services.ledger import Actor
@@ -55,10 +56,9 @@ def migrate() -> int:
 
     Never skipped: it also makes the groups and permissions, which an interrupted start may have left out.
     """
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")  # the limit for requests is none for a change of schema
+    with database_roles.as_owner():
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     call_command("migrate", interactive=False, verbosity=0)
     return len(plan)
 

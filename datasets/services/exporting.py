@@ -20,7 +20,7 @@ from django.db.models import F
 
 from datasets.choices import ExportFormat, ExportState
 from datasets.exporters import jsonl
-from datasets.models import DatasetVersion, Export
+from datasets.models import Dataset, DatasetVersion, Export
 from datasets.selectors import cases, exports
 from datasets.selectors.exports import ClockTimestamp
 from datasets.services import case_content, export_files
@@ -81,7 +81,8 @@ def request(
 ) -> Export:
     """Ask for a file of a version. While one is under way, asking again answers that one."""
     # Two requests at once (a double click) must see each other.
-    version = DatasetVersion.objects.select_for_update().get(public_id=version_id)
+    Dataset.objects.select_for_update(of=("self",)).get(versions__public_id=version_id)
+    version = DatasetVersion.objects.select_related("dataset").get(public_id=version_id)
     under_way = version.exports.filter(state__in=exports.UNDER_WAY, format=format).order_by("id").first()
     if under_way is not None:
         return under_way
@@ -160,13 +161,16 @@ def _claim(export_id: str, clock: Clock) -> _Claim | None:
         Export.objects.filter(pk=export.pk).update(epoch=export.epoch, state=ExportState.RUNNING)
         _fail(claim, export.error or f"The worker died {export.attempts} times while writing.", clock)
         return None
+    now = clock()
     Export.objects.filter(pk=export.pk).update(
         state=ExportState.RUNNING,
         epoch=export.epoch,
         attempts=F("attempts") + 1,
-        started_at=export.started_at or clock(),
+        started_at=export.started_at or now,
         lease_expires_at=ClockTimestamp() + LEASE,
     )
+    if export.state != ExportState.RUNNING:
+        _record(export, verb="export.started", actor=Actor.system(), now=now)
     return claim
 
 
@@ -249,7 +253,15 @@ def _give_back(claim: _Claim, error: str, clock: Clock) -> Ran:
     if claim.export.attempts + 1 >= MAX_ATTEMPTS:
         return _fail(claim, error, clock)
     try:
-        _change(claim, state=ExportState.REQUESTED, error=error, lease_expires_at=None)
+        with transaction.atomic():
+            _change(claim, state=ExportState.REQUESTED, error=error, lease_expires_at=None)
+            _record(
+                claim.export,
+                verb="export.interrupted",
+                actor=Actor.system(),
+                now=clock(),
+                payload={"error": error},
+            )
     except _LostLease:
         return Ran.NOT_OURS
     return Ran.INTERRUPTED

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import quote
 
 import psycopg
@@ -21,6 +22,8 @@ from hitl_site.lib.supervision import Program
 
 DATABASE = "handrail"
 ROLE = "handrail"
+# What the application signs in as: it owns nothing, see hitl_site.database_roles.
+APPLICATION_ROLE = "handrail_app"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # Written into postgresql.conf when the data is made, where an operator may change them.
 _SETTINGS = {
@@ -47,10 +50,18 @@ class Postgres:
 
     @property
     def url(self) -> str:
+        """The address for the owner of the database, password included."""
+        return self._address(ROLE, "database-password")
+
+    @property
+    def application_url(self) -> str:
         """The address for ``DATABASE_URL``, password included."""
-        password = secrets.load_or_create(self.place.secrets / "database-password")
+        return self._address(APPLICATION_ROLE, "database-app-password")
+
+    def _address(self, role: str, secret: str) -> str:
+        password = secrets.load_or_create(self.place.secrets / secret)
         sockets = quote(str(self.place.sockets), safe="")
-        return f"postgresql://{ROLE}:{quote(password)}@/{DATABASE}?host={sockets}"
+        return f"postgresql://{role}:{quote(password)}@/{DATABASE}?host={sockets}"
 
     def prepare(self) -> None:
         """Make the data folder on the first start; refuse one that another major version made."""
@@ -103,19 +114,33 @@ class Postgres:
         return True
 
     def furnish(self) -> None:
-        """Make our role and database. Runs at every start: an interrupted one may have left half of it."""
-        password = secrets.load_or_create(self.place.secrets / "database-password")
+        """Make our roles and database. Runs at every start: an interrupted one may have left half of it."""
         role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)
         with self._connect() as connection:
-            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-            # CREATEDB only where tests make databases of their own.
-            rights = sql.SQL("CREATEDB" if self.throwaway else "NOCREATEDB")
-            change = sql.SQL("ALTER ROLE {} {} PASSWORD {}")
-            connection.execute(change.format(role, rights, sql.Literal(password)))
+            # Only where tests make databases and roles of their own.
+            owners = "CREATEDB CREATEROLE" if self.throwaway else "NOCREATEDB NOCREATEROLE"
+            self._furnish_role(connection, ROLE, "database-password", rights=owners)
+            self._furnish_role(connection, APPLICATION_ROLE, "database-app-password", rights="NOCREATEDB")
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
             connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+            application = sql.Identifier(APPLICATION_ROLE)
+            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, application))
+
+    def _furnish_role(
+        self,
+        connection: psycopg.Connection[tuple[object, ...]],
+        name: str,
+        secret: str,
+        *,
+        rights: LiteralString,
+    ) -> None:
+        role = sql.Identifier(name)
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        password = sql.Literal(secrets.load_or_create(self.place.secrets / secret))
+        change = sql.SQL("ALTER ROLE {} {} PASSWORD {}")
+        connection.execute(change.format(role, sql.SQL(rights), password))
 
     def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(

@@ -22,6 +22,7 @@ from hitl_site.settings import database_settings
 from hitl_site.stack import Stack
 
 READY_SECONDS = 90.0
+OWNER = "HANDRAIL_MIGRATION_DATABASE_URL"
 
 
 class Command(BaseCommand):
@@ -101,6 +102,7 @@ class _Machine:
     def _start_servers(self) -> None:
         """Start the servers that the environment does not name, and write down the addresses of both."""
         urls = {name: env.text(name) for name in ("DATABASE_URL", "REDIS_URL")}
+        owner = env.text(OWNER)
         servers: list[embedded.Postgres | embedded.Valkey] = []
         if not all(urls.values()):
             place = embedded.choose(self._home)
@@ -108,7 +110,8 @@ class _Machine:
                 self._supervisor.say(f"the account {place.account.name} keeps the database in {place.data}")
             if not urls["DATABASE_URL"]:
                 postgres = embedded.Postgres(place, connections=self._stack.connections)
-                urls["DATABASE_URL"] = postgres.url
+                urls["DATABASE_URL"] = postgres.application_url
+                owner = postgres.url
                 servers.append(postgres)
             if not urls["REDIS_URL"]:
                 valkey = embedded.Valkey(place)
@@ -120,10 +123,15 @@ class _Machine:
         for server in servers:
             self._supervisor.wait_for(server.answers, name=server.name, seconds=60)
             server.furnish()
+        # The programs do not learn how to sign in as the owner.
         self._stack.environment.update(urls)
-        _write_private(self._home / "run" / "servers.json", json.dumps(urls))
+        self._stack.environment.pop(OWNER, None)
+        _write_private(
+            self._home / "run" / "servers.json", json.dumps(urls | ({OWNER: owner} if owner else {}))
+        )
         # Settings were read before the servers had an address; no connection was opened since.
         settings.DATABASES["default"].update(database_settings(urls["DATABASE_URL"]))
+        settings.MIGRATION_DATABASE_URL = owner
 
     def _prepare(self) -> None:
         """Bring database and static files up to this code; a first start also makes admin and demo."""

@@ -1,0 +1,313 @@
+"""A tour through every act of the services: what the record and the database's rights must bear.
+
+Each leg commits as it goes. The cast is made before, by ``make_cast``.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+
+from datasets.selectors.selection import Selection
+from datasets.services import datasets, exporting, freezing, labelling
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.strict_json import JsonValue
+from policies.choices import AGENT_SCOPES, AutonomyLevel, KillSwitchScope, Risk
+from policies.models import LedgerEntry, PolicyVersion
+from policies.services import (
+    accounts,
+    action_types,
+    agents,
+    autonomy,
+    checkpoints,
+    kill_switch,
+    ledger,
+    loops,
+    policies,
+    publications,
+    verifications,
+)
+from policies.services.ledger import Actor
+from reviews.adapters import submission as wire
+from reviews.choices import DecisionKind, IncidentKind, Outcome, Resolution, SkipReason
+from reviews.models import Execution, Permit
+from reviews.services import (
+    attention,
+    cancellations,
+    claims,
+    deadlines,
+    decisions,
+    executions,
+    incidents,
+    observed,
+    passing_on,
+    permits,
+    queues,
+)
+from reviews.tests.cast import Cast, decide_as, held, propose
+
+PASSWORD = "a long enough password"
+
+
+def everything(cast: Cast) -> None:
+    """Walk all legs."""
+    be_somebody()
+    govern(cast)
+    publish(cast)
+    review(cast)
+    run(cast)
+    stop(cast)
+    ingest_batch(cast)
+    learn(cast)
+    look_after_the_ledger(cast)
+
+
+def be_somebody() -> None:
+    """Make people, sign in and out, fail to, change rights and passwords."""
+    now = database_now()
+    root = accounts.make_person(
+        name="root", password=PASSWORD, is_superuser=True, actor=Actor.system("command line"), now=now
+    )
+    accounts.set_password(user=root, password=f"{PASSWORD}!", actor=Actor.system("command line"), now=now)
+    browser = Client()
+    browser.post("/login/", {"username": "root", "password": "wrong"})
+    browser.post("/login/", {"username": "root", "password": f"{PASSWORD}!"})
+    group = {"name": "night shift"}
+    assert browser.post("/admin/auth/group/add/", group).status_code == 302
+    rita = {"username": "rita", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    assert browser.post("/admin/auth/user/add/", rita).status_code == 302
+    made = User.objects.get(username="rita")
+    rights = {
+        "username": "rita",
+        "is_active": "on",
+        "groups": Group.objects.get(name="lead").pk,
+        "user_permissions": Permission.objects.latest("id").pk,
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "12:00:00",
+    }
+    assert browser.post(f"/admin/auth/user/{made.pk}/change/", rights).status_code == 302
+    queue = {"slug": "nights", "name": "Nights", "icon": "moon"}
+    assert browser.post("/admin/reviews/queue/add/", queue).status_code == 302
+    queues.make_queue(slug="money", name="Money", icon="banknote", actor=Actor.person(root), now=now)
+    browser.post("/logout/")
+
+
+def govern(cast: Cast) -> None:
+    """Agents, keys, action types and autonomy: made, changed, taken away."""
+    now, olga = database_now(), Actor.person(cast.olga)
+    agent = agents.create_agent(name="porter", owner=cast.carol, actor=olga, now=now)
+    key, token = agents.create_key(agent=agent, scopes=AGENT_SCOPES, actor=olga, now=now)
+    agents.authenticate(token=token, now=now)
+    version = agents.see_version(agent=agent, label="7", now=now)
+    agents.pause_agent(agent=agent, reason="a look", actor=olga, now=now)
+    agents.resume_agent(agent=agent, reason="all is well", actor=olga, now=now)
+    declared = action_types.declare(name="parcel.send", title="Parcel", risk=Risk.LOW, actor=olga, now=now)
+    action_types.change(action_type=declared, title="Send a parcel", actor=olga, now=now)
+    grant = autonomy.grant(
+        agent_version=version,
+        action_type=declared,
+        level=AutonomyLevel.THRESHOLD,
+        reason="earned",
+        granted_by=cast.olga,
+        now=now,
+    )
+    autonomy.end(grant=grant, reason="a new version", actor=olga, now=now)
+    agents.revoke_key(key=key, actor=olga, now=now)
+    agents.retire_agent(agent=agent, reason="no longer used", actor=olga, now=now)
+
+
+def publish(cast: Cast) -> None:
+    """A policy's life: drafted, in shadow, published with a second person, withdrawn, put back."""
+    peter = accounts.make_person(
+        name="peter",
+        password=PASSWORD,
+        groups=Group.objects.filter(name="ops_admin"),
+        actor=Actor.person(cast.olga),
+        now=database_now(),
+    )
+    earlier = PolicyVersion.objects.filter(action_type=cast.refund).latest("id")
+    draft = policies.save_draft(
+        action_type=cast.refund,
+        document={**earlier.document, "threshold": 0.5},
+        author=cast.olga,
+        now=database_now(),
+    )
+    shadow = policies.start_shadow(
+        version=draft, person=cast.olga, content_sha256=draft.content_sha256, now=database_now()
+    )
+    propose(cast, confidence=0.7)  # what the shadow would say is noted beside the verdict
+    asked = publications.ask(
+        version=shadow,
+        person=cast.olga,
+        reason="It did well",
+        content_sha256=shadow.content_sha256,
+        now=database_now(),
+    )
+    publications.withdraw(publication=asked, person=cast.olga, reason="Not yet", now=database_now())
+    asked = publications.ask(
+        version=shadow,
+        person=cast.olga,
+        reason="It did well",
+        content_sha256=shadow.content_sha256,
+        now=database_now(),
+    )
+    publications.approve(
+        publication=asked, person=peter, content_sha256=shadow.content_sha256, now=database_now()
+    )
+    policies.put_in_force(
+        action_type=cast.refund,
+        document=earlier.document,
+        author=cast.olga,
+        reason="As it was",
+        now=database_now(),
+    )
+
+
+def review(cast: Cast) -> None:
+    """Items: claimed, drafted, skipped, escalated, decided in every way, taken back, expired, cancelled."""
+    item = held(cast)
+    claims.claim(item_id=item.public_id, reviewer=cast.alice, now=database_now())
+    token = attention.view_token(item=item, reviewer=cast.alice, now=database_now())
+    attention.note(
+        token=token,
+        item_id=item.public_id,
+        reviewer=cast.alice,
+        arguments_seen=True,
+        parts_opened=["why"],
+        editing=True,
+        now=database_now(),
+    )
+    attention.save_draft(
+        item_id=item.public_id, reviewer=cast.alice, form={"note": ["hm"]}, now=database_now()
+    )
+    claims.release(item_id=item.public_id, reviewer=cast.alice)
+    passing_on.skip(
+        item_id=item.public_id, reviewer=cast.alice, reason=SkipReason.NEED_TIME, now=database_now()
+    )
+    item.refresh_from_db()
+    passing_on.escalate(
+        item_id=item.public_id,
+        reviewer=cast.alice,
+        note="You know them",
+        item_version=item.version,
+        to_user=cast.bob,
+        now=database_now(),
+    )
+    first = decide_as(cast.bob, item).decision
+    decisions.undo(decision_id=first.public_id, reviewer=cast.bob, now=database_now())
+    decide_as(cast.bob, item, DecisionKind.REJECT)
+    corrected = {"order": "SO-48213", "amount": 20, "message": "Sorry!"}
+    decide_as(cast.alice, held(cast), DecisionKind.CORRECT, arguments=corrected)
+    decide_as(cast.alice, held(cast))
+    deadlines.release_due(now=database_now() + timedelta(minutes=5))
+    cancellations.cancel(action_id=propose(cast).public_id, agent=cast.clerk, now=database_now())
+    held(cast)
+    deadlines.expire_due(now=database_now() + timedelta(days=60))
+
+
+def run(cast: Cast) -> None:
+    """Permits: consumed, reported, revoked, run out; a run whose end nobody knows."""
+    execution = _run(cast, _permit(cast))
+    executions.heartbeat(execution_id=execution.public_id, agent=cast.clerk, now=database_now())
+    executions.report_outcome(
+        execution_id=execution.public_id,
+        agent=cast.clerk,
+        outcome=Outcome.SUCCEEDED,
+        detail={"reference": "R-1"},
+        executed_digest=execution.permit.digest,
+        now=database_now(),
+    )
+    lost = _run(cast, _permit(cast))
+    deadlines.end_leases(now=database_now() + timedelta(days=2))
+    incident = lost.incidents.get()
+    assert incident.kind == IncidentKind.OUTCOME_UNKNOWN
+    incidents.resolve(
+        incident_id=incident.public_id,
+        resolver=cast.alice,
+        resolution=Resolution.DID_NOT_RUN,
+        note="It never left",
+        now=database_now(),
+    )
+    permits.revoke(
+        permit_id=_permit(cast).public_id, reason="Wrong customer", actor=cast.olga, now=database_now()
+    )
+    _permit(cast)
+    deadlines.expire_permits(now=database_now() + timedelta(days=30))
+
+
+def stop(cast: Cast) -> None:
+    """Stops: of an agent, lifted again."""
+    stopped = kill_switch.engage(
+        scope=KillSwitchScope.AGENT,
+        agent=cast.clerk,
+        reason="A drill",
+        engaged_by=cast.olga,
+        now=database_now(),
+    )
+    propose(cast)  # denied, which is recorded like any other verdict
+    kill_switch.lift(kill_switch=stopped, reason="Over", lifted_by=cast.olga, now=database_now())
+
+
+def ingest_batch(cast: Cast) -> None:
+    """What ran elsewhere, line by line."""
+    line: dict[str, JsonValue] = {
+        "action_type": "note.add",
+        "arguments": {"text": "x"},
+        "mode": "observed",
+        "idempotency_key": "line-1",
+    }
+    body = wire.read_line(json.loads(json.dumps(line)))
+    observed.accept(key=cast.key, lines=[body], request_id="", now=database_now())
+    for row_id in observed.rows_to_do():
+        observed.work_off(row_id=row_id, now=database_now())
+
+
+def learn(cast: Cast) -> None:
+    """Cases, datasets, frozen versions, exports: made, and one taken back."""
+    while ledger.link_entries(now=database_now()):
+        pass
+    labelling.label_cases(now=database_now())
+    dataset = datasets.create_dataset(
+        name="Refunds", selection=Selection(), created_by=cast.olga, now=database_now()
+    )
+    version = freezing.freeze(dataset_id=dataset.public_id, frozen_by=cast.olga, now=database_now()).version
+    export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
+    exporting.run(export_id=export.public_id, clock=database_now)
+    export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
+    exporting.cancel(export_id=export.public_id, cancelled_by=cast.olga, now=database_now())
+
+
+def look_after_the_ledger(cast: Cast) -> None:
+    """The record's own acts: linked, signed, verified, one payload erased."""
+    ledger.erase_payload(
+        entry=LedgerEntry.objects.latest("id"),
+        actor=Actor.person(cast.olga),
+        reason="Asked for",
+        now=database_now(),
+    )
+    while ledger.link_entries(now=database_now()):
+        pass
+    checkpoints.sign_due(now=database_now())
+    asked = verifications.request(asked_by=cast.olga, now=database_now())
+    verifications.run(verification_id=asked.public_id, clock=database_now)
+    loops.tick("sequencer", database_now())
+
+
+def _permit(cast: Cast) -> Permit:
+    # Another order each time: what looks like a refused act is held.
+    order = f"P-{Permit.objects.count()}"
+    permit: Permit = propose(cast, arguments={"order": order, "amount": 20}, confidence=0.95).permits.get()
+    return permit
+
+
+def _run(cast: Cast, permit: Permit) -> Execution:
+    return permits.consume(
+        permit_id=permit.public_id,
+        agent=cast.clerk,
+        digest=permit.digest,
+        consume_key=f"run-{permit.pk}",
+        now=database_now(),
+    ).execution
