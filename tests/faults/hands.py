@@ -14,6 +14,9 @@ from tests.product_hands import Hands, serve  # isort: skip - it sets Django up,
 from django.contrib.auth.models import Group, User
 from django.db import connection
 
+from datasets.models import Dataset
+from datasets.selectors.selection import Selection
+from datasets.services import datasets, exporting, freezing
 from hitl_site.lib.clock import database_now
 from policies.choices import AgentState, KillSwitchScope
 from policies.models import Agent, KillSwitch
@@ -68,6 +71,19 @@ class FaultHands(Hands):
         """Put a person into these groups, and out of all others."""
         User.objects.get(username=person).groups.set(Group.objects.filter(name__in=groups))
 
+    def export(self) -> str:
+        """Freeze what there is and ask for a file of it; return the id of the export."""
+        dataset = Dataset.objects.filter(name="everything").first() or datasets.create_dataset(
+            name="everything", selection=Selection(), created_by=None, now=database_now()
+        )
+        frozen = freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now())
+        wanted = exporting.request(version_id=frozen.version.public_id, requested_by=None, now=database_now())
+        return wanted.public_id
+
+    def now(self) -> str:
+        """Return the database's time."""
+        return database_now().isoformat()
+
     def acts(self) -> dict[str, Callable[..., Any]]:
         """Return what can be asked of these hands, by name."""
         more: dict[str, Callable[..., Any]] = {
@@ -77,6 +93,8 @@ class FaultHands(Hands):
             "set_agent_state": self.set_agent_state,
             "set_owner": self.set_owner,
             "set_groups": self.set_groups,
+            "export": self.export,
+            "now": self.now,
         }
         return super().acts() | more
 

@@ -103,6 +103,13 @@ class Installation:
         """Wait until an action has that state; say whether it came to that."""
         return wait_until(lambda: self.state(action_id) == state, seconds=seconds, every=0.05)
 
+    def becomes_unknown(self, execution_id: str, *, seconds: float = 30.0) -> bool:
+        """Wait until nobody is expected to tell the outcome of a run any more."""
+        asked = "SELECT outcome FROM reviews_execution WHERE public_id = %s"
+        return wait_until(
+            lambda: self.stack.ask(asked, execution_id) == [("unknown",)], seconds=seconds, every=0.05
+        )
+
     def browser(self, person: Person) -> Browser:
         """Return the browser of somebody who has signed in."""
         return signed_in(self.stack.url, person)

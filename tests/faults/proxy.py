@@ -86,6 +86,10 @@ class FaultProxy:
         if self._server is not None:
             self._server.close()
         self._reset()
+        running = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _reset(self) -> None:
         for writer in list(self._open):

@@ -1,0 +1,24 @@
+"""A short history with every kind of fault; ``make soak`` is the long one."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from tests.history.course import run
+
+pytestmark = pytest.mark.stack
+
+SECONDS = 20.0
+
+
+@pytest.mark.timeout(400)
+def test_no_invariant_breaks_in_a_history_with_faults() -> None:
+    result = run(seconds=SECONDS, seed=secrets.randbelow(10**9), say=print)
+    assert result.broken == [], result.summary()
+    done = {kind: ok for kind, ok, _, _ in result.journal.table()}
+    # A run in which nothing happened proves nothing.
+    for kind in ("propose", "decide", "consume", "outcome", "follow"):
+        assert done.get(kind, 0) > 0, result.summary()
+    assert sum(result.faults.values()) >= 3, result.summary()
