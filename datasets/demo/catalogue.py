@@ -12,6 +12,9 @@ from policies.services.action_types import Declaration
 Document = dict[str, JsonValue]
 
 OPERATOR: Final = "ines"
+# A stricter policy that is tried beside the one in force, and a looser one that waits for a second admin.
+IN_SHADOW: Final = ("refund.issue", 0.93)
+WAITING: Final = ("ticket.close", 0.7)
 REVIEWERS: Final = ("mira", "sam", "jonas", "leyla")
 
 
@@ -31,6 +34,7 @@ PEOPLE: Final = (
     Person("leyla", "Leyla", "Demir", ("reviewer",)),
     Person("jonas", "Jonas", "Trautner", ("lead",)),
     Person("ines", "Ines", "Albrecht", ("ops_admin",)),
+    Person("ralf", "Ralf", "Nowak", ("ops_admin",)),
     Person("tomas", "Tomas", "Lind", ("manager", "ml_engineer")),
 )
 

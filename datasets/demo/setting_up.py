@@ -11,7 +11,7 @@ from django.db import transaction
 from datasets.demo import catalogue
 from policies.choices import AGENT_SCOPES
 from policies.models import ActionType, Agent, AgentKey
-from policies.services import accounts, action_types, agents, autonomy, policies
+from policies.services import accounts, action_types, agents, autonomy, policies, publications
 from policies.services.ledger import Actor
 from reviews.services import queues
 
@@ -66,6 +66,51 @@ def change_policies(*, now: datetime) -> None:
             reason="After three weeks of reviews",
             now=now,
         )
+
+    _put_in_shadow(operator, now=now)
+
+
+@transaction.atomic
+def ask_to_publish(*, now: datetime) -> None:
+    """Ask for a looser policy, which waits for a second admin."""
+    operator = User.objects.get(username=catalogue.OPERATOR)
+    name, threshold = catalogue.WAITING
+    action_type = ActionType.objects.get(name=name)
+    if action_type.publications.exists():
+        return
+    draft = policies.save_draft(
+        action_type=action_type,
+        document={**_policy_of(name), "threshold": threshold},
+        author=operator,
+        reason="Nothing was corrected for two weeks",
+        now=now,
+    )
+    publications.ask(
+        version=draft,
+        person=operator,
+        reason="Nothing was corrected for two weeks",
+        content_sha256=draft.content_sha256,
+        now=now,
+    )
+
+
+def _put_in_shadow(operator: User, *, now: datetime) -> None:
+    name, threshold = catalogue.IN_SHADOW
+    action_type = ActionType.objects.get(name=name)
+    if action_type.policy_versions.filter(shadowed_at__isnull=False).exists():
+        return
+    draft = policies.save_draft(
+        action_type=action_type,
+        document={**_policy_of(name), "threshold": threshold},
+        author=operator,
+        reason="How much more would we look at?",
+        now=now,
+    )
+    policies.start_shadow(version=draft, person=operator, content_sha256=draft.content_sha256, now=now)
+
+
+def _policy_of(name: str) -> catalogue.Document:
+    return next(demo_type.policy for demo_type in catalogue.TYPES if demo_type.name == name)
 
 
 def stage() -> Stage:

@@ -13,7 +13,7 @@ from datasets.demo.inbox import DUE_IN_MINUTES
 from datasets.models import DatasetVersion, LabelledCase
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
-from policies.models import LedgerEntry, Observation
+from policies.models import LedgerEntry, Observation, Publication, ShadowCheck
 from policies.services import ledger
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
@@ -46,6 +46,9 @@ def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: 
     assert set(waiting.values_list("trigger", flat=True)) == {"high_risk", "low_confidence", "policy_edge"}
     assert waiting.get(escalated_to=admin).escalations.get().reviewer.username == "sam"
     assert waiting.exclude(claimed_by=None).count() == 2
+    publication = Publication.objects.get()
+    assert (publication.state, publication.loosens, publication.people_required) == ("open", True, 2)
+    assert ShadowCheck.objects.filter(policy_version__state="shadow").exists()
     states = Counter(ActionRequest.objects.values_list("state", flat=True))
     assert states[ActionState.ALLOWED] > 0
     assert states[ActionState.APPROVED] > 0
@@ -64,7 +67,7 @@ def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: 
 def test_nobody_of_the_demo_can_sign_in(short_month: None) -> None:
     seeding.seed(now=database_now(), say=quiet)
 
-    assert User.objects.count() == 6
+    assert User.objects.count() == 7
     assert not any(user.has_usable_password() for user in User.objects.all())
 
 

@@ -52,6 +52,7 @@ class Example:
     """One row of the table. ``reasons`` None expects none in particular."""
 
     title: str
+    file: str
     line: int
     action_type: str
     given: Mapping[str, JsonValue]
@@ -107,11 +108,20 @@ def read(text: str, *, name: str) -> tuple[Example, ...]:
 
 
 def check(examples: tuple[Example, ...], judged_by: Callable[[str], Judged]) -> tuple[Result, ...]:
-    """Return what the policies say of each example. ``judged_by`` returns those of an action type."""
-    return tuple(
-        Result(example=example, evaluation=evaluate(_facts(example, judged_by(example.action_type))))
-        for example in examples
-    )
+    """Return what the policies say of each example. ``judged_by`` returns those of an action type.
+
+    Raises ``FaultyFile`` where an example states a measure that its policy does not have.
+    """
+    judged = [(example, judged_by(example.action_type)) for example in examples]
+    faults = [
+        YamlError(example.file, example.line, f"there is no measure {name} in the policy")
+        for example, by in judged
+        for name in cast(dict[str, JsonValue], example.given.get("history", {}))
+        if by.policy is None or name not in {measure.name for measure in by.policy.measures}
+    ]
+    if faults:
+        raise FaultyFile(faults)
+    return tuple(Result(example=example, evaluation=evaluate(_facts(example, by))) for example, by in judged)
 
 
 def _faults(document: Document, at: str, row: JsonValue) -> Iterator[YamlError]:
@@ -191,6 +201,7 @@ def _example(document: Document, index: int, row: dict[str, JsonValue]) -> Examp
     reasons = cast("list[str] | None", expected.get("reasons"))
     return Example(
         title=cast(str, row.get("title") or f"Example {index + 1}"),
+        file=document.name,
         line=document.line_of(f"/examples/{index}"),
         action_type=cast(str, row["action_type"]),
         given=row,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from policies.choices import PolicyState, Risk
 from policies.engine.policy import PolicyDocument
 from policies.models import ActionType, LedgerEntry, PolicyVersion
-from policies.services import action_types, policies, policy_examples, policy_files
+from policies.services import action_types, gate, policies, policy_examples, policy_files
 from policies.services.policy_files import FaultyFile
 from policies.tests.base import NOON, SYSTEM, make_policy, make_refund_type, make_user
 from policies.tests.test_engine_properties import documents
@@ -267,9 +267,7 @@ def test_every_circumstance_of_an_example_reaches_the_engine(
 ) -> None:
     file = policy_files.read(FILE, name="x")
     declared = action_types.as_declared(name=file.action_type, **file.declaration)
-    from policies.services.gate import action_type_facts
-
-    judged = policy_examples.Judged(action_type=action_type_facts(declared), policy=file.policy)
+    judged = policy_examples.Judged(action_type=gate.action_type_facts(declared), policy=file.policy)
     (result,) = policy_examples.check(policy_examples.read(example(**fields), name="t"), lambda _: judged)
     assert result.codes == codes
 
@@ -296,3 +294,16 @@ def test_a_faulty_example_is_named(fields: dict[str, Any], message: str) -> None
     with pytest.raises(FaultyFile, match="t, line 1: ") as refused:
         policy_examples.read(example(**fields), name="t")
     assert message in str(refused.value)
+
+
+def test_a_measure_that_the_policy_does_not_have_is_a_fault_and_one_it_has_is_read() -> None:
+    file = policy_files.read(FILE.replace("args.amount > 100.0", "history.total > 100.0"), name="x")
+    declared = action_types.as_declared(name=file.action_type, **file.declaration)
+    judged = policy_examples.Judged(action_type=gate.action_type_facts(declared), policy=file.policy)
+    table = policy_examples.read(example(history={"total": 120}), name="t")
+    (result,) = policy_examples.check(table, lambda _: judged)
+    assert result.codes == ("rule_matched:large",)
+    (alone,) = policy_examples.check(policy_examples.read(example(), name="t"), lambda _: judged)
+    assert alone.codes == ()
+    with pytest.raises(FaultyFile, match="t, line 1: there is no measure totl in the policy"):
+        policy_examples.check(policy_examples.read(example(history={"totl": 1}), name="t"), lambda _: judged)
