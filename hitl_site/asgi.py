@@ -5,6 +5,7 @@ import os
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
+os.environ.setdefault("HANDRAIL_PROCESS", "web")
 django.setup()
 
 from django.urls import get_resolver  # noqa: E402 - the apps must be ready first

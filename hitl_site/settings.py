@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -54,6 +55,23 @@ def _running_servers() -> dict[str, str]:
     return state if isinstance(state, dict) else {}
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """How long a statement and a lock may take, in milliseconds, and a silent server, in seconds."""
+
+    statement: int
+    lock: int
+    patience: float | None
+
+
+# Who waits for an answer is told soon; work in the background has its time.
+_LIMITS = (
+    _Limits(statement=5000, lock=2000, patience=7.0)
+    if env.text("HANDRAIL_PROCESS") == "web"
+    else _Limits(statement=15_000, lock=5000, patience=None)
+)
+
+
 def database_settings(url: str) -> dict[str, Any]:
     """Turn ``postgresql://user:password@host:port/name?host=/socket/dir`` into Django's form."""
     parts = urlsplit(url)
@@ -61,7 +79,7 @@ def database_settings(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL must start with postgresql:// (no other database will do).")
     query = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "hitl_site.lib.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "handrail",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -70,14 +88,20 @@ def database_settings(url: str) -> dict[str, Any]:
         "OPTIONS": {
             **query,
             "connect_timeout": 2,
+            # A host that is gone without a word: the kernel asks after it, and gives up in seconds.
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 2,
             # For the statements of the hot path (lib/rows.py); Django's own are never prepared.
             "prepare_threshold": 1,
             # READ COMMITTED: every act locks what it changes, see docs/architecture.md.
-            "options": "-c statement_timeout=15000 -c lock_timeout=5000"
+            "options": f"-c statement_timeout={_LIMITS.statement} -c lock_timeout={_LIMITS.lock}"
             " -c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC",
         },
         "CONN_MAX_AGE": env.integer("HANDRAIL_CONN_MAX_AGE", 600, minimum=0, maximum=86_400),
         "CONN_HEALTH_CHECKS": True,
+        "PATIENCE": _LIMITS.patience,
     }
 
 

@@ -10,6 +10,7 @@ from hitl_site.lib import shutdown
 from hitl_site.lib.request_bodies import BoundedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
+os.environ.setdefault("HANDRAIL_PROCESS", "web")
 
 # So many requests may read a body at once: half of the threads that no waiting agent holds (hitl_site.stack).
 PLACES_TO_READ = 4
