@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.db import close_old_connections, connection
 
 from datasets.tasks import label_cases
 from hitl_site.lib.clock import database_now
+from policies.services import loops
 from policies.tasks import link_ledger
 from reviews.services import sweep
 from reviews.services.wakeups import INBOX_CHANGED
@@ -28,6 +30,7 @@ _stop = threading.Event()
 # At the latest after this many seconds a loop looks again, whatever it heard.
 _LONGEST_SLEEP = 1.0
 _AFTER_A_FAILURE = 2.0
+_SECONDS_BETWEEN_TICKS = 5.0
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]  # Celery has no types
@@ -57,12 +60,27 @@ def _keep_going(name: str, loop: Callable[[], None]) -> None:
     connection.close()
 
 
+class _Tick:
+    """Says that a loop came round, every few rounds: /readyz asks after half a minute."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._due:
+            loops.tick(self._name, database_now())
+            self._due = time.monotonic() + _SECONDS_BETWEEN_TICKS
+
+
 def _sweep() -> None:
     """Do what falls due when its time comes, and at the latest at the next look."""
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {INBOX_CHANGED}")
     raw: psycopg.Connection[Any] = connection.connection
+    tick = _Tick("sweeper")
     while not _stop.is_set():
+        tick()
         # What falls due while the sweep runs is due after its moment, so it is not slept over.
         now = database_now()
         sweep.run(now=now)
@@ -76,7 +94,9 @@ def _sweep() -> None:
 
 def _sequence() -> None:
     """Number the ledger, then let the labelling follow it."""
+    tick = _Tick("sequencer")
     while not _stop.is_set():
+        tick()
         link_ledger()
         label_cases()
         _stop.wait(0.5)
