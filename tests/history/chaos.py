@@ -27,7 +27,7 @@ class Chaos(threading.Thread):
         kinds = self._kinds()
         while not self._over.is_set():
             for name in self._die.sample(sorted(kinds), len(kinds)):
-                self._over.wait(0.4 + self._die.random() * 1.2)
+                self._over.wait(0.8 + self._die.random() * 1.6)
                 if self._over.is_set():
                     return
                 kinds[name]()

@@ -238,7 +238,7 @@ class ReviewerClient(threading.Thread):
                     self._browser = signed_in(self._url, self._person)
                 if not self._turn(self._browser):
                     self._scene.pause(0.2)
-            except (Unreachable, NoSuchControl, AssertionError):
+            except (Unreachable, NoSuchControl, AssertionError, ValueError):
                 # Not there, not signed in, not one's own any more: begin again from the door.
                 self._browser = None
                 self._scene.pause(0.3)
@@ -263,7 +263,7 @@ class ReviewerClient(threading.Thread):
         if kind == "correct":
             shown = browser.press(shown, form, form.button("op", "tab:json"))
             form = shown.page.form(id="review-form")
-            arguments = json.loads(next(each.value for each in form.controls if each.name == "json"))
+            arguments = json.loads("".join(form.values("json")))
             form.fill("json", json.dumps(arguments | {"amount": arguments["amount"] + 1}))
         if kind != "approve":
             form.tick("reasons", "wrong_arguments")

@@ -81,6 +81,10 @@ class Result:
                 for name, found in self.violations.items()
             ),
         ]
+        unknown = Counter(
+            f"{op.kind}: {op.told['why']}" for op in self.journal.operations() if op.told.get("why")
+        )
+        lines += ["", *(f"{count:>4} x {why}" for why, count in unknown.most_common(8))]
         return "\n".join([*lines, "", *self.broken[:50]])
 
 

@@ -140,13 +140,7 @@ def load(stack: Stack, *, limit_of: Callable[[Mapping[str, Any] | None], float |
         def rows(sql: str) -> Iterable[Any]:
             return connection.execute(sql.encode()).fetchall()
 
-        actions = tuple(
-            Action(
-                *(*row[:10], float(row[10].get("amount", 0)), limit_of(row[11])),
-                tuple(reason["code"] for reason in row[12]),
-            )
-            for row in rows(_ACTIONS)
-        )
+        actions = tuple(Action(*row[:10], *_judged(row, limit_of)) for row in rows(_ACTIONS))
         return Facts(
             actions=actions,
             decisions=tuple(Decision(*row) for row in rows(_DECISIONS)),
@@ -156,6 +150,13 @@ def load(stack: Stack, *, limit_of: Callable[[Mapping[str, Any] | None], float |
             links=tuple(Link(*row) for row in rows(_LINKS)),
             exports=tuple(_export(stack.home / "exports", *row) for row in rows(_EXPORTS)),
         )
+
+
+def _judged(row: Any, limit_of: Callable[[Mapping[str, Any] | None], float | None]) -> tuple[Any, ...]:
+    """Return what the verdict rested on: the amount, the policy's limit, the reasons."""
+    arguments, document, reasons = row[10:]
+    codes = tuple(reason["code"] for reason in reasons)
+    return float(arguments.get("amount", 0)), limit_of(document), codes
 
 
 def _export(folder: Path, export_id: str, state: str, sha256: str) -> Export:
