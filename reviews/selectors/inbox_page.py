@@ -87,6 +87,10 @@ class Row:
     remark: str
 
     @property
+    def is_incident(self) -> bool:
+        return self.item.kind == ItemKind.INCIDENT
+
+    @property
     def is_risky(self) -> bool:
         return self.item.risk in {Risk.HIGH, Risk.CRITICAL}
 
@@ -194,7 +198,7 @@ def _with_facts(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
 def _row(item: ReviewItem, *, person: User, now: datetime) -> Row:
     check = item.action.gate_check
     declared = item.action.action_type
-    # Of an incident it would say how likely the proposal was right, which is not the question any more.
+    # Of an incident they would say how likely the proposal was right, which is not the question any more.
     hidden = item.blind or item.kind == ItemKind.INCIDENT
     lease = item.lease_expires_at
     holder = item.claimed_by if lease is not None and lease > now else None
