@@ -66,7 +66,8 @@ class Mentions:
         squeezed = _squeeze(text)
         if squeezed.isdigit() and len(squeezed) < _SHORT_CODE:
             return self._is_there(text, self._text, in_doubt=in_doubt)
-        return self._is_there_squeezed(squeezed, in_doubt=in_doubt)
+        # Of dashes alone nothing is left to look for.
+        return bool(squeezed) and self._is_there_squeezed(squeezed, in_doubt=in_doubt)
 
     def _is_there(self, text: str, where: str, *, in_doubt: bool) -> bool:
         for start in _places(text, where, in_doubt):
@@ -114,7 +115,7 @@ def _squeeze(text: str) -> str:
 def _places(text: str, where: str, in_doubt: bool) -> Iterator[int | None]:
     """Yield where the text stands, and None in the end where it stands too often to look at each."""
     left = max(100, _COMPARED // len(text))
-    start = where.find(text) if text else -1
+    start = where.find(text)
     while start >= 0:
         if not left:
             yield None

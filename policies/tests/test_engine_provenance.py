@@ -106,6 +106,7 @@ def test_what_the_user_wrote_is_said_however_it_is_written(text: object, value: 
         ("nothing", []),
         ("nothing", {"a": [""]}),
         ("a b", " "),
+        ("a - b", "-"),
         ("x\x00y", "\x00"),
     ],
 )
