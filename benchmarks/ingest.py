@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
-from django.db import connection
 
 from benchmarks import installation
 from hitl_site.lib.clock import database_now
@@ -30,11 +29,9 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 
 def measure(made: installation.Installation) -> None:
     """Print rows a second of both, and the ratio; and of the work afterwards."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE bench_copied (id bigserial PRIMARY KEY, key text NOT NULL UNIQUE,"
-            " body jsonb NOT NULL)"
-        )
+    installation.make_table(
+        "bench_copied", "id bigserial PRIMARY KEY, key text NOT NULL UNIQUE, body jsonb NOT NULL"
+    )
     copied = sent = 0.0
     for _ in range(ROUNDS):
         batches = [_lines() for _ in range(BATCHES)]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from psycopg import sql
 
 from hitl_site.lib.clock import database_now
 from policies.choices import AGENT_SCOPES, AutonomyLevel, KillSwitchScope, Risk
@@ -82,7 +85,16 @@ def prepare() -> Installation:
     kill_switch.engage(
         scope=KillSwitchScope.ACTION_TYPE, action_type=made, reason="benchmark", engaged_by=admin, now=now
     )
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE bench_row (id bigserial PRIMARY KEY, body jsonb NOT NULL)")
+    make_table("bench_row", "id bigserial PRIMARY KEY, body jsonb NOT NULL")
     connection.close()
     return Installation(agent=agent, token=token)
+
+
+def make_table(name: str, columns: str) -> None:
+    """Make a table for the application's own role, which may make none itself."""
+    table = sql.Identifier(name)
+    user = sql.Identifier(connection.settings_dict["USER"])
+    with psycopg.connect(settings.MIGRATION_DATABASE_URL or settings.DATABASE_URL) as line:
+        line.execute(sql.SQL("CREATE TABLE {} (" + columns + ")").format(table))
+        line.execute(sql.SQL("GRANT ALL ON {} TO {}").format(table, user))
+        line.execute(sql.SQL("GRANT ALL ON {} TO {}").format(sql.Identifier(f"{name}_id_seq"), user))

@@ -97,7 +97,9 @@ def database_settings(url: str) -> dict[str, Any]:
             "prepare_threshold": 1,
             # READ COMMITTED: every act locks what it changes, see docs/architecture.md.
             "options": f"-c statement_timeout={_LIMITS.statement} -c lock_timeout={_LIMITS.lock}"
-            " -c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC",
+            " -c idle_in_transaction_session_timeout=30000 -c synchronous_commit=on -c timezone=UTC"
+            # What is prepared finds rows by their keys: one plan serves all values, and is made once.
+            " -c plan_cache_mode=force_generic_plan",
         },
         "CONN_MAX_AGE": env.integer("HANDRAIL_CONN_MAX_AGE", 600, minimum=0, maximum=86_400),
         "CONN_HEALTH_CHECKS": True,

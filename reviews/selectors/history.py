@@ -17,6 +17,7 @@ from typing import Final
 
 from django.db import DataError, OperationalError, connection, transaction
 
+from hitl_site.lib import rows
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from policies.engine.documents import value_at
@@ -69,9 +70,9 @@ _REFUSED = """
     SELECT refused.public_id FROM (
         SELECT a.public_id, a.closed_at AS refused_at
         FROM reviews_actionrequest a JOIN policies_gatecheck c ON c.id = a.gate_check_id
-        WHERE a.likeness = %(likeness)s AND NOT a.likeness = '' AND a.closed_at >= %(since)s
-          AND a.state IN ('rejected', 'denied') AND a.id < %(before)s
-          AND (a.state = 'denied' AND c.reasons -> 0 ->> 'code' <> ALL(%(no_opinion)s)
+        WHERE a.likeness = $1 AND NOT a.likeness = '' AND a.closed_at >= $2::timestamptz
+          AND a.state IN ('rejected', 'denied') AND a.id < $3::bigint
+          AND (a.state = 'denied' AND c.reasons -> 0 ->> 'code' <> ALL($4::text[])
                OR a.state = 'rejected' AND EXISTS (
                    SELECT FROM reviews_decision d
                    WHERE d.action_id = a.id AND d.kind = 'reject' AND d.undone_at IS NULL))
@@ -79,7 +80,7 @@ _REFUSED = """
         -- A rejection that can still be taken back counts until it is.
         SELECT a.public_id, d.decided_at
         FROM undoable d JOIN reviews_actionrequest a ON a.id = d.action_id
-        WHERE a.likeness = %(likeness)s AND a.state = 'pending_review' AND a.id < %(before)s
+        WHERE a.likeness = $1 AND a.state = 'pending_review' AND a.id < $3::bigint
     ) AS refused
     ORDER BY refused.refused_at DESC, refused.public_id DESC LIMIT 1
 """
@@ -174,14 +175,8 @@ class History:
 
 def refused(*, likeness: str, since: datetime, before: int) -> str | None:
     """Return the latest act of this likeness refused at or after ``since``, of those stored before a key."""
-    values: dict[str, _Value] = {
-        "likeness": likeness,
-        "since": since,
-        "before": before,
-        "no_opinion": list(_NO_OPINION),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_REFUSED, values)
+    with rows.server_side_cursor() as cursor:
+        cursor.execute(_REFUSED, [likeness, since, str(before), list(_NO_OPINION)])
         row = cursor.fetchone()
     return str(row[0]) if row is not None else None
 
