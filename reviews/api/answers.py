@@ -44,6 +44,7 @@ class PermitAnswer(BaseModel):
     id: str
     token: str
     expires_at: str
+    state: Literal["unused", "used", "expired"]
 
 
 class Links(BaseModel):
@@ -243,7 +244,14 @@ def _approvals(action: ActionRequest, *, given: int) -> Approvals:
 def _permit(permit: Permit | None) -> PermitAnswer | None:
     if permit is None:
         return None
-    return PermitAnswer(id=permit.public_id, token=permit.token, expires_at=moment(permit.expires_at))
+    state: Literal["unused", "used", "expired"] = "unused"
+    if permit.consumed_at is not None:
+        state = "used"
+    elif permit.expired_at is not None:
+        state = "expired"
+    return PermitAnswer(
+        id=permit.public_id, token=permit.token, expires_at=moment(permit.expires_at), state=state
+    )
 
 
 def _given(action: ActionRequest) -> int:

@@ -13,6 +13,7 @@ from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Execution, Permit, ReviewItem
 from reviews.services import deadlines, permits, sweep
 from reviews.services.due_rows import work_off
+from reviews.tests.api_client import Api, read
 from reviews.tests.cast import Cast, decide_as, held, propose
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +142,24 @@ def test_the_sweeper_sleeps_until_the_next_thing_is_due(cast: Cast) -> None:
     assert sweep.next_due(now=now) == decided.decision.release_at
     # What is due has been tried at that very moment; the next thing is what comes after it.
     assert sweep.next_due(now=decided.decision.release_at) == item.due_at
+
+
+def test_the_agent_reads_that_its_permit_was_used_or_ran_out(cast: Cast) -> None:
+    api = Api(cast.token)
+    action = propose(cast, action_type="note.add", arguments={"text": "a"})
+    path = f"/actions/{action.public_id}"
+    permit = read(api.get(path))["permit"]
+    assert permit["state"] == "unused"
+    deadlines.expire_permits(now=Permit.objects.get().expires_at)
+    assert read(api.get(path))["permit"] == {**permit, "state": "expired"}
+
+    other = propose(cast, action_type="note.add", arguments={"text": "b"})
+    good = Permit.objects.get(action=other)
+    permits.consume(
+        permit_id=good.public_id,
+        agent=cast.clerk,
+        digest=good.digest,
+        consume_key="k",
+        now=database_now(),
+    )
+    assert read(api.get(f"/actions/{other.public_id}"))["permit"]["state"] == "used"
