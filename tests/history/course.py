@@ -82,9 +82,12 @@ class Result:
             ),
         ]
         unknown = Counter(
-            f"{op.kind}: {op.told['why']}" for op in self.journal.operations() if op.told.get("why")
+            f"{op.kind}: {op.told.get('why') or op.told.get('status') or 'no answer'}"
+            for op in self.journal.operations()
+            if op.ending == "info"
         )
-        lines += ["", *(f"{count:>4} x {why}" for why, count in unknown.most_common(8))]
+        lines += ["", "unknown endings, the most frequent ones"]
+        lines += [f"{count:>6} x {why[:100]}" for why, count in unknown.most_common(12)]
         return "\n".join([*lines, "", *self.broken[:50]])
 
 
