@@ -15,7 +15,7 @@ INJECTED ?= ../shared/data/events_injection.jsonl.gz
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fmt-check lint types imports migrations templates fmt lock replay replay-injection \
-	screenshots bench clean
+	screenshots bench soak clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,9 @@ screenshots: $(VENV)/.dev ## the pictures of the README, from a fresh stack with
 
 bench: $(VENV)/.dev ## the benchmarks, against a fresh stack
 	@$(WITH_STACK) $(PY) -m benchmarks
+
+soak: $(VENV)/.dev ## ten minutes of agents, people and faults against a stack of its own; SECONDS=, SEED=
+	@SECONDS="$(SECONDS)" SEED="$(SEED)" PYTHONPATH=.:sdk/python/src $(PY) -m tests.history
 
 clean: ## remove the virtual environment and caches; var/ holds your data and stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
