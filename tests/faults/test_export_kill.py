@@ -42,7 +42,7 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_same(folder: Path) -> None:
+def test_f18_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_same(folder: Path) -> None:
     version = _version()
     whole = _whole(version)
     places = random.Random(20)
@@ -62,7 +62,7 @@ def test_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_export_outlives_the_celery_worker_that_wrote_it(folder: Path) -> None:
+def test_f03_an_export_outlives_the_celery_worker_that_wrote_it(folder: Path) -> None:
     version = _version()
     whole = _whole(version)
     export = _request(version)
