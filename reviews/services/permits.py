@@ -13,21 +13,20 @@ from django.db import connection, transaction
 from pydantic import JsonValue
 
 from hitl_site.lib import ids, rows
-from policies.choices import AgentState, PolicyState
-from policies.engine.facts import Verdict
-from policies.models import Agent, LedgerEntry, LedgerPayload, PolicyVersion
+from policies.choices import AgentState
+from policies.models import Agent, LedgerEntry, LedgerPayload
 from policies.services import gate, kill_switch, ledger
 from reviews.choices import PermitBasis
 from reviews.models import ActionRequest, Decision, Execution, Permit
 from reviews.selectors.actions import Arguments, final_arguments
-from reviews.services import binding, permit_keys, rights, wakeups
+from reviews.services import binding, grounds, permit_keys, rights, wakeups
 from reviews.services.executions import (
     OutcomeConflict,
     UnknownExecution,
     heartbeat,
     report_outcome,
 )
-from reviews.services.gatekeeping import document_of, proposal_of
+from reviews.services.gatekeeping import document_of
 
 __all__ = [
     "AlreadyConsumed",
@@ -297,7 +296,8 @@ def _consume(
     if holder.state != AgentState.ACTIVE:
         raise KillSwitchActive("This agent is not running: somebody paused or retired it.")
     running = _what_runs(permit, digest=digest, arguments=arguments)
-    _ask_again(permit, holder, running, now=now)
+    if why_not := grounds.why_not(permit, holder=holder, running=running, now=now):
+        raise NoLongerAllowed(why_not)
     consumed_at = _use_up(permit, consume_key=consume_key)
     as_decided = _is_same(digest, permit.digest)
     execution = Execution.objects.create(
@@ -395,46 +395,3 @@ def _what_runs(permit: Permit, *, digest: str, arguments: JsonValue) -> Argument
 
 def _is_same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-def _ask_again(permit: Permit, holder: Agent, running: Arguments, *, now: datetime) -> None:
-    """Refuse when what holds now is stricter than what let this pass. What became looser never helps."""
-    action = permit.action
-    evaluation = gate.recheck(
-        proposal=proposal_of(action, arguments=running),
-        previous_verdict=Verdict(action.gate_check.verdict),
-        now=now,
-    )
-    if any(reason.code in {"kill_switch", "agent_inactive"} for reason in evaluation.reasons):
-        raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.")
-    if permit.decision is None:
-        if evaluation.verdict is not Verdict.ALLOW:
-            raise NoLongerAllowed("The policy in force no longer lets this run; propose the action again.")
-        return
-    if evaluation.verdict is Verdict.DENY:
-        raise NoLongerAllowed("The policy in force forbids this, whoever approved it.")
-    if _is_retired(action):
-        raise NoLongerAllowed("This action type has been retired; nothing of it runs any more.")
-    required = max(evaluation.approvals_required, permit.decision.item.approvals_required)
-    standing = _approvals_that_stand(permit, permit.decision, holder)
-    if standing < required:
-        raise NoLongerAllowed(
-            f"Approvals needed now: {required}. Of those given, {standing} still stand;"
-            " propose the action again."
-        )
-
-
-def _is_retired(action: ActionRequest) -> bool:
-    """Say whether the action type had a policy and has none in force any more."""
-    states = PolicyVersion.objects.filter(
-        action_type_id=action.action_type_id, state__in=[PolicyState.LIVE, PolicyState.RETIRED]
-    ).values_list("state", flat=True)
-    return set(states) == {PolicyState.RETIRED}
-
-
-def _approvals_that_stand(permit: Permit, decision: Decision, holder: Agent) -> int:
-    """Count the people who approved these very arguments, may review still, and do not own the agent."""
-    approvers = Decision.objects.filter(
-        item_id=decision.item_id, final_digest=permit.digest, undone_at=None, released_at__isnull=False
-    ).values_list("reviewer_id", flat=True)
-    return len(rights.who_may_review(set(approvers) - {holder.owner_id}))
