@@ -42,7 +42,9 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_f18_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_same(folder: Path) -> None:
+def test_f18_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_same(
+    folder: Path,
+) -> None:
     version = _version()
     whole = _whole(version)
     places = random.Random(20)
