@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hitl_site.lib import problems
 from hitl_site.lib.openapi import DOOR, may_answer, takes
@@ -26,16 +26,30 @@ router = Router(tags=["stops"])
 _LONGEST_REASON = 2_000
 
 
+# What `_named` checks beyond the types, for the OpenAPI document.
+_NAMES: dict[str, Any] = {
+    "allOf": [
+        {
+            "if": {"not": {"properties": {"scope": {"const": scope}}}},
+            "then": {"properties": {scope: {"const": ""}}},
+        }
+        for scope in ("agent", "action_type")
+    ]
+}
+
+
 class StopBody(bodies.StrictSchema):
+    model_config = ConfigDict(json_schema_extra=_NAMES)
+
     scope: Literal["everything", "agent", "action_type"]
     agent: str = Field("", max_length=120, description="Name or id; empty: the caller itself.")
     action_type: str = Field("", max_length=120, description="Its name, where the scope is action_type.")
-    reason: str = Field(min_length=1, max_length=_LONGEST_REASON)
+    reason: str = Field(max_length=_LONGEST_REASON, pattern=r"\S")
     reject_pending: bool = Field(False, description="Close what waits for a person in the scope: denied.")
 
 
 class LiftBody(bodies.StrictSchema):
-    reason: str = Field(min_length=1, max_length=_LONGEST_REASON)
+    reason: str = Field(max_length=_LONGEST_REASON, pattern=r"\S")
 
 
 class StopAnswer(Schema):

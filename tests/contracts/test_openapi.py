@@ -33,6 +33,9 @@ from schemathesis.specs.openapi.checks import (
 from hitl_site.api import api
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.problem_kinds import KINDS
+from policies.choices import KillSwitchScope, Scope
+from policies.services import agents, kill_switch
+from policies.services.ledger import Actor
 from reviews.choices import DecisionKind
 from reviews.services import deadlines, permits
 from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast, propose
@@ -40,6 +43,7 @@ from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast, propose
 pytestmark = pytest.mark.django_db
 
 DOCUMENT = "/api/v1/openapi.json"
+SYSTEM = Actor.system()
 CONFORMANCE = [
     not_a_server_error,
     status_code_conformance,
@@ -133,7 +137,8 @@ def things(cast: Cast) -> dict[str, list[str]]:
     decided = held(cast, idempotency_key="decided")
     decide_as(cast.alice, decided, DecisionKind.CORRECT, arguments={**REFUND, "amount": 1}, now=now)
     deadlines.release_due(now=now + timedelta(seconds=6))
-    rejected = held(cast, idempotency_key="rejected")
+    # Another order: what was refused once is held when it comes again.
+    rejected = held(cast, idempotency_key="rejected", arguments={**REFUND, "order": "SO-1"})
     decide_as(cast.alice, rejected, DecisionKind.REJECT, now=now)
     deadlines.release_due(now=now + timedelta(seconds=6))
     used, free = (propose(cast, confidence=1).permits.get() for _ in range(2))
@@ -142,10 +147,18 @@ def things(cast: Cast) -> dict[str, list[str]]:
     ).execution
     pending, observed = propose(cast), propose(cast, mode="observed")
     actions = [decided.action, rejected.action, used.action, pending, observed]
+    stop = kill_switch.engage(
+        scope=KillSwitchScope.ACTION_TYPE,
+        action_type=cast.note,
+        reason="An alarm",
+        actor=Actor.agent(cast.clerk),
+        now=now,
+    )
     return {
         "action_id": [action.public_id for action in actions],
         "permit_id": [free.public_id, used.public_id],
         "execution_id": [execution.public_id],
+        "stop_id": [stop.public_id],
     }
 
 
@@ -154,6 +167,7 @@ def test_what_exists_is_answered_as_the_document_says(
     cast: Cast, things: dict[str, list[str]], operation: Any
 ) -> None:
     seen: set[int] = set()
+    _, token = agents.create_key(agent=cast.clerk, scopes=list(Scope), actor=SYSTEM, now=database_now())
 
     @few
     @given(case=operation.as_strategy(), chosen=st.integers(0, 99))
@@ -162,7 +176,7 @@ def test_what_exists_is_answered_as_the_document_says(
             case.path_parameters[name] = things[name][chosen % len(things[name])]
         case.query.pop("wait", None)
         fresh_key(case)
-        response = case.call(headers={"Authorization": f"Bearer {cast.token}"})
+        response = case.call(headers={"Authorization": f"Bearer {token}"})
         case.validate_response(response, checks=CONFORMANCE)
         seen.add(response.status_code)
 
@@ -184,6 +198,8 @@ def test_it_is_openapi_3_1_and_names_a_problem_for_every_error(cast: Cast) -> No
         "/api/v1/permits/{permit_id}/consume",
         "/api/v1/executions/{execution_id}/outcome",
         "/api/v1/executions/{execution_id}/heartbeat",
+        "/api/v1/stops",
+        "/api/v1/stops/{stop_id}/lift",
         "/api/v1/agent",
     }
     assert document["components"]["securitySchemes"] == {
