@@ -47,7 +47,7 @@ def told(payload: Mapping[str, JsonValue] | None) -> Told:
     changes = tuple(
         FieldChange(name, before.get(name, _NOTHING), after.get(name, _NOTHING))
         for name in names
-        if before.get(name) != after.get(name)
+        if before.get(name, _NOTHING) != after.get(name, _NOTHING)
     )
     rest = {name: value for name, value in payload.items() if name not in ("before", "after")}
     return Told(changes, tuple(Fact(name, value) for name, value in _flat(rest).items()))
