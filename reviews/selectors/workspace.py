@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from django.contrib.auth.models import User
 
@@ -20,12 +18,23 @@ from reviews.schema_form import FieldError, FormView
 from reviews.selectors import edits, inbox, timeline
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
-from reviews.selectors.earlier_refusal import EarlierRefusal, earlier_refusal
+from reviews.selectors.earlier_refusal import earlier_refusal
 from reviews.selectors.edits import Edit, Posted
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
 from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
 from reviews.selectors.why import Why, why_held
+from reviews.selectors.workspace_parts import (
+    Approvals,
+    Check,
+    Ending,
+    Given,
+    Lease,
+    ReasonChoice,
+    Repeated,
+    RequiredCheck,
+    Standing,
+)
 
 VERBS = {
     DecisionKind.APPROVE: "approved",
@@ -44,92 +53,6 @@ _JOINS = (
     "claimed_by",
     "escalated_to",
 )
-
-
-class Standing(StrEnum):
-    """What the person may do with the item."""
-
-    DECIDES = "decides"
-    LOOKS = "looks"  # may see it, has no right to decide
-    OWNS = "owns"  # owns the agent: somebody else decides
-    ANSWERED = "answered"  # has answered; another person is awaited
-    CLOSED = "closed"  # nobody decides it any more
-
-
-@dataclass(frozen=True)
-class ReasonChoice:
-    code: str
-    label: str
-    digit: str
-    checked: bool
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the action type's check list."""
-
-    number: int
-    text: str
-    checked: bool
-
-
-@dataclass(frozen=True)
-class RequiredCheck:
-    """One line of the policy's check list: it must be ticked before the act may run."""
-
-    text: str
-    checked: bool
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """The refusal that this act repeats, and how the two attempts differ: cosmetically, if at all."""
-
-    refusal: EarlierRefusal
-    difference: Difference
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Who holds the item until when. ``mine`` is the viewer's own."""
-
-    name: str
-    mine: bool
-    until: datetime
-
-
-@dataclass(frozen=True)
-class Given:
-    """One approval of several that are needed. Of a blind item nobody learns by whom, or what it says."""
-
-    name: str
-    verb: str
-    at: datetime
-    digest: str  # of what they would have run
-
-
-@dataclass(frozen=True)
-class Approvals:
-    required: int
-    given: tuple[Given, ...]
-
-    @property
-    def agreed(self) -> int:
-        """Return how many people have said the very same so far: they alone add up."""
-        return max(Counter(given.digest for given in self.given).values(), default=0)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How an item ended, or stands in its undo window. ``decision`` is None when nobody decided."""
-
-    status: str
-    at: datetime
-    decision: Decision | None
-    who: str
-    verb: str
-    mine: bool
-    final: JsonValue
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from hitl_site.lib.http import AuthenticatedRequest
 from reviews.choices import ItemStatus
 from reviews.selectors.changes import changes_since
 from reviews.selectors.difference import difference, is_same
-from reviews.selectors.workspace import Standing, Workspace, with_errors
+from reviews.selectors.workspace import Workspace, with_errors
+from reviews.selectors.workspace_parts import Standing
 from reviews.services import attention, decisions, rights
 from reviews.views import pages
 from reviews.views.pages import Complaint, Notice
