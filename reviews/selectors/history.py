@@ -62,7 +62,7 @@ _LOCKS = """
         ORDER BY key
     ) AS past
 """
-_REFUSED = """
+_REFUSAL = """
     WITH undoable AS MATERIALIZED (
         SELECT d.action_id, d.decided_at FROM reviews_decision d
         WHERE d.released_at IS NULL AND d.undone_at IS NULL AND d.terminal AND d.kind = 'reject'
@@ -70,9 +70,9 @@ _REFUSED = """
     SELECT refused.public_id FROM (
         SELECT a.public_id, a.closed_at AS refused_at
         FROM reviews_actionrequest a JOIN policies_gatecheck c ON c.id = a.gate_check_id
-        WHERE a.likeness = $1 AND NOT a.likeness = '' AND a.closed_at >= $2::timestamptz
-          AND a.state IN ('rejected', 'denied') AND a.id < $3::bigint
-          AND (a.state = 'denied' AND c.reasons -> 0 ->> 'code' <> ALL($4::text[])
+        WHERE a.likeness = {likeness} AND NOT a.likeness = '' AND a.closed_at >= {since}
+          AND a.state IN ('rejected', 'denied') AND a.id < {before}
+          AND (a.state = 'denied' AND c.reasons -> 0 ->> 'code' <> ALL({no_opinion})
                OR a.state = 'rejected' AND EXISTS (
                    SELECT FROM reviews_decision d
                    WHERE d.action_id = a.id AND d.kind = 'reject' AND d.undone_at IS NULL))
@@ -80,12 +80,35 @@ _REFUSED = """
         -- A rejection that can still be taken back counts until it is.
         SELECT a.public_id, d.decided_at
         FROM undoable d JOIN reviews_actionrequest a ON a.id = d.action_id
-        WHERE a.likeness = $1 AND a.state = 'pending_review' AND a.id < $3::bigint
+        WHERE a.likeness = {likeness} AND a.state = 'pending_review' AND a.id < {before}
     ) AS refused
     ORDER BY refused.refused_at DESC, refused.public_id DESC LIMIT 1
 """
+_REFUSED = _REFUSAL.format(
+    likeness="$1", since="$2::timestamptz", before="$3::bigint", no_opinion="$4::text[]"
+)
 _NEVER_REACHED: Final = 2**63 - 1
 _Value = str | int | datetime | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRefusal:
+    """What was found a moment ago: the latest act of a likeness that was refused since then, or none."""
+
+    likeness: str
+    since: datetime
+    action_id: str | None
+
+
+def refusal_beside(*, likeness: str, since: str) -> str:
+    """Return the question for a refused act as a column of another statement; both name what stands there."""
+    asked = _REFUSAL.format(
+        likeness=likeness,
+        since=since,
+        before=f"{_NEVER_REACHED}::bigint",
+        no_opinion="'{" + ",".join(_NO_OPINION) + "}'::text[]",
+    )
+    return f"({asked})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +122,7 @@ class History:
 
     before: int = _NEVER_REACHED
     waits: bool = True
+    known: KnownRefusal | None = None
 
     def without_waiting(self) -> History:
         """Return the same past for an answer that nothing rests on."""
@@ -132,18 +156,18 @@ class History:
         self, *, proposal: Proposal, action_type: ActionType | None, since: datetime
     ) -> str | None:
         """Return the act that looks the same and was refused last, at or after ``since``."""
-        return refused(
-            likeness=likeness_of(
-                agent_name=proposal.agent.name,
-                subject=proposal.subject,
-                action_type_name=proposal.action_type_name,
-                action_type=action_type,
-                environment=proposal.environment,
-                arguments=proposal.arguments,
-            ),
-            since=since,
-            before=self.before,
+        likeness = likeness_of(
+            agent_name=proposal.agent.name,
+            subject=proposal.subject,
+            action_type_name=proposal.action_type_name,
+            action_type=action_type,
+            environment=proposal.environment,
+            arguments=proposal.arguments,
         )
+        known = self.known
+        if known is not None and (known.likeness, known.since) == (likeness, since):
+            return known.action_id
+        return refused(likeness=likeness, since=since, before=self.before)
 
     def _measured(
         self, measure: Measure, whose: _Whose | Unmeasured, proposal: Proposal, now: datetime

@@ -18,6 +18,11 @@ from policies.models import ActionType
 _PREFIX: Final = b"handrail-likeness-v1\0"
 
 
+def is_plain(action_type: ActionType | None) -> bool:
+    """Say whether the type declares nothing that the likeness of its acts depends on."""
+    return action_type is None or not (action_type.cosmetic_pointers or action_type.normalised_fields)
+
+
 def likeness_of(
     *,
     agent_name: str,
@@ -32,7 +37,7 @@ def likeness_of(
     What is declared holds at every risk: it can only make more acts alike, and that only ever holds them.
     """
     declared = Binding()
-    if action_type is not None and (action_type.cosmetic_pointers or action_type.normalised_fields):
+    if action_type is not None and not is_plain(action_type):
         declared = Binding.read(action_type.cosmetic_pointers, action_type.normalised_fields)
     bound = arguments if declared.is_exact else binding_document(arguments, declared)
     document: JsonValue = {

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, rows
 from hitl_site.lib.canonical import canonicalize, digest_of_canonical
 from policies.engine.agreement import agreement
 from policies.engine.facts import Verdict
-from policies.models import AgentKey, AgentVersion
+from policies.models import ActionType, AgentKey, AgentVersion
+from policies.selectors.policies import live_document
+from policies.selectors.standing import Standing
 from policies.selectors.standing import load as load_standing
 from policies.services import agents, gate, kill_switch
 from reviews.adapters import submission as wire
-from reviews.choices import ActionState, IngestState, Mode
+from reviews.choices import IngestState, Mode
 from reviews.models import DEFAULT_QUEUE, ActionRequest, IngestRow, Permit
 from reviews.selectors.actions import of_agent
-from reviews.selectors.history import History
-from reviews.services import intake
+from reviews.selectors.history import History, KnownRefusal, refusal_beside
+from reviews.selectors.likeness import is_plain, likeness_of
+from reviews.services import gatekeeping, intake
 
 # Closer to its cap than this, an agent's submissions are counted one after the other.
 _NEAR = 64
-# What one wants to know of a submission in the same breath: who has its key, and where its items go.
+# Counted so lately, an agent that is far below its cap is not counted again.
+_COUNTED_FOR: Final = 0.25
+_LARGE_CAP: Final = 1_000
+# What one wants to know of a submission in the same breath: who has its key, where its items go, and whether
+# an act that looks the same was refused within the memory of the policy.
 _BESIDE: Final = (
     "(SELECT used.id FROM reviews_actionrequest used"
     " WHERE used.agent_id = a.id AND used.idempotency_key = $7)",
-    "(SELECT ARRAY[line.public_id] FROM reviews_ingestrow line"
+    "(SELECT line.public_id FROM reviews_ingestrow line"
     " WHERE line.agent_id = a.id AND line.idempotency_key = $7)",
-    f"(SELECT queue.id FROM reviews_queue queue"
-    f" WHERE queue.slug IN (coalesce(p.document ->> 'queue', '{DEFAULT_QUEUE}'), '{DEFAULT_QUEUE}')"
-    f" ORDER BY queue.slug = '{DEFAULT_QUEUE}' LIMIT 1)",
+    "(SELECT queue.id FROM reviews_queue queue WHERE queue.slug IN (coalesce(p.document ->> 'queue', $8), $8)"
+    " ORDER BY queue.slug = $8 LIMIT 1)",
+    refusal_beside(
+        likeness="$9",
+        since="$6::timestamptz"
+        " - make_interval(secs => coalesce((p.document ->> 'denial_memory_seconds')::float8, $10::float8))",
+    ),
 )
+# By agent: how many waited, and when they were counted.
+_counts: dict[int, tuple[int, float]] = {}
+_DEFAULT_MEMORY: Final = str(gatekeeping.FALLBACK.denial_memory_seconds)
 
 
 class UnableToSubmit(Exception):
@@ -56,6 +70,10 @@ class TooManyPending(UnableToSubmit):
 
 class _KeyTaken(Exception):
     """The agent has used this key for an action that stands."""
+
+
+class _NeedsTransaction(Exception):
+    """Two statements are not enough for this one."""
 
 
 @dataclass(frozen=True)
@@ -89,100 +107,162 @@ def submit(
     The same agent and key with the same body answer the action that exists; with another they are refused.
     Where a stop comes between an allow and its commit, nothing is committed and the gate is asked once more.
     """
-    again = partial(
-        _submit,
+    asked = _Asked(
         key=key,
         body=body,
         idempotency_key=idempotency_key,
+        digest=digest_of_canonical(canonicalize(wire.filled(body))),
+        # The exact one for nearly every action type; one that declares what may differ has its own.
+        likeness=_likeness(key, body, None),
         request_id=request_id,
         now=now,
         action_id=action_id,
     )
+    _check_environment(key, body)
     try:
         with kill_switch.noticed_at_commit():
-            return again()
+            return _take_in(asked)
     except kill_switch.StoppedMeanwhile:
         pass  # asked again, the gate sees it
     with kill_switch.noticed_at_commit():
-        return again()
+        return _take_in(asked)
 
 
-def _submit(
-    *,
-    key: AgentKey,
-    body: wire.SubmissionBody,
-    idempotency_key: str,
-    request_id: str,
-    now: datetime,
-    action_id: str,
-) -> Submitted:
-    digest = digest_of_canonical(canonicalize(wire.filled(body)))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A submission with what follows from it alone."""
+
+    key: AgentKey
+    body: wire.SubmissionBody
+    idempotency_key: str
+    digest: str
+    likeness: str
+    request_id: str
+    now: datetime
+    action_id: str
+
+
+def _take_in(asked: _Asked) -> Submitted:
     try:
-        return _take_in(
-            key=key,
-            body=body,
-            idempotency_key=idempotency_key,
-            digest_of_body=digest,
-            request_id=request_id,
-            now=now,
-            action_id=action_id,
-        )
+        if connection.in_atomic_block:
+            return _in_transaction(asked)
+        try:
+            return _by_two_statements(asked)
+        except _NeedsTransaction:
+            return _in_transaction(asked)
     except _KeyTaken:
-        return _replayed(key, idempotency_key, digest)
+        return _replayed(asked)
+
+
+def _by_two_statements(asked: _Asked) -> Submitted:
+    """Look at everything by one statement, judge, and write everything by another: the usual case.
+
+    What the second writes is a transaction of its own, so that all of it stands or nothing; and at its commit
+    the database itself asks for stops and for the agent once more. Under READ COMMITTED a transaction around
+    both would see no more: each statement sees what is committed when it begins.
+    """
+    standing = _stand(asked)
+    _, line, _, _ = standing.beside
+    if line is not None or standing.agent_version is None or standing.shadow_version is not None:
+        raise _NeedsTransaction
+    if _measures(standing):
+        raise _NeedsTransaction
+    return _judged(asked, standing, version=standing.agent_version, action_id=asked.action_id)
 
 
 @transaction.atomic
-def _take_in(
-    *,
-    key: AgentKey,
-    body: wire.SubmissionBody,
-    idempotency_key: str,
-    digest_of_body: str,
-    request_id: str,
-    now: datetime,
-    action_id: str,
-) -> Submitted:
-    _check_environment(key, body)
-    claim = claim_of(body)
+def _in_transaction(asked: _Asked) -> Submitted:
+    """Do the same where more than one thing is written, or what was measured must stay as it is."""
+    standing = _stand(asked)
+    _, line, _, _ = standing.beside
+    row, action_id = None, asked.action_id
+    if line is not None and line != action_id:
+        row = _row_of_batch(asked)
+        action_id = row.public_id
+    version = standing.agent_version
+    if version is None:
+        version = agents.see_version(agent=asked.key.agent, claim=claim_of(asked.body), now=asked.now)
+    taken = _judged(asked, standing, version=version, action_id=action_id)
+    if row is not None:
+        row.action, row.state, row.done_at = taken.action, IngestState.DONE, asked.now
+        row.save(update_fields=["action", "state", "done_at"])
+    return taken
+
+
+def _stand(asked: _Asked) -> Standing:
+    claim = claim_of(asked.body)
     standing = load_standing(
-        agent=key.agent,
+        agent=asked.key.agent,
         label=agents.version_label(claim.label),
         fingerprint=claim.fingerprint,
-        action_type_name=body.action_type,
-        now=now,
+        action_type_name=asked.body.action_type,
+        now=asked.now,
         beside=_BESIDE,
-        values=[idempotency_key],
+        values=[asked.idempotency_key, DEFAULT_QUEUE, asked.likeness, _DEFAULT_MEMORY],
     )
-    used_by, accepted, queue_id = standing.beside
-    if used_by is not None:
+    if standing.beside[0] is not None:
         raise _KeyTaken
-    row = None
-    if accepted is not None and accepted[0] != action_id:
-        row = _row_of_batch(key, idempotency_key, digest_of_body)
-        action_id = row.public_id
-    version = standing.agent_version or agents.see_version(agent=key.agent, claim=claim, now=now)
-    proposal = _proposal(key, body, version, action_id=action_id or ids.new("act"), past=History())
+    return standing
+
+
+def _judged(asked: _Asked, standing: Standing, *, version: AgentVersion, action_id: str) -> Submitted:
+    """Ask the gate, and write what follows by one statement."""
+    key, body, now = asked.key, asked.body, asked.now
+    _, _, queue_id, refused = standing.beside
+    known = None
+    if standing.policy_version is not None and is_plain(standing.action_type):
+        memory = timedelta(seconds=_memory(standing))
+        known = KnownRefusal(likeness=asked.likeness, since=now - memory, action_id=refused)
+    proposal = _proposal(key, body, version, action_id=action_id or ids.new("act"), past=History(known=known))
     check = gate.judge(proposal=proposal, standing=standing, now=now)
     if check.verdict == Verdict.REVIEW and body.mode != Mode.OBSERVED.value:
         _check_pending(key)
+    plain = is_plain(check.action_type)
     taken = intake.draw_up(
         key=key,
         body=body,
         proposal=proposal,
         check=check,
+        likeness=asked.likeness if plain else _likeness(key, body, check.action_type),
         queue_id=queue_id,
-        idempotency_key=idempotency_key,
-        digest_of_body=digest_of_body,
-        request_id=request_id,
+        idempotency_key=asked.idempotency_key,
+        digest_of_body=asked.digest,
+        request_id=asked.request_id,
         now=now,
     )
     if not intake.write(taken):
         # Somebody was faster with this key. Nothing of this one may stay, not even what shadow said.
         raise _KeyTaken
-    if row is not None:
-        row.action, row.state, row.done_at = taken.action, IngestState.DONE, now
-        row.save(update_fields=["action", "state", "done_at"])
     return Submitted(action=taken.action, replayed=False, permit=taken.permit)
+
+
+def _measures(standing: Standing) -> bool:
+    """Say whether the policy looks at other actions, so that these must wait for this one's end."""
+    if standing.policy_version is None:
+        return False
+    try:
+        return bool(live_document(standing.policy_version).measures)
+    except Exception:  # the gate says what is wrong with it
+        return True
+
+
+def _memory(standing: Standing) -> int:
+    assert standing.policy_version is not None
+    try:
+        return live_document(standing.policy_version).denial_memory_seconds
+    except Exception:  # as above
+        return 0
+
+
+def _likeness(key: AgentKey, body: wire.SubmissionBody, action_type: ActionType | None) -> str:
+    return likeness_of(
+        agent_name=key.agent.name,
+        subject=body.subject,
+        action_type_name=body.action_type,
+        action_type=action_type,
+        environment=body.environment,
+        arguments=body.arguments,
+    )
 
 
 def dry_proposal(*, key: AgentKey, body: wire.SubmissionBody) -> gate.Proposal:
@@ -219,14 +299,36 @@ def _proposal(
 def _check_pending(key: AgentKey) -> None:
     """Refuse one more item where the agent has as many as it may; nothing of the action is kept then."""
     most = key.agent.max_pending or settings.MAX_PENDING
-    pending = ActionRequest.objects.filter(agent=key.agent, state=ActionState.PENDING_REVIEW)
+    if _counted_lately(key.agent_id, most):
+        return
     # Far below the cap nobody waits for anybody. Near it one comes after the other, so that it is exact.
     far = max(0, most - _NEAR)
-    if pending[:far].count() < far:
+    found = _pending(key.agent_id, far)
+    if found < far:
+        _counts[key.agent_id] = (found, time.monotonic())
         return
+    if not connection.in_atomic_block:
+        raise _NeedsTransaction
     _hold(f"pending:{key.agent_id}")
-    if pending[:most].count() >= most:
+    if _pending(key.agent_id, most) >= most:
         raise TooManyPending(f"{most} actions of this agent wait for a person; that is as many as may.")
+
+
+def _pending(agent_id: int, most: int) -> int:
+    """Return how many actions of the agent wait for a person, and ``most`` where they are more."""
+    with rows.server_side_cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM reviews_actionrequest"
+            " WHERE agent_id = $1::bigint AND state = 'pending_review' LIMIT $2::bigint) AS waiting",
+            [str(agent_id), str(most)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _counted_lately(agent_id: int, most: int) -> bool:
+    """Say whether the agent was found below half of a large cap a moment ago."""
+    found, at = _counts.get(agent_id, (most, 0.0))
+    return most >= _LARGE_CAP and found < most // 2 and time.monotonic() - at < _COUNTED_FOR
 
 
 def _check_environment(key: AgentKey, body: wire.SubmissionBody) -> None:
@@ -240,21 +342,23 @@ def _hold(name: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
-def _replayed(key: AgentKey, idempotency_key: str, digest_of_body: str) -> Submitted:
+def _replayed(asked: _Asked) -> Submitted:
     """Return the action that has the key, when it was the same that was asked."""
-    action = of_agent(key.agent).get(idempotency_key=idempotency_key)
-    if action.body_digest != digest_of_body:
+    action = of_agent(asked.key.agent).get(idempotency_key=asked.idempotency_key)
+    if action.body_digest != asked.digest:
         raise IdempotencyKeyReused("This idempotency key was used before, with another body.")
     return Submitted(action=action, replayed=True)
 
 
-def _row_of_batch(key: AgentKey, idempotency_key: str, digest_of_body: str) -> IngestRow:
+def _row_of_batch(asked: _Asked) -> IngestRow:
     """Return the line of a batch that has the key and waits to be worked off, held until this ends.
 
     The same submission is that line, sent again by itself: it is worked off here and now.
     """
-    row = IngestRow.objects.select_for_update().get(agent=key.agent, idempotency_key=idempotency_key)
-    if row.body_digest != digest_of_body:
+    row = IngestRow.objects.select_for_update().get(
+        agent=asked.key.agent, idempotency_key=asked.idempotency_key
+    )
+    if row.body_digest != asked.digest:
         raise IdempotencyKeyReused("This idempotency key was used before, with another body.")
     if row.state == IngestState.DONE:
         raise _KeyTaken  # worked off while we waited for it

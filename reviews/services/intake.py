@@ -24,7 +24,6 @@ from reviews.adapters import submission as wire
 from reviews.choices import ActionState, ItemKind, Mode, PermitBasis
 from reviews.models import ActionContext, ActionRequest, Permit
 from reviews.schema_form.titles import render_title
-from reviews.selectors.likeness import likeness_of
 from reviews.services import gatekeeping, permits, wakeups
 
 _STATES: Final = {
@@ -68,6 +67,7 @@ def draw_up(
     body: wire.SubmissionBody,
     proposal: Proposal,
     check: GateCheck,
+    likeness: str,
     queue_id: int | None,
     idempotency_key: str,
     digest_of_body: str,
@@ -83,6 +83,7 @@ def draw_up(
         body=body,
         proposal=proposal,
         check=check,
+        likeness=likeness,
         idempotency_key=idempotency_key,
         digest_of_body=digest_of_body,
         request_id=request_id,
@@ -156,6 +157,7 @@ def _action(
     body: wire.SubmissionBody,
     proposal: Proposal,
     check: GateCheck,
+    likeness: str,
     idempotency_key: str,
     digest_of_body: str,
     request_id: str,
@@ -181,14 +183,7 @@ def _action(
         digest=digest,
         final_arguments_canonical=canonical if runs else None,
         final_digest=digest if runs else "",
-        likeness=likeness_of(
-            agent_name=key.agent.name,
-            subject=body.subject,
-            action_type_name=body.action_type,
-            action_type=check.action_type,
-            environment=body.environment,
-            arguments=body.arguments,
-        ),
+        likeness=likeness,
         environment=body.environment,
         subject=body.subject,
         conversation_id=body.conversation_id,
