@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from hitl_site.lib.supervision import wait_until
 from tests.faults.proxy import FaultProxy
 from tests.faults.stack import Stack, send
 
@@ -28,6 +29,9 @@ class Chaos(threading.Thread):
         while not self._over.is_set():
             for name in self._die.sample(sorted(kinds), len(kinds)):
                 self._over.wait(0.8 + self._die.random() * 1.6)
+                # Mostly one after the other: a site that never stands shows little.
+                if self._die.random() < 0.7:
+                    wait_until(self._stands, seconds=8, every=0.2)
                 if self._over.is_set():
                     return
                 kinds[name]()
@@ -39,6 +43,9 @@ class Chaos(threading.Thread):
         for pid in self._paused:
             send(pid, signal.SIGCONT)
         self._proxy.heal()
+
+    def _stands(self) -> bool:
+        return self._over.is_set() or self._stack.status("/livez") == 200
 
     def _kinds(self) -> dict[str, Callable[[], None]]:
         return {

@@ -238,8 +238,11 @@ class ReviewerClient(threading.Thread):
                     self._browser = signed_in(self._url, self._person)
                 if not self._turn(self._browser):
                     self._scene.pause(0.2)
-            except (Unreachable, NoSuchControl, AssertionError, ValueError):
-                # Not there, not signed in, not one's own any more: begin again from the door.
+            except NoSuchControl:
+                # Somebody was first, or the right is gone: there is nothing to press.
+                self._scene.pause(0.2)
+            except (Unreachable, AssertionError):
+                # Not there, or not signed in any more: begin again at the door.
                 self._browser = None
                 self._scene.pause(0.3)
 
@@ -248,6 +251,7 @@ class ReviewerClient(threading.Thread):
             shown = browser.get(f"/review/{self._die.choice(self._scene.items[-8:])}/")
         else:
             inbox = browser.get("/inbox/")
+            assert not inbox.path.startswith("/login"), "signed out"
             shown = browser.press(inbox, inbox.page.form(action="/review/next/"))
         found = _ITEM.fullmatch(shown.path)
         if found is None or shown.status != 200:
@@ -263,10 +267,14 @@ class ReviewerClient(threading.Thread):
         if kind == "correct":
             shown = browser.press(shown, form, form.button("op", "tab:json"))
             form = shown.page.form(id="review-form")
-            arguments = json.loads("".join(form.values("json")))
+            written = form.values("json")
+            if not written:
+                return  # the page says why it cannot be edited
+            arguments = json.loads(written[0])
             form.fill("json", json.dumps(arguments | {"amount": arguments["amount"] + 1}))
-        if kind != "approve":
-            form.tick("reasons", "wrong_arguments")
+        reasons = form.values("reasons")
+        if kind != "approve" and reasons:
+            form.tick("reasons", self._die.choice(reasons))
         button = form.button("kind", kind)
         began = time.monotonic()
         try:
@@ -382,8 +390,9 @@ class AdminClient(threading.Thread):
             result = self._hands.ask(**act)
             at = before or datetime.fromisoformat(self._hands.ask(act="now"))
         except RuntimeError as error:
+            ending: Ending = "fail" if "NothingToFreeze" in str(error) else "info"
             self._scene.journal.write(
-                self.name, kind, subject, "info", began=began, why=str(error)[:200],
+                self.name, kind, subject, ending, began=began, why=str(error)[:200],
                 **({"at": before} if before else {}),
             )  # fmt: skip
             return None

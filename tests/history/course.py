@@ -33,6 +33,7 @@ AGENTS = 4
 REVIEWERS = 4
 LIMITS = (20, 50, 100)
 TYPES = ("payment.send", "message.send")
+NEEDED = frozenset({"propose", "follow", "decide", "consume", "outcome", "publish"})
 
 Say = Callable[[str], None]
 
@@ -127,9 +128,13 @@ def _run(stack: Stack, hands: Product, proxy: FaultProxy, *, seconds: float, see
         scene, hands, LIMITS, tuple(person.name for person in people[1:]), dice.randrange(2**32)
     )
     chaos = Chaos(stack, proxy, quiet, dice.randrange(2**32))
-    for thread in (*agents, executor, *reviewers, admin, chaos):
+    for thread in (*agents, executor, *reviewers, admin):
         thread.start()
-
+    # Faults begin when everything has happened once: a history of nothing proves nothing.
+    assert wait_until(lambda: _everything_happened(scene.journal), seconds=120, every=0.2), (
+        scene.journal.table()
+    )
+    chaos.start()
     time.sleep(seconds)  # the length of the run is its parameter, nothing is waited for
     quiet.set()
     chaos.end()
@@ -145,6 +150,10 @@ def _run(stack: Stack, hands: Product, proxy: FaultProxy, *, seconds: float, see
     facts = load(stack, limit_of=limit_of)
     found = invariants.violations(scene.journal.operations(), facts)
     return Result(seed, seconds, scene.journal, chaos.faults, facts, found)
+
+
+def _everything_happened(journal: Journal) -> bool:
+    return {kind for kind, ok, _, _ in journal.table() if ok} >= NEEDED
 
 
 def _settle(stack: Stack) -> None:
