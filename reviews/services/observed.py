@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from hitl_site.lib import ids, rows
 from hitl_site.lib.canonical import canonicalize, digest_of_canonical
 from policies.models import AgentKey
+from policies.services import ledger
 from reviews.adapters import submission as wire
 from reviews.choices import IngestState
 from reviews.models import IngestRow
@@ -142,7 +143,7 @@ def work_off(*, row_id: int, now: datetime) -> bool:
         raise
     except Exception as error:
         logger.exception("row %s of a batch failed", row_id)
-        _count_failure(row_id, str(error))
+        _count_failure(row_id, str(error), now)
     return True
 
 
@@ -178,10 +179,18 @@ def _parse(body: Mapping[str, Any]) -> object:
 
 
 @transaction.atomic
-def _count_failure(row_id: int, error: str) -> None:
+def _count_failure(row_id: int, error: str, now: datetime) -> None:
     row = IngestRow.objects.select_for_update().get(pk=row_id)
     row.attempts += 1
     row.last_error = error[:2000]
     if row.attempts >= MAX_ATTEMPTS:
         row.state = IngestState.PARKED
+        ledger.record(
+            actor=ledger.Actor.system(),
+            verb="batch.line_parked",
+            object_kind="batch_line",
+            object_id=row.public_id,
+            now=now,
+            payload={"batch": row.batch_id, "attempts": row.attempts, "error": row.last_error},
+        )
     row.save(update_fields=["attempts", "last_error", "state"])
