@@ -290,13 +290,11 @@ def _consume(
         return _replayed(permit, digest=digest, consume_key=consume_key, arguments=arguments)
     if permit.revoked_at is not None:
         raise PermitRevoked("This permit was revoked.")
-    if gate.stopped(agent_id=agent.pk, action_type_id=permit.action.action_type_id):
-        raise KillSwitchActive("A stop is in force; nothing runs until it is lifted.")
-    holder = Agent.objects.get(pk=agent.pk)
-    if holder.state != AgentState.ACTIVE:
-        raise KillSwitchActive("This agent is not running: somebody paused or retired it.")
+    holder = _running_holder(permit)
     running = _what_runs(permit, digest=digest, arguments=arguments)
     if why_not := grounds.why_not(permit, holder=holder, running=running, now=now):
+        # The gate heeds stops as well: one that came since we asked is to be told as what it is.
+        _running_holder(permit)
         raise NoLongerAllowed(why_not)
     consumed_at = _use_up(permit, consume_key=consume_key)
     as_decided = _is_same(digest, permit.digest)
@@ -342,6 +340,16 @@ def _lock(permit_id: str, agent: Agent) -> Permit:
     if permit is None:
         raise UnknownPermit("There is no such permit.")
     return permit
+
+
+def _running_holder(permit: Permit) -> Agent:
+    """Return the permit's agent as it is now, or refuse where it or the action type is stopped."""
+    if gate.stopped(agent_id=permit.agent_id, action_type_id=permit.action.action_type_id):
+        raise KillSwitchActive("A stop is in force; nothing runs until it is lifted.")
+    holder = Agent.objects.get(pk=permit.agent_id)
+    if holder.state != AgentState.ACTIVE:
+        raise KillSwitchActive("This agent is not running: somebody paused or retired it.")
+    return holder
 
 
 def _use_up(permit: Permit, *, consume_key: str) -> datetime:
