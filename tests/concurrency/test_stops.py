@@ -20,7 +20,7 @@ from policies.services import agents, kill_switch
 from policies.services.ledger import Actor
 from reviews.choices import ActionState
 from reviews.models import ActionRequest, Execution, Permit
-from reviews.services import permits
+from reviews.services import ingest, permits
 from reviews.tests.cast import Cast, make_cast, propose
 from tests.concurrency.threads import at_once, errors, values
 
@@ -277,3 +277,27 @@ def test_a_commit_that_hangs_in_the_database_does_not_keep_a_stop_from_being_eng
         hanging.result()
     assert KillSwitch.objects.get().lifted_at is None
     assert "may still stand" in caplog.text
+
+
+def test_no_more_wait_for_people_than_may_however_many_ask_at_once(cast: Cast, settings: Settings) -> None:
+    settings.MAX_PENDING = 3
+
+    def ask(number: int) -> str:
+        return propose(cast, idempotency_key=f"wait-{number}").public_id
+
+    ended = at_once(*(partial(ask, number) for number in range(8)))
+    assert len(values(ended)) == 3
+    assert [type(error) for error in errors(ended)] == [ingest.TooManyPending] * 5
+    assert ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW).count() == 3
+
+
+def test_a_storm_of_the_same_proposal_is_one_action(cast: Cast) -> None:
+    """Eight threads, over and over: what is answered is always the one that exists."""
+
+    def storm() -> set[str]:
+        return {propose(cast, idempotency_key="storm").public_id for _ in range(12)}
+
+    ended = at_once(*(storm for _ in range(8)))
+    assert errors(ended) == []
+    (action,) = ActionRequest.objects.all()
+    assert values(ended) == [{action.public_id}] * 8
