@@ -73,6 +73,7 @@ class AgentClient(threading.Thread):
                 self._hand_over(document)
             if self._die.random() < 0.3:
                 self._pry()
+            self._scene.pause(self._die.random() * 0.2)
 
     def _propose(self) -> Answer | None:
         """Ask until there is an answer, always with the same key, as a client does."""
