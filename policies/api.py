@@ -39,7 +39,7 @@ class AgentAnswer(Schema):
 
 def agent_key(request: HttpRequest) -> AgentKey:
     """Return the live key in ``Authorization: Bearer``. Raises the 401 problem, or 403 for its address."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    kind, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise problems.error("unauthenticated", "Send Authorization: Bearer with an agent key.")
     try:

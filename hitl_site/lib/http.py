@@ -78,10 +78,11 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-Id", "")
+        # Out of META: the mapping of all headers is made when somebody asks for one, and the API need not.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         traced = cast(SiteRequest, request)
         traced.request_id = given if _REQUEST_ID.fullmatch(given) else ids.new("req")
-        traced.traceparent = parse_traceparent(request.headers.get("traceparent", ""))
+        traced.traceparent = parse_traceparent(request.META.get("HTTP_TRACEPARENT", ""))
         token = _current_request_id.set(traced.request_id)
         try:
             response = self.get_response(request)

@@ -22,7 +22,7 @@ from typing import Any, Final
 import orjson
 import psycopg
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
 
 Value = str | bytes | None
@@ -45,6 +45,9 @@ class _Table:
     key_attribute: str
     sequence: str | None
     columns: tuple[_Column, ...]
+    # Where the columns that refer to another row stand, and those with a default of the database's own.
+    relations: tuple[tuple[int, _Column], ...]
+    defaults: tuple[tuple[int, _Column], ...]
 
 
 # For each row, in the order of its table's columns: None for a parameter, the number of another row of the
@@ -63,10 +66,11 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
     shape: list[tuple[type[models.Model], _Links]] = []
     values: list[Value] = []
     for row in rows:
-        links = _links(row, place)
+        table = table_of(type(row))
+        links = _links(row, table, place)
         shape.append((type(row), links))
         state = row.__dict__
-        for column, link in zip(table_of(type(row)).columns, links, strict=True):
+        for column, link in zip(table.columns, links, strict=True):
             if link is None:
                 value = state[column.attribute]
                 values.append(None if value is None else column.adapt(value))
@@ -118,10 +122,31 @@ def copy(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
 
 def server_side_cursor() -> Any:
     """Return a cursor whose parameters ($1, $2, ...) go apart from the statement, in Django's own wrapper."""
-    connection.ensure_connection()
-    raw: Any = psycopg.RawCursor(connection.connection)
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return wrap(raw)
+    line: Any = connections[DEFAULT_DB_ALIAS]
+    line.ensure_connection()
+    wrap = line.make_debug_cursor if line.queries_logged else line.make_cursor
+    return wrap(psycopg.RawCursor(line.connection))
+
+
+def first_answer(statement: str, values: Sequence[Value]) -> tuple[Any, ...]:
+    """Return the row that answers the first question of a request: it tells whether the connection is alive.
+
+    One that died while nobody used it is replaced, once, and the question put again.
+    """
+    try:
+        return _one(statement, values)
+    except (InterfaceError, OperationalError):
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        return _one(statement, values)
+
+
+def _one(statement: str, values: Sequence[Value]) -> tuple[Any, ...]:
+    with server_side_cursor() as cursor:
+        cursor.execute(statement, values)
+        row: tuple[Any, ...] = cursor.fetchone()
+    return row
 
 
 @lru_cache(maxsize=128)
@@ -129,35 +154,38 @@ def table_of(model: type[models.Model]) -> _Table:
     """Return the model's table with all of its columns but a key that a sequence draws."""
     key = model._meta.pk
     drawn = isinstance(key, models.AutoField | models.BigAutoField)
+    fields = [field for field in model._meta.concrete_fields if not (drawn and field.primary_key)]
+    columns = tuple(
+        _Column(
+            name=str(field.column),
+            attribute=field.attname,
+            adapt=_adapter(field.target_field if field.is_relation else field),  # type: ignore[attr-defined]
+            relation=field.name if field.is_relation else None,
+        )
+        for field in fields
+    )
     return _Table(
         name=model._meta.db_table,
         key=str(key.column),
         key_attribute=key.attname,
         sequence=f"{model._meta.db_table}_{key.column}_seq" if drawn else None,
-        columns=tuple(
-            _Column(
-                name=str(field.column),
-                attribute=field.attname,
-                adapt=_adapter(field.target_field if field.is_relation else field),  # type: ignore[attr-defined]
-                relation=field.name if field.is_relation else None,
-            )
-            for field in model._meta.concrete_fields
-            if not (drawn and field.primary_key)
-        ),
+        columns=columns,
+        relations=tuple((at, column) for at, column in enumerate(columns) if column.relation is not None),
+        defaults=tuple((at, columns[at]) for at, field in enumerate(fields) if field.has_db_default()),
     )
 
 
-def _links(row: models.Model, place: dict[int, int]) -> _Links:
+def _links(row: models.Model, table: _Table, place: dict[int, int]) -> _Links:
     near = row._state.fields_cache
     state = row.__dict__
-    links: list[int | None] = []
-    for column in table_of(type(row)).columns:
-        link = None
-        if column.relation is not None and column.relation in near:
-            link = place.get(id(near[column.relation]))
-        elif isinstance(state[column.attribute], DatabaseDefault):
-            link = LEFT_OUT
-        links.append(link)
+    links: list[int | None] = [None] * len(table.columns)
+    for index, column in table.relations:
+        related = near.get(column.relation)
+        if related is not None:
+            links[index] = place.get(id(related))
+    for index, column in table.defaults:
+        if isinstance(state[column.attribute], DatabaseDefault):
+            links[index] = LEFT_OUT
     return tuple(links)
 
 

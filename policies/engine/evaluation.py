@@ -249,7 +249,7 @@ def _action_type_holds(action_type: ActionTypeFacts) -> Iterator[Reason]:
 
 def _scope_holds(schema: Mapping[str, object], arguments: Measured) -> Iterator[Reason]:
     try:
-        outside = scope.violations(schema, arguments.value)
+        outside = scope.violations(schema, arguments)
     except scope.InvalidSchema as error:
         yield explanation.scope_unusable(error.message)
     else:

@@ -14,8 +14,9 @@ from functools import lru_cache
 from itertools import islice
 
 import jsonschema_rs
+import orjson
 
-from policies.engine.documents import UnusableDocument, measure, pointer_to
+from policies.engine.documents import Measured, UnusableDocument, measure, pointer_to
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_PLACES = 5_000
@@ -62,16 +63,18 @@ class Violation:
 
 def check_schema(schema: Mapping[str, object]) -> None:
     """Raise `InvalidSchema` unless the schema can be used as the scope of an action type."""
-    _validator(_canonical(schema))
+    _validator_of(schema)
 
 
 def violations(schema: Mapping[str, object], arguments: object) -> tuple[Violation, ...]:
     """Return where the arguments leave the schema, at most `MAX_VIOLATIONS` places, in their order.
 
+    They may have been measured before.
+
     Raises `InvalidSchema` or `UnusableDocument` where that question has no answer.
     """
-    plain = measure(arguments).value
-    validator = _validator(_canonical(schema))
+    plain = arguments.value if isinstance(arguments, Measured) else measure(arguments).value
+    validator = _validator_of(schema)
     if validator.is_valid(plain):
         return ()
     return tuple(
@@ -82,6 +85,23 @@ def violations(schema: Mapping[str, object], arguments: object) -> tuple[Violati
 
 def _shorten(message: str) -> str:
     return message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"
+
+
+def _validator_of(schema: Mapping[str, object]) -> jsonschema_rs.Draft202012Validator:
+    """Return the validator, found again by the schema's own bytes where they can stand for it."""
+    try:
+        written = orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        written = b"null"
+    # NaN would be written as null too.
+    if b"null" in written:
+        return _validator(_canonical(schema))
+    return _validator_as_written(written)
+
+
+@lru_cache(maxsize=512)
+def _validator_as_written(written: bytes) -> jsonschema_rs.Draft202012Validator:
+    return _validator(_canonical(orjson.loads(written)))
 
 
 def _canonical(schema: Mapping[str, object]) -> str:

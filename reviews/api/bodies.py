@@ -65,7 +65,7 @@ def invalid(error: InvalidSubmission) -> problems.ProblemError:
 
 def idempotency_key(request: HttpRequest) -> str:
     """Return the Idempotency-Key header, quoted or bare (draft-ietf-httpapi-idempotency-key-header)."""
-    raw = request.headers.get("Idempotency-Key", "").strip()
+    raw = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
     if not raw:
         raise problems.error("missing-idempotency-key")
     match = _KEY.fullmatch(raw)

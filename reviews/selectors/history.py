@@ -93,9 +93,8 @@ _Value = str | int | datetime | list[str]
 
 @dataclass(frozen=True, slots=True)
 class KnownRefusal:
-    """What was found a moment ago: the latest act of a likeness that was refused since then, or none."""
+    """What was found a moment ago for this very action: the latest act like it refused since then."""
 
-    likeness: str
     since: datetime
     action_id: str | None
 
@@ -156,6 +155,8 @@ class History:
         self, *, proposal: Proposal, action_type: ActionType | None, since: datetime
     ) -> str | None:
         """Return the act that looks the same and was refused last, at or after ``since``."""
+        if self.known is not None and self.known.since == since:
+            return self.known.action_id
         likeness = likeness_of(
             agent_name=proposal.agent.name,
             subject=proposal.subject,
@@ -164,9 +165,6 @@ class History:
             environment=proposal.environment,
             arguments=proposal.arguments,
         )
-        known = self.known
-        if known is not None and (known.likeness, known.since) == (likeness, since):
-            return known.action_id
         return refused(likeness=likeness, since=since, before=self.before)
 
     def _measured(

@@ -212,7 +212,7 @@ def _judged(asked: _Asked, standing: Standing, *, version: AgentVersion, action_
     known = None
     if standing.policy_version is not None and is_plain(standing.action_type):
         memory = timedelta(seconds=_memory(standing))
-        known = KnownRefusal(likeness=asked.likeness, since=now - memory, action_id=refused)
+        known = KnownRefusal(since=now - memory, action_id=refused)
     proposal = _proposal(key, body, version, action_id=action_id or ids.new("act"), past=History(known=known))
     check = gate.judge(proposal=proposal, standing=standing, now=now)
     if check.verdict == Verdict.REVIEW and body.mode != Mode.OBSERVED.value:

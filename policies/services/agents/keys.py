@@ -180,9 +180,7 @@ def _key_of(token: str) -> tuple[AgentKey | None, datetime]:
     match = _TOKEN.fullmatch(token)
     if match is None or not hmac.compare_digest(_checksum(match[1]), match[3]):
         raise UnknownKey
-    with rows.server_side_cursor() as cursor:
-        cursor.execute(_BY_LOOKUP, [match[2]])
-        now, *values = cursor.fetchone()
+    now, *values = rows.first_answer(_BY_LOOKUP, [match[2]])
     key, agent = parts.instances(_PARTS, values)
     if key is not None:
         key.agent = agent
