@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from datasets.choices import Label, LabelSource, LabelStrength
-from datasets.forms import CaseFilterForm
+from datasets.forms.cases import CaseFilterForm
 from datasets.models import LabelledCase
 from datasets.selectors import case_page, cases
 from datasets.selectors.cases import CaseFilter

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasets.forms import DatasetForm
+from datasets.forms.datasets import DatasetForm
 from datasets.models import Dataset
 from datasets.selectors import cases
 from datasets.selectors import datasets as questions

@@ -1,4 +1,4 @@
-"""Forms of the learning app: they parse; services act."""
+"""Forms of datasets: they parse; services act."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from datetime import datetime, time
 from django import forms
 from django.utils import timezone
 
-from datasets.choices import Label, LabelSource, LabelStrength
-from datasets.selectors.cases import CaseFilter
+from datasets.choices import Label, LabelStrength
 from datasets.selectors.selection import Selection
 from datasets.services.datasets import MAX_NAME_LENGTH
 
@@ -64,17 +63,3 @@ class DatasetForm(forms.Form):
             strengths=tuple(self.cleaned_data["strengths"]),
             since=since and datetime.combine(since, time.min, tzinfo=timezone.get_current_timezone()),
         )
-
-
-class CaseFilterForm(forms.Form):
-    """The filters of the list of cases, as they stand in its address."""
-
-    action_type = forms.CharField(required=False, max_length=120)
-    agent = forms.CharField(required=False, max_length=120)
-    label = forms.ChoiceField(required=False, choices=[("", "Any"), *Label.choices])
-    source = forms.ChoiceField(required=False, choices=[("", "Any"), *LabelSource.choices])
-    strength = forms.ChoiceField(required=False, choices=[("", "Any"), *LabelStrength.choices])
-
-    def filters(self) -> CaseFilter:
-        """Return what the list shows."""
-        return CaseFilter(**self.cleaned_data)

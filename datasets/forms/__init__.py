@@ -1,0 +1,1 @@
+"""Forms of the learning app: they parse; services act."""
