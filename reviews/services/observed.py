@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from hitl_site.lib import ids, rows
 from hitl_site.lib.canonical import canonicalize, digest_of_canonical
@@ -138,8 +138,8 @@ def work_off(*, row_id: int, now: datetime) -> bool:
             row.state = IngestState.DONE
             row.done_at = now
             row.save(update_fields=["action", "state", "done_at"])
-    except DatabaseError:
-        # The database's own trouble says nothing about the row; it will be tried again.
+    except (OperationalError, InterfaceError):
+        # The database's own trouble says nothing about the row; it will be tried again. What it refuses does.
         raise
     except Exception as error:
         logger.exception("row %s of a batch failed", row_id)

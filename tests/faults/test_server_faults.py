@@ -193,31 +193,24 @@ def test_f12_a_poisoned_line_is_parked_and_the_others_keep_moving(site: Installa
     """F12: five attempts, then it is set aside with its error; the lines around it are worked off."""
     name, agent = site.another_agent()
     _report(agent, 3)
-    poison = f"act_{uuid.uuid4().hex}"
-    assert (
-        site.stack.change(
-            "INSERT INTO reviews_ingestrow (public_id, batch_id, agent_id, agent_key_id, idempotency_key,"
-            " body_digest, body, request_id, state, attempts, last_error, accepted_at)"
-            " SELECT %s, batch_id, agent_id, agent_key_id, %s, body_digest,"
-            " '{\"canonical\": \"this is no JSON\"}', '', 'accepted', 0, '', clock_timestamp()"
-            " FROM reviews_ingestrow r JOIN policies_agent g ON g.id = r.agent_id WHERE g.name = %s LIMIT 1",
-            poison,
-            poison,
-            name,
-        )
-        == 1
+    # One that cannot be read, and one that the database refuses: both as no door would let them in.
+    unreadable = "this is no JSON"
+    refused = json.dumps(
+        {"action_type": ALONE, "arguments": {"nul": "\0"}, "mode": "observed", "idempotency_key": "nul"}
     )
+    poisons = [_poison(site, name, canonical) for canonical in (unreadable, refused)]
     _report(agent, 3, first=3)
-    assert wait_until(lambda: _rows(site, name) == {"done": 6, "parked": 1}, seconds=60, every=0.2), _rows(
+    assert wait_until(lambda: _rows(site, name) == {"done": 6, "parked": 2}, seconds=90, every=0.2), _rows(
         site, name
     )
-    ((attempts, error),) = site.stack.ask(
-        "SELECT attempts, last_error FROM reviews_ingestrow WHERE public_id = %s", poison
-    )
-    assert attempts == 5
-    assert error
+    for row in poisons:
+        ((attempts, error),) = site.stack.ask(
+            "SELECT attempts, last_error FROM reviews_ingestrow WHERE public_id = %s", row
+        )
+        assert attempts == 5
+        assert error
     _report(agent, 1, first=6)
-    assert wait_until(lambda: _rows(site, name) == {"done": 7, "parked": 1}, seconds=60, every=0.2)
+    assert wait_until(lambda: _rows(site, name) == {"done": 7, "parked": 2}, seconds=60, every=0.2)
 
 
 def test_f13_a_full_disk_refuses_what_is_new_and_keeps_what_there_is(site: Installation) -> None:
@@ -340,6 +333,24 @@ def _report(agent: Agent, count: int, *, first: int = 0) -> None:
     answer = agent.call("POST", "/actions/batch", body, {"Content-Type": "application/x-ndjson"})
     assert answer.status == 200, answer
     assert {result["status"] for result in answer.document["results"]} == {202}
+
+
+def _poison(site: Installation, agent_name: str, canonical: str) -> str:
+    """Put a line among those to be worked off; return its id."""
+    row = f"act_{uuid.uuid4().hex}"
+    made = site.stack.change(
+        "INSERT INTO reviews_ingestrow (public_id, batch_id, agent_id, agent_key_id, idempotency_key,"
+        " body_digest, body, request_id, state, attempts, last_error, accepted_at)"
+        " SELECT %s, batch_id, agent_id, agent_key_id, %s, body_digest, %s::jsonb, '', 'accepted', 0, '',"
+        " clock_timestamp() FROM reviews_ingestrow r JOIN policies_agent g ON g.id = r.agent_id"
+        " WHERE g.name = %s LIMIT 1",
+        row,
+        row,
+        json.dumps({"canonical": canonical}),
+        agent_name,
+    )
+    assert made == 1
+    return row
 
 
 def _rows(site: Installation, agent_name: str) -> dict[object, object]:
