@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from datasets.choices import Cadence, Compression, ExportFormat, ExportState
+from datasets.choices import Cadence, Compression, ExportFormat, ExportState, Split
 from datasets.models.datasets import Dataset, DatasetVersion
 from hitl_site.lib import ids
 
@@ -18,6 +18,7 @@ class ExportSchedule(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="schedules")
     format = models.CharField(max_length=16, choices=ExportFormat)
     options = models.JSONField(default=dict)
+    split = models.CharField(max_length=16, choices=Split, blank=True, default="")
     compression = models.CharField(max_length=8, choices=Compression, blank=True, default="")
     destination = models.CharField(max_length=500, blank=True, default="")
     cadence = models.CharField(max_length=8, choices=Cadence)
@@ -41,6 +42,8 @@ class Export(models.Model):
     version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="exports")
     format = models.CharField(max_length=16, choices=ExportFormat)
     options = models.JSONField(default=dict)
+    # "" is every split.
+    split = models.CharField(max_length=16, choices=Split, blank=True, default="")
     compression = models.CharField(max_length=8, choices=Compression, blank=True, default="")
     # "" is the folder of exports; else any fsspec URL the operator allows.
     destination = models.CharField(max_length=500, blank=True, default="")
@@ -51,8 +54,11 @@ class Export(models.Model):
         DatasetVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     state = models.CharField(max_length=16, choices=ExportState, default=ExportState.REQUESTED)
+    # Cases to read and cases read: a format makes none, one or several rows of each.
     rows_total = models.PositiveIntegerField()
     rows_done = models.PositiveIntegerField(default=0)
+    # What the next worker has to know besides the bytes (services.exporting): where to go on, what was counted.
+    checkpoint = models.JSONField(null=True)
     bytes_done = models.BigIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
     epoch = models.PositiveIntegerField(default=0)
