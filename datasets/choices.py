@@ -31,6 +31,12 @@ class ExportState(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class FreezingState(TextChoices):
+    REQUESTED = "requested", "Freezing"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
 class ExportFormat(TextChoices):
     JSONL = "jsonl", "JSON Lines, the canonical case"
     CHAT = "chat", "Chat fine-tuning with tool calls"

@@ -2,7 +2,14 @@
 
 from datasets.models.cases import CaseCuration, GroundTruth, LabelledCase, LabelRevision
 from datasets.models.conversations import Conversation, Omission
-from datasets.models.datasets import Dataset, DatasetMember, DatasetVersion, RedactionProfile, VersionMark
+from datasets.models.datasets import (
+    Dataset,
+    DatasetMember,
+    DatasetVersion,
+    Freezing,
+    RedactionProfile,
+    VersionMark,
+)
 from datasets.models.evals import EvalResult, EvalRun, Grader
 from datasets.models.exports import Export, ExportSchedule
 from datasets.models.retention import Erasure, LegalHold, RetentionRule
@@ -18,6 +25,7 @@ __all__ = [
     "EvalRun",
     "Export",
     "ExportSchedule",
+    "Freezing",
     "Grader",
     "GroundTruth",
     "LabelRevision",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
-from datasets.choices import Split
+from datasets.choices import FreezingState, Split
 from datasets.models.cases import LabelledCase, LabelRevision
 from hitl_site.lib import ids
 
@@ -35,7 +36,7 @@ class Dataset(models.Model):
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     name = models.CharField(max_length=120, unique=True)
     description = models.TextField(blank=True)
-    # {"action_types": [...], "labels": [...], "strengths": [...], "since": iso8601 | null}; empty means all.
+    # Which cases it takes (selectors.selection); empty means all.
     selection = models.JSONField(default=dict)
     # How its versions are split, and what is done about near duplicates (services.splitting).
     choices = models.JSONField(default=dict)
@@ -109,6 +110,42 @@ class DatasetMember(models.Model):
             models.UniqueConstraint(fields=["version", "position"], name="dataset_member_position_once"),
             models.UniqueConstraint(fields=["version", "case"], name="dataset_member_case_once"),
         ]
+
+
+class Freezing(models.Model):
+    """The making of a large version, by a worker. The version comes whole or not at all.
+
+    ``cases_done`` tells progress alone: it is written beside the transaction that makes the version.
+    """
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="freezings")
+    state = models.CharField(max_length=16, choices=FreezingState, default=FreezingState.REQUESTED)
+    cases_total = models.PositiveIntegerField()
+    cases_done = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    version = models.ForeignKey(DatasetVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    error = models.TextField(blank=True, default="")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    requested_by_name = models.CharField(max_length=200)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset"], condition=Q(state="requested"), name="freezing_one_at_a_time_per_dataset"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="done", version__isnull=False) | ~Q(state="done") & Q(version=None),
+                name="freezing_done_with_its_version",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
 
 
 class VersionMark(models.Model):

@@ -41,6 +41,7 @@ SILENT: Final = {
     "reviews_reviewitem": {"claimed_by_id", "lease_expires_at"},  # a courtesy: it grants nothing and lapses
     "reviews_execution": {"heartbeat_at", "lease_until"},
     "reviews_ingestrow": {"attempts", "last_error"},
+    "datasets_freezing": {"cases_done", "attempts"},  # progress
     "datasets_export": {
         "rows_done", "bytes_done", "sha256", "attempts", "epoch", "lease_expires_at", "started_at", "error",
     },

@@ -23,6 +23,7 @@ NOT_YET_VISITED = {
     "datasets_evalresult",
     "datasets_evalrun",
     "datasets_exportschedule",
+    "datasets_freezing",
     "datasets_grader",
     "datasets_groundtruth",
     "datasets_labelrevision",
