@@ -1,5 +1,6 @@
 """The site and the API, served by granian over WSGI."""
 
+import gc
 import os
 
 from django.conf import settings
@@ -23,3 +24,6 @@ application = BoundedBodies(
 shutdown.listen()
 # Now, and not on the first request: ready means that an answer comes at once.
 _ = get_resolver().url_patterns
+# What is loaded by now stays for good: the collector need not look at it again and again.
+gc.collect()
+gc.freeze()

@@ -11,6 +11,7 @@ new files at most a second late. A new installation makes its first key by itsel
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -20,12 +21,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.db import transaction
-from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from policies.services import ledger
@@ -82,9 +84,22 @@ def forget() -> None:
 def sign(claims: Mapping[str, Any]) -> str:
     """Return the compact JWS over ``claims`` by the newest key."""
     key = _signing_key(settings.PERMIT_KEY_DIR)
-    header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}
-    payload = json.dumps(claims, separators=(",", ":")).encode()
-    return jws.serialize_compact(header, payload, key.jwk, algorithms=[ALGORITHM])
+    # RFC 7515, section 7.1: header and payload in base64url, and the signature over both as they stand.
+    signed = f"{_header_of(key.kid)}.{_base64url(json.dumps(claims, separators=(',', ':')).encode())}"
+    private = key.jwk.private_key
+    if not isinstance(private, Ed25519PrivateKey):
+        raise NoSigningKey("The newest key is not one for Ed25519 signatures.")
+    return f"{signed}.{_base64url(private.sign(signed.encode()))}"
+
+
+@lru_cache(maxsize=16)
+def _header_of(kid: str) -> str:
+    header = {"alg": ALGORITHM, "typ": TYPE, "kid": kid}
+    return _base64url(json.dumps(header, separators=(",", ":")).encode())
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def public_keys(*, now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db import connection, transaction
 
+from hitl_site.lib import rows
 from policies.models import LedgerEntry, LedgerLink
 from policies.services.ledger.digests import GENESIS_HASH, link_hash
 
@@ -47,10 +48,16 @@ def link_entries(*, now: datetime, limit: int = 5000) -> int:
             seq += 1
             digest = link_hash(seq=seq, previous_hash=previous_hash, entry=entry)
             links.append(
-                LedgerLink(seq=seq, entry=entry, previous_hash=previous_hash, hash=digest, linked_at=now)
+                {
+                    "seq": seq,
+                    "entry_id": entry.pk,
+                    "previous_hash": previous_hash,
+                    "hash": digest,
+                    "linked_at": now,
+                }
             )
             previous_hash = digest
-        LedgerLink.objects.bulk_create(links)
+        rows.copy(LedgerLink, links)
         return len(links)
 
 
