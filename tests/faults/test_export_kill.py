@@ -29,6 +29,7 @@ from datasets.selectors import exports
 from datasets.services import exporting, freezing
 from datasets.tests.base import make_dataset, many_cases
 from hitl_site.lib.clock import database_now
+from tests.faults.stack import send
 
 EXPORTS = 8
 KILLS_EACH = 4
@@ -99,7 +100,7 @@ class _ForkServer:
         ended = time.monotonic() + 20
         while _size(export, folder) < size and time.monotonic() < ended and _alive(child):
             time.sleep(0.0005)
-        os.kill(child, signal.SIGKILL)
+        send(child, signal.SIGKILL)  # it may be done, and gone, by now
         return self._end() == signal.SIGKILL
 
     def run(self, export: Export) -> None:

@@ -53,12 +53,12 @@ def test_f14_of_reviewers_who_decide_at_once_exactly_one_decides(site: Installat
         for number, each in enumerate(shown):
             if each.status == 409:
                 drafts = site.stack.ask(
-                    "SELECT d.note FROM reviews_draft d JOIN reviews_reviewitem i ON i.id = d.item_id"
+                    "SELECT d.form FROM reviews_draft d JOIN reviews_reviewitem i ON i.id = d.item_id"
                     " JOIN auth_user u ON u.id = d.reviewer_id WHERE i.public_id = %s AND u.username = %s",
                     item,
                     list(site.people)[number],
                 )
-                assert drafts == [(f"note {turn} of {number}",)]
+                assert f"note {turn} of {number}" in str(drafts)
 
 
 def test_f15_a_lapsed_lease_locks_nobody_out(site: Installation) -> None:
