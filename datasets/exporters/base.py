@@ -42,7 +42,7 @@ class Skips(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences for the data card: what a reader of the file must know of how it was written."""
 
-    def skipped(self, case: Document) -> str | None:
+    def skipped(self, case: Document, split: str = "") -> str | None:
         """Return why this case makes no row (a code of ``SKIP_REASONS``); None when it makes some."""
 
 
@@ -72,7 +72,9 @@ Exporter: TypeAlias = RowExporter | FolderExporter
 SKIP_REASONS: dict[str, str] = {
     "approved": "approved as proposed: no better answer stands against it, so it is no pair",
     "rejected": "rejected without a correction: nobody said what would have been right",
-    "rejected_without_target": "rejected: there is no right call to imitate",
+    "corrected": "corrected: left to the format of preference pairs, as the options say",
     "omission": "the agent proposed nothing: there is no answer of its own to compare",
-    "no_difference": "the correction, as later edited, is the proposal itself",
+    "no_context": "the agent sent nothing of what led to the action: there is no prompt",
+    "no_difference": "labelled as corrected, but the correction is the proposal itself",
+    "other_split": "in a split that the options leave out",
 }

@@ -58,18 +58,19 @@ def upgrade(content: JsonValue) -> Document:
         raise UnknownFormat(f"A case of the format {case.get('format')!r} is not known.")
     action, proposal, decision = (_object(case[name]) for name in ("action", "proposal", "decision"))
     group = str(case["group"])
-    action.setdefault("parent_action_id", None)
-    proposal.setdefault("sample_agreement", None)
-    decision["reviewers"] = [decision["reviewer"]]
     return {
         **case,
         "format": FORMAT,
         "kind": "proposal",
-        "action": action,
         "action_type": None,
         "agent": {**_object(case["agent"]), "fingerprint": ""},
-        "proposal": proposal,
-        "decision": decision,
+        "proposal": {**proposal, "sample_agreement": None},
+        "decision": {
+            **decision,
+            "reviewers": [decision["reviewer"]],
+            "checklist": [],
+            "policy_version": None,
+        },
         "differences": difference_documents(
             proposal["arguments"], _object(case["truth"])["arguments"], declaration_of(case)
         ),
@@ -79,7 +80,7 @@ def upgrade(content: JsonValue) -> Document:
             "digest": proposal["digest"],
             "final_digest": None,
             "parent_action_id": None,
-            "conversation_id": action["conversation_id"],
+            "conversation_id": action["conversation_id"] or None,
             "item_id": None,
             "decision_id": decision["id"],
         },

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from datasets.choices import ExportFormat
-from datasets.exporters import jsonl, options
+from datasets.exporters import chat, dpo, jsonl, kto, options
 from datasets.exporters.base import Exporter
 from datasets.exporters.options import InvalidOptions, Option
-from datasets.exporters.tools import NO_TOOLS, Tools
 from hitl_site.lib.strict_json import JsonValue
 
 if TYPE_CHECKING:
@@ -22,15 +21,18 @@ T = TypeVar("T", bound="DataclassInstance")
 @dataclass(frozen=True, slots=True)
 class _Format:
     options: type[DataclassInstance]
-    make: Callable[[Mapping[str, JsonValue], Tools], Exporter]
+    make: Callable[[Mapping[str, JsonValue]], Exporter]
 
 
-def _format(kind: type[T], make: Callable[[T, Tools], Exporter]) -> _Format:
-    return _Format(options=kind, make=lambda document, tools: make(options.parse(kind, document), tools))
+def _format(kind: type[T], make: Callable[[T], Exporter]) -> _Format:
+    return _Format(options=kind, make=lambda document: make(options.parse(kind, document)))
 
 
 _FORMATS: Final[dict[str, _Format]] = {
-    ExportFormat.JSONL: _format(jsonl.Options, lambda chosen, _tools: jsonl.JsonLines(chosen)),
+    ExportFormat.JSONL: _format(jsonl.Options, jsonl.JsonLines),
+    ExportFormat.CHAT: _format(chat.Options, chat.Chat),
+    ExportFormat.DPO: _format(dpo.Options, dpo.PreferencePairs),
+    ExportFormat.KTO: _format(kto.Options, kto.UnpairedPreferences),
 }
 
 
@@ -39,13 +41,9 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in ExportFormat.values if name in _FORMATS)
 
 
-def exporter(format: str, document: Mapping[str, JsonValue], *, tools: Tools = NO_TOOLS) -> Exporter:
-    """Return the exporter of a format with these options, or raise ``InvalidOptions``.
-
-    ``tools`` describes the action types for the formats that write a list of tools. An export that must come
-    out the same again has to be given the same ones again.
-    """
-    return _known(format).make(document, tools)
+def exporter(format: str, document: Mapping[str, JsonValue]) -> Exporter:
+    """Return the exporter of a format with these options, or raise ``InvalidOptions``."""
+    return _known(format).make(document)
 
 
 def options_of(format: str) -> tuple[Option, ...]:
