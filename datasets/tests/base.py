@@ -109,7 +109,10 @@ def frozen_version(cases: int = 3, name: str = "Refunds") -> DatasetVersion:
 
 
 def many_cases(count: int, *, filler: JsonValue = None) -> None:
-    """Make cases in bulk, by the rules of the database: for the tests that need a long file."""
+    """Make cases in bulk, by the rules of the database: for the tests that need a long file.
+
+    In turn approved, corrected, rejected; three of one customer after another.
+    """
     from hitl_site.lib import ids
     from hitl_site.lib.canonical import canonicalize, sha256_hex
     from policies.models import LedgerCursor
@@ -117,26 +120,20 @@ def many_cases(count: int, *, filler: JsonValue = None) -> None:
     now = database_now()
     rows = []
     for seq in range(1, count + 1):
-        case_id = ids.new("case")
-        content: dict[str, JsonValue] = {
-            "format": "handrail.case/1",
-            "id": case_id,
-            "n": seq,
-            "filler": filler,
-        }
+        content = bulk_content(seq, filler=filler)
         rows.append(
             LabelledCase(
-                public_id=case_id,
+                public_id=content["id"],
                 decision_id=ids.new("dec"),
                 action_id=ids.new("act"),
                 ledger_seq=seq,
                 action_type="refund.issue",
                 agent="clerk",
                 agent_version="1",
-                label="approved",
+                label=content["label"],
                 source="review",
                 strength="strong",
-                group_key=f"conversation:{seq}",
+                group_key=content["group"],
                 decided_at=now,
                 content=content,
                 content_sha256=sha256_hex(canonicalize(content)),
@@ -145,6 +142,97 @@ def many_cases(count: int, *, filler: JsonValue = None) -> None:
         )
     LabelledCase.objects.bulk_create(rows, batch_size=500)
     LedgerCursor.objects.update_or_create(reader=labelling.READER, defaults={"seq": count, "updated_at": now})
+
+
+def bulk_content(seq: int, *, filler: JsonValue = None) -> Document:
+    """Return the ``seq``-th case of ``many_cases``: whole, as labelling writes it, without its database."""
+    from datasets.engine.fields import Declaration
+    from datasets.exporters.composition import difference_documents
+    from hitl_site.lib import ids
+
+    label = ("approved", "corrected", "rejected")[seq % 3]
+    proposed: Document = {"order": f"SO-{seq}", "amount": 184.0, "filler": filler}
+    truth = None if label == "rejected" else {**proposed, "amount": 12.5 if label == "corrected" else 184.0}
+    differences: list[Any] = difference_documents(proposed, truth, Declaration())
+    action_id, decision_id, moment = ids.new("act"), ids.new("dec"), "2026-03-01T12:00:00Z"
+    return {
+        "format": "handrail.case/2",
+        "id": ids.new("case"),
+        "kind": "proposal",
+        "action": {
+            "id": action_id,
+            "type": "refund.issue",
+            "mode": "gated",
+            "environment": "production",
+            "subject": f"customer-{seq // 3}",
+            "conversation_id": None,
+            "created_at": moment,
+            "parent_action_id": None,
+        },
+        "action_type": {
+            "title": "Refund",
+            "description": "Give money back",
+            "argument_schema": {"type": "object", "properties": {"amount": {"type": "number"}}},
+            "cluster_pointer": "",
+        },
+        "agent": {"name": "clerk", "version": "1", "fingerprint": ""},
+        "input": {
+            "context": {"messages": [{"role": "user", "content": "One cup broke"}]},
+            "reason": "broken",
+        },
+        "proposal": {
+            "arguments": proposed,
+            "digest": f"sha256:{seq:064x}",
+            "confidence": 0.71,
+            "judge_score": None,
+            "sample_agreement": None,
+        },
+        "decision": {
+            "id": decision_id,
+            "kind": {"approved": "approve", "corrected": "correct", "rejected": "reject"}[label],
+            "reasons": [] if label == "approved" else ["wrong_amount"],
+            "note": "",
+            "decided_at": moment,
+            "considered": True,
+            "blind": False,
+            "reviewer": "rev_0123456789ab",
+            "reviewers": ["rev_0123456789ab"],
+        },
+        "truth": {"should_act": truth is not None, "arguments": truth},
+        "patch": [{"op": "replace", "path": "/amount", "value": 12.5}] if label == "corrected" else [],
+        "differences": differences,
+        "changed_fields": [one["pointer"] for one in differences],
+        "label": label,
+        "label_source": "review",
+        "label_strength": "strong",
+        "gate": {
+            "verdict": "review",
+            "route": "gate",
+            "trigger": "rule",
+            "reasons": ["over_1000"],
+            "score": 0.71,
+            "score_source": "agent",
+            "threshold": 0.9,
+            "level": "threshold",
+            "propensity": 1.0,
+            "min_propensity": 0.02,
+            "audit_selected": False,
+            "policy_version": 1,
+        },
+        "attention": {"decision_ms": 8000, "arguments_seen": True, "parts_opened": [], "opened_at": moment},
+        "cluster": "",
+        "group": f"subject:customer-{seq // 3}",
+        "lineage": {
+            "action_id": action_id,
+            "digest": f"sha256:{seq:064x}",
+            "final_digest": None,
+            "parent_action_id": None,
+            "conversation_id": None,
+            "item_id": None,
+            "decision_id": decision_id,
+        },
+        "ledger_seq": seq,
+    }
 
 
 def _permission(codename: str) -> Any:
