@@ -1,7 +1,8 @@
-"""The canonical case, ``handrail.case/1``: one decision with all that is known of it (docs/cases.md).
+"""The canonical case, ``handrail.case/2``: one decision with all that is known of it (docs/cases.md).
 
-Everything comes from rows that never change: a case made again from the same decision would say the same.
-Arguments are read from their canonical bytes, never from jsonb, so numbers stay what the agent sent.
+Everything but the declaration of the action type comes from rows that never change: a case made again from
+the same decision would say the same. Arguments are read from their canonical bytes, never from jsonb, so
+numbers stay what the agent sent.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from typing import Final
 
 from django.core.exceptions import ObjectDoesNotExist
 
-from datasets.choices import Label, LabelSource, LabelStrength
+from datasets.choices import CaseKind, Label, LabelSource, LabelStrength
+from datasets.exporters.composition import FORMAT as FORMAT
+from datasets.exporters.composition import Document, declaration_of, difference_documents
+from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
-from hitl_site.lib.textdiff import json_changes
-from policies.models import GateCheck
+from policies.models import ActionType, AgentVersion, GateCheck, PolicyVersion
 from reviews.choices import DecisionKind, ItemKind
 from reviews.models import ActionContext, ActionRequest, Decision
 from reviews.selectors.decisions import pseudonym
 
-FORMAT: Final = "handrail.case/1"
 MAX_GROUP_LENGTH: Final = 200
+# A case carries its schema so that it can be read alone; one of this size would outweigh everything else.
+MAX_SCHEMA_BYTES: Final = 32_768
 
 LABELS: Final = {
     DecisionKind.APPROVE: Label.APPROVED,
@@ -34,16 +38,16 @@ LABELS: Final = {
 LABELLED_KINDS: Final = frozenset({ItemKind.GATE, ItemKind.AUDIT})
 
 
-def build(*, case_id: str, decision: Decision, ledger_seq: int) -> dict[str, JsonValue]:
+def build(*, case_id: str, decision: Decision, ledger_seq: int) -> Document:
     """Return the canonical case of a released decision, from it and its action, item and gate check."""
     action = decision.action
     label = label_of(decision)
     proposed = _parsed(action.arguments_canonical)
     truth = _truth(decision, proposed)
-    changes = () if label == Label.REJECTED else json_changes(proposed, truth)
-    return {
+    case: Document = {
         "format": FORMAT,
         "id": case_id,
+        "kind": CaseKind.PROPOSAL.value,
         "action": {
             "id": action.public_id,
             "type": action.action_type_name,
@@ -53,13 +57,15 @@ def build(*, case_id: str, decision: Decision, ledger_seq: int) -> dict[str, Jso
             "conversation_id": action.conversation_id,
             "created_at": instant(action.created_at),
         },
-        "agent": {"name": action.agent.name, "version": action.agent_version.label},
+        "action_type": declared(action.action_type),
+        "agent": agent(action.agent_version),
         "input": _input(action),
         "proposal": {
             "arguments": proposed,
             "digest": action.digest,
             "confidence": action.confidence,
             "judge_score": action.judge_score,
+            "sample_agreement": action.sample_agreement,
         },
         "decision": {
             "id": decision.public_id,
@@ -70,10 +76,12 @@ def build(*, case_id: str, decision: Decision, ledger_seq: int) -> dict[str, Jso
             "considered": decision.considered,
             "blind": decision.blind,
             "reviewer": pseudonym(decision.reviewer_id),
+            "reviewers": _reviewers(decision),
+            "checklist": from_jsonb(decision.checklist),
+            "policy_version": _policy_version(decision.policy_version),
         },
         "truth": {"should_act": label != Label.REJECTED, "arguments": truth},
         "patch": from_jsonb(decision.patch),
-        "changed_fields": [change.pointer for change in changes],
         "label": label.value,
         "label_source": source(decision).value,
         "label_strength": strength(decision).value,
@@ -84,9 +92,44 @@ def build(*, case_id: str, decision: Decision, ledger_seq: int) -> dict[str, Jso
             "parts_opened": [*sorted(decision.parts_opened)],
             "opened_at": None if decision.opened_at is None else instant(decision.opened_at),
         },
+        "cluster": action.gate_check.cluster_key,
         "group": group(action),
+        "lineage": {
+            "action_id": action.public_id,
+            "digest": action.digest,
+            "final_digest": decision.final_digest or None,
+            "parent_action_id": action.parent_action_id or None,
+            "conversation_id": action.conversation_id or None,
+            "item_id": decision.item.public_id,
+            "decision_id": decision.public_id,
+        },
         "ledger_seq": ledger_seq,
     }
+    case.update(differences_of(case, proposed, truth))
+    return case
+
+
+def differences_of(case: Document, proposed: JsonValue, truth: JsonValue) -> Document:
+    """Return the typed differences and the pointers of what differs, as the case's declaration has it."""
+    found = difference_documents(proposed, truth, declaration_of(case))
+    pointers = [each["pointer"] for each in found if isinstance(each, dict)]
+    return {"differences": found, "changed_fields": pointers}
+
+
+def declared(action_type: ActionType | None) -> JsonValue:
+    """Return what was declared of the arguments when the case was made; None if nothing was."""
+    if action_type is None:
+        return None
+    return {
+        "title": action_type.title,
+        "argument_schema": _schema(action_type.argument_schema),
+        "cluster_pointer": action_type.cluster_pointer,
+    }
+
+
+def agent(version: AgentVersion) -> JsonValue:
+    """Return the agent version with its fingerprint, "" where the agent gave a label alone."""
+    return {"name": version.agent.name, "version": version.label, "fingerprint": version.fingerprint}
 
 
 def label_of(decision: Decision) -> Label:
@@ -132,6 +175,24 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _reviewers(decision: Decision) -> list[JsonValue]:
+    """Return everybody who gave this very answer, in their order: a release may need several."""
+    answers = [
+        each
+        for each in decision.item.decisions.all()
+        if each.pk == decision.pk
+        or (each.undone_at is None and each.final_digest and each.final_digest == decision.final_digest)
+    ]
+    return [pseudonym(each.reviewer_id) for each in sorted(answers, key=lambda each: each.pk)]
+
+
+def _schema(schema: JsonValue) -> JsonValue:
+    """Return the schema, or None for one that is too large to go with every case."""
+    if not isinstance(schema, dict) or len(canonicalize(from_jsonb(schema))) > MAX_SCHEMA_BYTES:
+        return None
+    return from_jsonb(schema)
+
+
 def _truth(decision: Decision, proposed: JsonValue) -> JsonValue:
     if decision.kind == DecisionKind.REJECT:
         return None
@@ -154,7 +215,6 @@ def _input(action: ActionRequest) -> dict[str, JsonValue]:
 
 
 def _gate(check: GateCheck) -> dict[str, JsonValue]:
-    version = check.policy_version
     return {
         "verdict": check.verdict,
         "route": check.route,
@@ -167,8 +227,12 @@ def _gate(check: GateCheck) -> dict[str, JsonValue]:
         "propensity": check.propensity,
         "min_propensity": check.min_propensity,
         "audit_selected": check.audit_selected,
-        "policy_version": None if version is None else {"id": version.public_id, "number": version.number},
+        "policy_version": _policy_version(check.policy_version),
     }
+
+
+def _policy_version(version: PolicyVersion | None) -> JsonValue:
+    return None if version is None else {"id": version.public_id, "number": version.number}
 
 
 def _parsed(canonical_bytes: bytes | memoryview) -> JsonValue:

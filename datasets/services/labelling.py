@@ -69,12 +69,18 @@ def _unlabelled(public_ids: Iterable[str]) -> dict[str, Decision]:
     """Return the decisions by id, without those that have their case: the cursor may have been set back."""
     wanted = set(public_ids)
     wanted -= set(LabelledCase.objects.filter(decision_id__in=wanted).values_list("decision_id", flat=True))
-    rows = Decision.objects.filter(public_id__in=wanted).select_related(
-        "item",
-        "action__agent",
-        "action__agent_version",
-        "action__context",
-        "action__gate_check__policy_version",
+    rows = (
+        Decision.objects.filter(public_id__in=wanted)
+        .select_related(
+            "item",
+            "policy_version",
+            "action__action_type",
+            "action__agent",
+            "action__agent_version__agent",
+            "action__context",
+            "action__gate_check__policy_version",
+        )
+        .prefetch_related("item__decisions")
     )
     return {decision.public_id: decision for decision in rows}
 
@@ -100,6 +106,7 @@ def _case(decision: Decision, *, ledger_seq: int, now: datetime) -> LabelledCase
         label=case_content.label_of(decision),
         source=case_content.source(decision),
         strength=case_content.strength(decision),
+        likeness=action.likeness,
         group_key=case_content.group(action),
         decided_at=decision.decided_at,
         content=content,

@@ -75,7 +75,12 @@ def test_a_case_of_the_first_release_gets_what_can_be_told_of_it() -> None:
     assert case["format"] == "handrail.case/2"
     assert case["kind"] == "proposal"
     assert case["differences"] == [{"pointer": "/amount", "kind": "wrong_value", "before": 60, "after": 12.5}]
-    assert case["decision"] == {**FIRST_RELEASE["decision"], "reviewers": ["rev_0123456789ab"]}
+    assert case["decision"] == {
+        **FIRST_RELEASE["decision"],
+        "reviewers": ["rev_0123456789ab"],
+        "checklist": [],
+        "policy_version": None,
+    }
     assert case["later"] == {
         "outcome": None,
         "ground_truth": [],

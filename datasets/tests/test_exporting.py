@@ -73,7 +73,7 @@ def test_an_export_is_the_cases_one_a_line_with_a_manifest_that_vouches_for_them
         "export": export.public_id,
         "file": f"{export.public_id}.jsonl",
         "file_format": "jsonl",
-        "case_format": "handrail.case/1",
+        "case_format": "handrail.case/2",
         "rows": 2,
         "bytes": len(written),
         "sha256": hashlib.sha256(written).hexdigest(),

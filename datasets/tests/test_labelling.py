@@ -58,8 +58,9 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
     gate = action.gate_check
     case = LabelledCase.objects.get()
     assert case.content == {
-        "format": "handrail.case/1",
+        "format": "handrail.case/2",
         "id": case.public_id,
+        "kind": "proposal",
         "action": {
             "id": action.public_id,
             "type": "refund.issue",
@@ -69,7 +70,12 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "conversation_id": "talk-1",
             "created_at": case_content.instant(action.created_at),
         },
-        "agent": {"name": "clerk", "version": "1"},
+        "action_type": {
+            "title": action.action_type.title,  # type: ignore[union-attr]  # it was declared
+            "argument_schema": action.action_type.argument_schema,  # type: ignore[union-attr]
+            "cluster_pointer": "",
+        },
+        "agent": {"name": "clerk", "version": "1", "fingerprint": ""},
         "input": {
             "context": {"input": "one cup broken"},
             "reason": "Customer reports damage",
@@ -81,6 +87,7 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "digest": action.digest,
             "confidence": 0.71,
             "judge_score": 0.4,
+            "sample_agreement": action.sample_agreement,
         },
         "decision": {
             "id": decision.public_id,
@@ -91,9 +98,13 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "considered": True,
             "blind": False,
             "reviewer": pseudonym(learners.cast.alice.pk),
+            "reviewers": [pseudonym(learners.cast.alice.pk)],
+            "checklist": [],
+            "policy_version": {"id": gate.policy_version.public_id, "number": 1},  # type: ignore[union-attr]
         },
         "truth": {"should_act": True, "arguments": right},
         "patch": [{"op": "replace", "path": "/amount", "value": 12.5}],
+        "differences": [{"pointer": "/amount", "kind": "wrong_value", "before": 184, "after": 12.5}],
         "changed_fields": ["/amount"],
         "label": "corrected",
         "label_source": "review",
@@ -118,7 +129,17 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "parts_opened": [],
             "opened_at": case_content.instant(decision.opened_at),  # type: ignore[arg-type]  # it was opened
         },
+        "cluster": gate.cluster_key,
         "group": "subject:customer-7",
+        "lineage": {
+            "action_id": action.public_id,
+            "digest": action.digest,
+            "final_digest": decision.final_digest,
+            "parent_action_id": None,
+            "conversation_id": "talk-1",
+            "item_id": decision.item.public_id,
+            "decision_id": decision.public_id,
+        },
         "ledger_seq": case.ledger_seq,
     }
     assert case.content_sha256 == sha256_hex(canonicalize(case.content))
