@@ -8,7 +8,7 @@ from datasets.choices import EvalState
 from datasets.models.cases import LabelledCase
 from datasets.models.datasets import DatasetVersion
 from hitl_site.lib import ids
-from policies.models import Agent
+from policies.models import Agent, AgentVersion
 
 
 class Grader(models.Model):
@@ -32,6 +32,8 @@ class EvalRun(models.Model):
     agent = models.ForeignKey(Agent, null=True, on_delete=models.PROTECT, related_name="+")
     agent_name = models.CharField(max_length=120)
     agent_version = models.CharField(max_length=120)
+    # The label alone does not say which: the same one with another model, prompt or tools is another version.
+    tested = models.ForeignKey(AgentVersion, null=True, on_delete=models.PROTECT, related_name="eval_runs")
     split = models.CharField(max_length=16, blank=True, default="")
     source = models.CharField(
         max_length=40, help_text="handrail, inspect, or what another runner calls itself"
@@ -54,7 +56,10 @@ class EvalRun(models.Model):
                 fields=["agent", "idempotency_key"], name="eval_run_one_per_agent_and_key"
             )
         ]
-        indexes = [models.Index(fields=["version", "-id"], name="eval_run_of_a_version")]
+        indexes = [
+            models.Index(fields=["version", "-id"], name="eval_run_of_a_version"),
+            models.Index(fields=["tested", "-id"], name="eval_run_of_an_agent_version"),
+        ]
 
 
 class EvalResult(models.Model):
