@@ -1,7 +1,7 @@
 """Chat fine-tuning: what led to the action as messages, then the call that was right, and the tool it calls.
 
 With ``arguments`` as objects: the conversational format with tools of TRL and of chat templates. As strings:
-what hosted fine-tuning takes (OpenAI), where arguments are JSON texts, calls have ids, and names have no dots.
+what hosted fine-tuning takes (OpenAI): arguments are JSON texts, calls have ids, and names have no dots.
 
 Imitated are approvals, corrections and what should have been done and was not. A rejection has no right call.
 """

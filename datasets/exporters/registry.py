@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from datasets.choices import ExportFormat
-from datasets.exporters import chat, dpo, jsonl, kto, options
+from datasets.exporters import (
+    argilla,
+    chat,
+    csv_table,
+    dpo,
+    hugging_face,
+    inspect_ai,
+    jsonl,
+    kto,
+    langfuse,
+    langsmith,
+    openai_evals,
+    options,
+    parquet,
+    promptfoo,
+)
 from datasets.exporters.base import Exporter
 from datasets.exporters.options import InvalidOptions, Option
 from hitl_site.lib.strict_json import JsonValue
@@ -33,6 +48,15 @@ _FORMATS: Final[dict[str, _Format]] = {
     ExportFormat.CHAT: _format(chat.Options, chat.Chat),
     ExportFormat.DPO: _format(dpo.Options, dpo.PreferencePairs),
     ExportFormat.KTO: _format(kto.Options, kto.UnpairedPreferences),
+    ExportFormat.OPENAI_EVALS: _format(openai_evals.Options, openai_evals.Evals),
+    ExportFormat.INSPECT: _format(inspect_ai.Options, inspect_ai.Samples),
+    ExportFormat.PROMPTFOO: _format(promptfoo.Options, promptfoo.Tests),
+    ExportFormat.LANGFUSE: _format(langfuse.Options, langfuse.Items),
+    ExportFormat.LANGSMITH: _format(langsmith.Options, langsmith.Examples),
+    ExportFormat.ARGILLA: _format(argilla.Options, argilla.Records),
+    ExportFormat.PARQUET: _format(parquet.Options, parquet.ParquetFile),
+    ExportFormat.HUGGING_FACE: _format(hugging_face.Options, hugging_face.HubFolder),
+    ExportFormat.CSV: _format(csv_table.Options, csv_table.Table),
 }
 
 
