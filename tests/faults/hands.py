@@ -54,9 +54,14 @@ class FaultHands(Hands):
     def lift(self, stop: str) -> dict[str, str]:
         """Lift a stop; return until when it was surely in force."""
         before = database_now()
-        found = KillSwitch.objects.get(public_id=stop)
-        if found.lifted_at is None:
-            kill_switch.lift(kill_switch=found, reason="a test", lifted_by=self.operator, now=before)
+        # Where lifting takes two people, the second one agrees at once.
+        second, _ = User.objects.get_or_create(username="second-operator")
+        for person in (self.operator, second):
+            found = KillSwitch.objects.get(public_id=stop)
+            if found.lifted_at is None:
+                kill_switch.lift(kill_switch=found, reason="a test", lifted_by=person, now=database_now())
+        if KillSwitch.objects.get(public_id=stop).lifted_at is None:
+            raise RuntimeError("the stop is still in force")
         return {"id": stop, "at": before.isoformat()}
 
     def set_agent_state(self, agent: str, state: str) -> None:

@@ -246,10 +246,10 @@ def test_f24_a_process_that_is_asked_to_stop_answers_those_who_wait(site: Instal
     for answer, seconds in answered:
         assert answer.status == 200, answer
         assert answer.document["state"] == "pending_review"
-        assert seconds < 15
+        assert seconds < 25  # of the 30 they had asked for
     stopped = wait_until(
         lambda: all(site.stack.children().get(name) != before[name] for name in ("web", "stream")),
-        seconds=15,
+        seconds=60,
     )
     assert stopped, site.stack.words()
     assert site.stack.becomes_whole(), site.stack.words()

@@ -1,4 +1,4 @@
-"""``make soak``: a long run with a summary; exit code 1 on a violation."""
+"""``make soak``: a long run with a summary; exit code 1 on a violation, or when too little happened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def main() -> int:
     _say(result.summary())
     _say("")
     _say("no violations" if not result.broken else f"{len(result.broken)} VIOLATIONS")
-    return 1 if result.broken else 0
+    if result.hollow:
+        _say(f"BUT A HOLLOW RUN: {result.hollow}")
+    return 1 if result.broken or result.hollow else 0
 
 
 def _say(text: str) -> None:

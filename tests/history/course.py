@@ -50,6 +50,16 @@ class Result:
     violations: dict[str, list[str]]
 
     @property
+    def hollow(self) -> str:
+        """Say why this run proves little, "" where enough was decided and run while things failed."""
+        permits = sum(permit.consumed_at is not None for permit in self.facts.permits)
+        decided = len(self.facts.decisions)
+        wanted = int(self.seconds / 20)
+        if min(permits, decided) < wanted:
+            return f"only {permits} permits used up and {decided} decisions, fewer than {wanted} of each"
+        return ""
+
+    @property
     def broken(self) -> list[str]:
         """Return every violation, with the invariant's number."""
         return [
@@ -61,6 +71,7 @@ class Result:
     def summary(self) -> str:
         """Return the table that a person reads."""
         table = self.journal.table()
+        verdicts = Counter(action.verdict for action in self.facts.actions)
         lines = [
             f"seed {self.seed}, {self.seconds:.0f} s of faults, {AGENTS} agents, {REVIEWERS} reviewers",
             "",
@@ -73,6 +84,7 @@ class Result:
             *(f"{name:<32}{count:>6}" for name, count in sorted(self.faults.items())),
             f"{'all':<32}{sum(self.faults.values()):>6}",
             "",
+            "verdicts: " + ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())),
             f"in the database: {len(self.facts.actions)} actions, {len(self.facts.decisions)} decisions, "
             f"{len(self.facts.permits)} permits, {len(self.facts.executions)} executions, "
             f"{len(self.facts.links)} links, {len(self.facts.exports)} exports",
