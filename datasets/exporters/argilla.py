@@ -13,7 +13,7 @@ from typing import Final
 
 from datasets.exporters import options, reading
 from datasets.exporters.base import Document
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Facts, at, compact
 from hitl_site.lib.strict_json import JsonValue
 
@@ -33,7 +33,6 @@ class Options:
         title="Form",
         choices={"record": "Records", "flat": "Flat rows, to be logged with the client"},
     )
-    split: str = split_choice()
 
 
 class Records(JsonRows):
@@ -41,7 +40,6 @@ class Records(JsonRows):
 
     def __init__(self, chosen: Options) -> None:
         self.flat = chosen.form == "flat"
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         return None

@@ -42,7 +42,7 @@ class Skips(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences for the data card: what a reader of the file must know of how it was written."""
 
-    def skipped(self, case: Document, split: str = "") -> str | None:
+    def skipped(self, case: Document) -> str | None:
         """Return why this case makes no row (a code of ``SKIP_REASONS``); None when it makes some."""
 
 
@@ -76,5 +76,4 @@ SKIP_REASONS: dict[str, str] = {
     "omission": "the agent proposed nothing: there is no answer of its own to compare",
     "no_context": "the agent sent nothing of what led to the action: there is no prompt",
     "no_difference": "labelled as corrected, but the correction is the proposal itself",
-    "other_split": "in a split that the options leave out",
 }

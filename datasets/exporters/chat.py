@@ -14,9 +14,10 @@ from typing import cast
 
 from datasets.exporters import options, prompts
 from datasets.exporters.base import Document
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.prompts import Style
 from datasets.exporters.reading import Facts
+from datasets.exporters.tools import NO_TOOLS, Tools
 from hitl_site.lib.strict_json import JsonValue
 
 
@@ -29,6 +30,16 @@ def whole_context_flag() -> bool:
     )
 
 
+def tools_choice() -> str:
+    """Declare which tools the model is told of."""
+    return options.choice(
+        default="every",
+        title="Tools",
+        choices={"every": "Every action type of the version", "own": "The one that is called"},
+        help="A model that is told of one tool alone does not learn to choose.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     arguments: str = options.choice(
@@ -36,17 +47,18 @@ class Options:
         title="Arguments",
         choices={"object": "Objects, for TRL and chat templates", "string": "Texts, for hosted fine-tuning"},
     )
+    tools: str = tools_choice()
     whole_context: bool = whole_context_flag()
-    split: str = split_choice()
 
 
 class Chat(JsonRows):
     """One row a case: ``messages`` and ``tools``."""
 
-    def __init__(self, chosen: Options) -> None:
+    def __init__(self, chosen: Options, tools: Tools = NO_TOOLS) -> None:
+        self.tools = tools
+        self.every_tool = chosen.tools == "every"
         self.style = cast(Style, chosen.arguments)
         self.whole_context = chosen.whole_context
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         if facts.truth is None:
@@ -58,7 +70,8 @@ class Chat(JsonRows):
         history = prompts.turns(facts, whole_context=self.whole_context)
         spoken = (*history, prompts.answer(facts, facts.truth))
         messages: list[JsonValue] = [prompts.message(turn, self.style) for turn in spoken]
-        row: Document = {"messages": messages, "tools": [prompts.tool(facts, self.style)]}
+        tools = prompts.tools(facts, self.style, self.tools, every=self.every_tool)
+        row: Document = {"messages": messages, "tools": tools}
         if self.style == "string":
             row["parallel_tool_calls"] = False
         yield row

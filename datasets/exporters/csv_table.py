@@ -16,7 +16,6 @@ from typing import Final
 from datasets.exporters import columns, options
 from datasets.exporters.base import Document
 from datasets.exporters.columns import Cell
-from datasets.exporters.lines import ALL_SPLITS, split_choice
 from hitl_site.lib.canonical import canonicalize
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -43,7 +42,6 @@ class Options:
     byte_order_mark: bool = options.flag(
         default=False, title="Byte order mark", help="Excel needs it to know that the file is UTF-8."
     )
-    split: str = split_choice()
 
 
 class Table:
@@ -56,7 +54,6 @@ class Table:
     def __init__(self, chosen: Options) -> None:
         self.neutralise = chosen.neutralise_formulas
         self.byte_order_mark = chosen.byte_order_mark
-        self.only = chosen.split
         self.notes = (_NEUTRALISED if chosen.neutralise_formulas else _AS_THEY_ARE,)
 
     def header(self) -> bytes:
@@ -64,14 +61,13 @@ class Table:
         return mark + record([columns.SPLIT.name, *(column.name for column in columns.COLUMNS)])
 
     def rows(self, case: Document, split: str = "") -> Iterator[bytes]:
-        if self.skipped(case, split) is None:
-            yield record([self._text(cell) for cell in (split, *columns.cells(case))])
+        yield record([self._text(cell) for cell in (split, *columns.cells(case))])
 
     def footer(self) -> bytes:
         return b""
 
-    def skipped(self, case: Document, split: str = "") -> str | None:
-        return None if self.only in (ALL_SPLITS, split) else "other_split"
+    def skipped(self, case: Document) -> str | None:
+        return None
 
     def _text(self, cell: Cell) -> str:
         # Numbers, times and flags are ours: none of them starts like a formula.

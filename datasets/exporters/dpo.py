@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from datasets.exporters import options, prompts
 from datasets.exporters.base import Document
-from datasets.exporters.chat import whole_context_flag
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.chat import tools_choice, whole_context_flag
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Facts
+from datasets.exporters.tools import NO_TOOLS, Tools
 from hitl_site.lib.strict_json import JsonValue
 
 
@@ -30,17 +31,18 @@ def form_choice() -> str:
 @dataclass(frozen=True, slots=True)
 class Options:
     form: str = form_choice()
+    tools: str = tools_choice()
     whole_context: bool = whole_context_flag()
-    split: str = split_choice()
 
 
 class PreferencePairs(JsonRows):
     """One row a correction."""
 
-    def __init__(self, chosen: Options) -> None:
+    def __init__(self, chosen: Options, tools: Tools = NO_TOOLS) -> None:
+        self.tools = tools
+        self.every_tool = chosen.tools == "every"
         self.plain = chosen.form == "text"
         self.whole_context = chosen.whole_context
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         if facts.is_omission or facts.proposed is None:
@@ -55,20 +57,21 @@ class PreferencePairs(JsonRows):
         assert facts.proposed is not None
         assert facts.truth is not None
         history = prompts.turns(facts, whole_context=self.whole_context)
+        tools = prompts.tools(facts, "object", self.tools, every=self.every_tool)
         yield {
-            **prompt(facts, history, plain=self.plain),
+            **prompt(history, tools, plain=self.plain),
             "chosen": completion(facts, facts.truth, plain=self.plain),
             "rejected": completion(facts, facts.proposed, plain=self.plain),
         }
 
 
-def prompt(facts: Facts, history: tuple[prompts.Turn, ...], *, plain: bool) -> Document:
+def prompt(history: tuple[prompts.Turn, ...], tools: list[JsonValue], *, plain: bool) -> Document:
     """Return the columns that ask: the prompt, and in the form of messages the tools too."""
     if plain:
         return {"prompt": f"{prompts.transcript(history)}\n\nassistant: "}
     return {
         "prompt": [prompts.message(turn, "object") for turn in history],
-        "tools": [prompts.tool(facts, "object")],
+        "tools": tools,
     }
 
 

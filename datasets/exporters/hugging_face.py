@@ -78,7 +78,7 @@ class HubFolder:
         (folder / CARD).write_text(card(self.chosen, counts), encoding="utf-8", newline="\n")
         return [CARD, *(_name(split) for split in counts)]
 
-    def skipped(self, case: Document, split: str = "") -> str | None:
+    def skipped(self, case: Document) -> str | None:
         return None
 
     def _file(self, folder: Path, split: str) -> Rows:

@@ -1,5 +1,4 @@
-"""Inspect AI samples: ``input`` as chat messages, ``target`` as canonical JSON, the case's id as the
-sample's."""
+"""Inspect AI samples: ``input`` as chat messages, ``target`` as canonical JSON, the id of the case."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from datasets.exporters import evaluation, options, reading
 from datasets.exporters.base import Document
 from datasets.exporters.chat import whole_context_flag
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.prompts import Turn, hosted_name, transcript
 from datasets.exporters.reading import Facts
 
@@ -21,7 +20,6 @@ class Options:
     )
     instruction: bool = evaluation.instruction_flag()
     whole_context: bool = whole_context_flag()
-    split: str = split_choice()
 
 
 class Samples(JsonRows):
@@ -29,7 +27,6 @@ class Samples(JsonRows):
 
     def __init__(self, chosen: Options) -> None:
         self.chosen = chosen
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         return evaluation.without(facts)

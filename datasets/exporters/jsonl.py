@@ -62,5 +62,5 @@ class JsonLines:
     def footer(self) -> bytes:
         return b""
 
-    def skipped(self, case: Document, split: str = "") -> str | None:
+    def skipped(self, case: Document) -> str | None:
         return None

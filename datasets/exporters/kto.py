@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from datasets.exporters import options, prompts
 from datasets.exporters.base import Document
-from datasets.exporters.chat import whole_context_flag
+from datasets.exporters.chat import tools_choice, whole_context_flag
 from datasets.exporters.dpo import completion, form_choice, prompt
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Facts
+from datasets.exporters.tools import NO_TOOLS, Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,19 @@ class Options:
         title="Corrections",
         choices={"both": "Two rows: the proposal as bad, the correction as good", "leave_out": "Leave out"},
     )
+    tools: str = tools_choice()
     whole_context: bool = whole_context_flag()
-    split: str = split_choice()
 
 
 class UnpairedPreferences(JsonRows):
     """One row an approval or a rejection, two a correction."""
 
-    def __init__(self, chosen: Options) -> None:
+    def __init__(self, chosen: Options, tools: Tools = NO_TOOLS) -> None:
+        self.tools = tools
+        self.every_tool = chosen.tools == "every"
         self.plain = chosen.form == "text"
         self.corrections = chosen.corrections == "both"
         self.whole_context = chosen.whole_context
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         if facts.is_omission or facts.proposed is None:
@@ -48,7 +50,8 @@ class UnpairedPreferences(JsonRows):
     def documents(self, facts: Facts, split: str) -> Iterator[Document]:
         assert facts.proposed is not None
         history = prompts.turns(facts, whole_context=self.whole_context)
-        asked = prompt(facts, history, plain=self.plain)
+        tools = prompts.tools(facts, "object", self.tools, every=self.every_tool)
+        asked = prompt(history, tools, plain=self.plain)
         if facts.truth is not None:
             yield {**asked, "completion": completion(facts, facts.truth, plain=self.plain), "label": True}
         if facts.truth is None or facts.is_corrected:

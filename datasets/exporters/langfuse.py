@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from datasets.exporters import options, reading
 from datasets.exporters.base import Document
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Facts
 
 
@@ -16,7 +16,6 @@ class Options:
     dataset: str = options.text(
         default="handrail", title="Name of the dataset", max_length=200, help="As it is called in Langfuse."
     )
-    split: str = split_choice()
 
 
 class Items(JsonRows):
@@ -24,7 +23,6 @@ class Items(JsonRows):
 
     def __init__(self, chosen: Options) -> None:
         self.dataset = chosen.dataset
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         return None

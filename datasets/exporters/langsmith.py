@@ -1,5 +1,4 @@
-"""LangSmith examples: ``inputs``, ``reference_outputs``, ``metadata``, ``split``; the id is the UUID of the
-case's."""
+"""LangSmith examples: ``inputs``, ``reference_outputs``, ``metadata``, ``split``, with the case's UUID."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from datasets.exporters import reading
 from datasets.exporters.base import Document
 from datasets.exporters.langfuse import call
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Facts
 
 UNSPLIT = "base"  # what the service calls the split of an example that says none
@@ -18,14 +17,14 @@ UNSPLIT = "base"  # what the service calls the split of an example that says non
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    split: str = split_choice()
+    """None: the service takes examples in one form."""
 
 
 class Examples(JsonRows):
     """One example a case, with a context or without."""
 
     def __init__(self, chosen: Options) -> None:
-        self.only = chosen.split
+        self.chosen = chosen
 
     def without(self, facts: Facts) -> str | None:
         return None

@@ -5,27 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from datasets.exporters import options
 from datasets.exporters.base import Document
 from datasets.exporters.reading import Facts, read
 from hitl_site.lib.canonical import canonicalize
-
-ALL_SPLITS = "all"
-
-
-def split_choice() -> str:
-    """Declare which split is written: training formats have no place of their own to say it."""
-    return options.choice(
-        default=ALL_SPLITS,
-        title="Which cases",
-        choices={
-            ALL_SPLITS: "All splits",
-            "train": "Training",
-            "validation": "Validation",
-            "test": "Test",
-        },
-        help="Readers of this format do not keep splits apart: never train on the test split.",
-    )
 
 
 class JsonRows(ABC):
@@ -35,7 +17,6 @@ class JsonRows(ABC):
     media_type = "application/jsonl"
     resumable = True
     notes: tuple[str, ...] = ()
-    only = ALL_SPLITS
 
     def header(self) -> bytes:
         return b""
@@ -45,17 +26,12 @@ class JsonRows(ABC):
 
     def rows(self, case: Document, split: str = "") -> Iterator[bytes]:
         facts = read(case)
-        if self._skipped(facts, split) is None:
+        if self.without(facts) is None:
             for document in self.documents(facts, split):
                 yield canonicalize(document) + b"\n"
 
-    def skipped(self, case: Document, split: str = "") -> str | None:
-        return self._skipped(read(case), split)
-
-    def _skipped(self, facts: Facts, split: str) -> str | None:
-        if self.only not in (ALL_SPLITS, split):
-            return "other_split"
-        return self.without(facts)
+    def skipped(self, case: Document) -> str | None:
+        return self.without(read(case))
 
     @abstractmethod
     def documents(self, facts: Facts, split: str) -> Iterator[Document]:

@@ -13,7 +13,7 @@ from typing import Final
 from datasets.exporters import evaluation, options, prompts, reading
 from datasets.exporters.base import Document
 from datasets.exporters.chat import whole_context_flag
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Facts
 from hitl_site.lib.strict_json import JsonValue
 
@@ -41,7 +41,6 @@ class Options:
     )
     instruction: bool = evaluation.instruction_flag()
     whole_context: bool = whole_context_flag()
-    split: str = split_choice()
 
 
 class Evals(JsonRows):
@@ -49,7 +48,6 @@ class Evals(JsonRows):
 
     def __init__(self, chosen: Options) -> None:
         self.chosen = chosen
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         return evaluation.without(facts)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, Self
 from datasets.exporters import columns, options
 from datasets.exporters.base import Document, Placed
 from datasets.exporters.columns import COLUMNS, SPLIT, Cell, Kind
-from datasets.exporters.lines import ALL_SPLITS, split_choice
 
 if TYPE_CHECKING:
     import pyarrow
@@ -38,7 +37,6 @@ def compression_choice() -> str:
 @dataclass(frozen=True, slots=True)
 class Options:
     compression: str = compression_choice()
-    split: str = split_choice()
 
 
 class ParquetFile:
@@ -53,17 +51,15 @@ class ParquetFile:
 
     def __init__(self, chosen: Options) -> None:
         self.compression = chosen.compression
-        self.only = chosen.split
 
     def write(self, cases: Iterator[Placed], folder: Path) -> list[str]:
         with Rows(folder / FILE_NAME, compression=self.compression, with_split=True) as rows:
             for placed in cases:
-                if self.skipped(placed.case, placed.split) is None:
-                    rows.add(placed)
+                rows.add(placed)
         return [FILE_NAME]
 
-    def skipped(self, case: Document, split: str = "") -> str | None:
-        return None if self.only in (ALL_SPLITS, split) else "other_split"
+    def skipped(self, case: Document) -> str | None:
+        return None
 
 
 class Rows:

@@ -22,7 +22,7 @@ from typing import Final
 from datasets.exporters import evaluation, prompts
 from datasets.exporters.base import Document
 from datasets.exporters.chat import whole_context_flag
-from datasets.exporters.lines import JsonRows, split_choice
+from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Difference, Facts, compact
 from hitl_site.lib.strict_json import JsonValue
 
@@ -37,7 +37,6 @@ Schema = dict[str, JsonValue]
 class Options:
     instruction: bool = evaluation.instruction_flag()
     whole_context: bool = whole_context_flag()
-    split: str = split_choice()
 
 
 class Tests(JsonRows):
@@ -45,7 +44,6 @@ class Tests(JsonRows):
 
     def __init__(self, chosen: Options) -> None:
         self.chosen = chosen
-        self.only = chosen.split
 
     def without(self, facts: Facts) -> str | None:
         return evaluation.without(facts)
@@ -60,7 +58,7 @@ class Tests(JsonRows):
             "assert": [*checks(facts)],
             "metadata": {
                 "case_id": facts.id,
-                "action_type": facts.action_type,
+                "action_type": facts.action_type if not _UNSAFE.search(facts.action_type) else "",
                 "label": facts.label,
                 "split": split,
             },

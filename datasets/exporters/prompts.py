@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from datasets.exporters.base import Document
 from datasets.exporters.reading import Facts, compact
+from datasets.exporters.tools import Tool, Tools
 from hitl_site.lib import strict_json
 from hitl_site.lib.strict_json import JsonValue
 
@@ -102,11 +103,17 @@ def message(turn: Turn, style: Style) -> Document:
     return document
 
 
-def tool(facts: Facts, style: Style) -> Document:
-    """Return the action type as a tool: its declared schema, or any object where none was declared."""
-    name = hosted_name(facts.action_type) if style == "string" else facts.action_type
-    parameters: Document = facts.schema or {"type": "object", "properties": {}}
-    return {"type": "function", "function": {"name": name, "description": "", "parameters": parameters}}
+def tools(facts: Facts, style: Style, known: Tools, *, every: bool) -> list[JsonValue]:
+    """Return the tools that the model is told of: every known action type, or the one that is called.
+
+    A type that nobody declared takes any arguments. By name, and each name once.
+    """
+    own = {facts.action_type: known.get(facts.action_type) or Tool(parameters=facts.schema)}
+    chosen = {**known, **own} if every else own
+    found: dict[str, Tool] = {}
+    for name in sorted(chosen, key=lambda name: (name != facts.action_type, name)):
+        found.setdefault(hosted_name(name) if style == "string" else name, chosen[name])
+    return [_tool(name, found[name]) for name in sorted(found)]
 
 
 def hosted_name(name: str) -> str:
@@ -236,3 +243,11 @@ def _spoken(turn: Turn) -> str:
 
 def _call_text(call: Call) -> str:
     return compact({"name": call.name, "arguments": call.arguments})
+
+
+def _tool(name: str, described: Tool) -> Document:
+    parameters: Document = {"type": "object", "properties": {}}
+    if described.parameters:
+        parameters = {**described.parameters}
+    function: Document = {"name": name, "description": described.description, "parameters": parameters}
+    return {"type": "function", "function": function}

@@ -25,6 +25,7 @@ from datasets.exporters import (
 )
 from datasets.exporters.base import Exporter
 from datasets.exporters.options import InvalidOptions, Option
+from datasets.exporters.tools import NO_TOOLS, Tools
 from hitl_site.lib.strict_json import JsonValue
 
 if TYPE_CHECKING:
@@ -36,18 +37,22 @@ T = TypeVar("T", bound="DataclassInstance")
 @dataclass(frozen=True, slots=True)
 class _Format:
     options: type[DataclassInstance]
-    make: Callable[[Mapping[str, JsonValue]], Exporter]
+    make: Callable[[Mapping[str, JsonValue], Tools], Exporter]
 
 
 def _format(kind: type[T], make: Callable[[T], Exporter]) -> _Format:
-    return _Format(options=kind, make=lambda document: make(options.parse(kind, document)))
+    return _Format(options=kind, make=lambda document, _tools: make(options.parse(kind, document)))
+
+
+def _with_tools(kind: type[T], make: Callable[[T, Tools], Exporter]) -> _Format:
+    return _Format(options=kind, make=lambda document, tools: make(options.parse(kind, document), tools))
 
 
 _FORMATS: Final[dict[str, _Format]] = {
     ExportFormat.JSONL: _format(jsonl.Options, jsonl.JsonLines),
-    ExportFormat.CHAT: _format(chat.Options, chat.Chat),
-    ExportFormat.DPO: _format(dpo.Options, dpo.PreferencePairs),
-    ExportFormat.KTO: _format(kto.Options, kto.UnpairedPreferences),
+    ExportFormat.CHAT: _with_tools(chat.Options, chat.Chat),
+    ExportFormat.DPO: _with_tools(dpo.Options, dpo.PreferencePairs),
+    ExportFormat.KTO: _with_tools(kto.Options, kto.UnpairedPreferences),
     ExportFormat.OPENAI_EVALS: _format(openai_evals.Options, openai_evals.Evals),
     ExportFormat.INSPECT: _format(inspect_ai.Options, inspect_ai.Samples),
     ExportFormat.PROMPTFOO: _format(promptfoo.Options, promptfoo.Tests),
@@ -65,9 +70,13 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in ExportFormat.values if name in _FORMATS)
 
 
-def exporter(format: str, document: Mapping[str, JsonValue]) -> Exporter:
-    """Return the exporter of a format with these options, or raise ``InvalidOptions``."""
-    return _known(format).make(document)
+def exporter(format: str, document: Mapping[str, JsonValue], *, tools: Tools = NO_TOOLS) -> Exporter:
+    """Return the exporter of a format with these options, or raise ``InvalidOptions``.
+
+    ``tools`` describes the action types for the formats that write a list of tools. An export that must come
+    out the same again has to be given the same ones again.
+    """
+    return _known(format).make(document, tools)
 
 
 def options_of(format: str) -> tuple[Option, ...]:
