@@ -10,6 +10,8 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from datasets.api.evals import router as evals_router
+from datasets.api.ground_truth import router as ground_truth_router
 from hitl_site.lib import openapi, problems
 from hitl_site.lib.problems import FieldError, ProblemError
 from policies.api import rate_headers
@@ -54,6 +56,8 @@ api = HandrailAPI(
 api.add_router("/actions", actions_router)
 api.add_router("", permits_router)
 api.add_router("/stops", stops_router)
+api.add_router("/eval-runs", evals_router)
+api.add_router("", ground_truth_router)
 api.add_router("", agents_router)
 
 

@@ -142,6 +142,11 @@ _ALL = (
         "Leave the record as it is; a person can see both.",
     ),
     ProblemKind(
+        "eval-run-closed", 409, "Eval run closed",
+        "This eval run takes no results any more, or is done and cannot be given up.",
+        "Read the run; begin a new one to test again.",
+    ),
+    ProblemKind(
         "lease-expired", 409, "Lease expired",
         "The lease of this execution or claim has ended.",
         "Read the state again before going on.",

@@ -95,6 +95,7 @@ _VERSION: dict[str, Any] = {
         },
     ],
 }
+AgentVersion = Annotated[Version, BeforeValidator(_version), PlainSerializer(_said), WithJsonSchema(_VERSION)]
 # What `_read` checks beyond the types, for the OpenAPI document.
 _MODES: dict[str, Any] = {
     "if": {"properties": {"mode": {"const": "observed"}}, "required": ["mode"]},
@@ -116,9 +117,7 @@ class SubmissionBody(Strict):
     judge: Judge | None = None
     samples: Annotated[list[JsonValue], Field(max_length=50)] | None = None
     reason: Annotated[str, StringConstraints(max_length=20_000)] = ""
-    agent_version: Annotated[
-        Version, BeforeValidator(_version), PlainSerializer(_said), WithJsonSchema(_VERSION)
-    ] = Version()
+    agent_version: AgentVersion = Version()
     conversation_id: Short = ""
     parent_action_id: Annotated[str, StringConstraints(max_length=40)] = ""
     environment: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)] = (

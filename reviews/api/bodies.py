@@ -22,13 +22,15 @@ class StrictSchema(Schema):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-def json_body(request: HttpRequest) -> strict_json.JsonValue:
+def json_body(
+    request: HttpRequest, *, max_bytes: int = strict_json.MAX_BYTES, max_depth: int = strict_json.MAX_DEPTH
+) -> strict_json.JsonValue:
     """Return the body as I-JSON, or raise the problem that says why not."""
     refuse_encoded(request)
     media_type = request.content_type or "application/json"
     if media_type != "application/json":
         raise problems.error("unsupported-media-type", f"Send application/json, not {media_type[:80]}.")
-    return parse(request.body)
+    return parse(request.body, max_bytes=max_bytes, max_depth=max_depth)
 
 
 def refuse_encoded(request: HttpRequest) -> None:
@@ -38,10 +40,12 @@ def refuse_encoded(request: HttpRequest) -> None:
         raise problems.error("unsupported-media-type", "Send the body without a Content-Encoding.")
 
 
-def parse(body: bytes) -> strict_json.JsonValue:
+def parse(
+    body: bytes, *, max_bytes: int = strict_json.MAX_BYTES, max_depth: int = strict_json.MAX_DEPTH
+) -> strict_json.JsonValue:
     """Return one JSON text as a value; raises the door's problem."""
     try:
-        return strict_json.parse(body)
+        return strict_json.parse(body, max_bytes=max_bytes, max_depth=max_depth)
     except strict_json.DoorError as error:
         raise problems.ProblemError(problems.from_door(error)) from None
 

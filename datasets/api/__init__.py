@@ -1,0 +1,1 @@
+"""What agents and runners ask of the learning app over HTTP. The contract is docs/api.md."""
