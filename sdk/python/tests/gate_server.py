@@ -183,6 +183,11 @@ class Gate:
             200, {"execution_id": "exe_1", "lease_until": LATER, "arguments": self._final_arguments(action)}
         )
 
+    def _ground_truth(self, parts: list[str], headers: dict[str, str], body: Document) -> Reply:
+        known = self.keys.setdefault(headers["idempotency-key"], f"gtr_{uuid.uuid4().hex}")
+        self.outcomes.append(body)
+        return Reply(201, {"id": known, "action_id": parts[1], **body, "contradicts": not body["correct"]})
+
     def _outcome(self, parts: list[str], headers: dict[str, str], body: Document) -> Reply:
         self.outcomes.append(body)
         return Reply(200, {"outcome": body["outcome"]})
@@ -328,8 +333,8 @@ _STATES = {
 def _route(method: str, parts: list[str]) -> str:
     if parts[0] == "agent":
         return "agent"
-    if parts[-1] in ("consume", "outcome", "heartbeat", "cancel", "decision", "batch"):
-        return parts[-1]
+    if parts[-1] in ("consume", "outcome", "heartbeat", "cancel", "decision", "batch", "ground-truth"):
+        return parts[-1].replace("-", "_")
     if method == "POST":
         return "submit"
     return "list" if len(parts) == 1 else "get"

@@ -46,6 +46,7 @@ from handrail.errors import (
 )
 from handrail.exchange import Retries
 from handrail.execution import Performed, current_execution
+from handrail.late_truth import GroundTruth
 from handrail.setup import VERSION as __version__
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "DigestMismatch",
     "Execution",
     "GateUnavailable",
+    "GroundTruth",
     "InvalidArguments",
     "KillSwitchActive",
     "NotApproved",

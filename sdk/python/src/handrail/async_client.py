@@ -18,6 +18,7 @@ from handrail.client import WAIT_TIMEOUT
 from handrail.errors import NotApproved
 from handrail.exchange import Flow, Pause, Retries
 from handrail.execution import Performed, failure_detail, fits, log, performed, running
+from handrail.late_truth import GroundTruth, draw_up
 from handrail.proposals import Detail, Proposal, RunOptions, SubmitOptions
 from handrail.setup import Setup, set_up
 from handrail.waiting import wait
@@ -131,6 +132,33 @@ class AsyncClient:
     ) -> None:
         """Say what came of the run."""
         await self._drive(self._flows.report(execution, outcome, detail, executed_digest=executed_digest))
+
+    async def report_ground_truth(
+        self,
+        action: Answer | str,
+        correct: bool,
+        source: str,
+        *,
+        arguments: Mapping[str, object] | None = None,
+        detail: Mapping[str, object] | None = None,
+        occurred_at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> GroundTruth:
+        """Say what turned out to be true of an action later; the same report again is the same report.
+
+        ``source`` names who says so (``"chargeback"``), ``arguments`` what should have been done instead.
+        The key needs the scope ``labels:write``.
+        """
+        report = draw_up(
+            action,
+            correct=correct,
+            source=source,
+            arguments=arguments,
+            detail=detail,
+            occurred_at=occurred_at,
+            idempotency_key=idempotency_key,
+        )
+        return await self._drive(self._flows.report_ground_truth(report))
 
     async def heartbeat(self, execution: Execution | str) -> datetime:
         """Say that a long run goes on; return until when it may."""

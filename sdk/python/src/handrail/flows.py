@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Unpack
 
+from handrail import late_truth
 from handrail.answers import (
     Agent,
     Answer,
@@ -177,6 +178,11 @@ class Flows:
         """Say that the run goes on; return until when it may."""
         document = yield from self._act(f"executions/{_execution_segment(execution)}/heartbeat", {})
         return Fields(document, of="execution").time("lease_until")
+
+    def report_ground_truth(self, report: late_truth.Report) -> Flow[late_truth.GroundTruth]:
+        """Say what turned out to be true of an action."""
+        document = yield from self._act(report.path, report.body, idempotency_key=report.idempotency_key)
+        return late_truth.read_ground_truth(document)
 
     def _read(self, path: str, query: Mapping[str, str] | None = None) -> Flow[JSONObject]:
         return (yield from self._exchange(self.endpoints.get(path, query), _OK))

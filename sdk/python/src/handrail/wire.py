@@ -106,6 +106,11 @@ class Fields:
             return value
         return self._refuse(name, "a whole number")
 
+    def flag(self, name: str) -> bool:
+        """Return a truth value."""
+        value = self._document.get(name)
+        return value if isinstance(value, bool) else self._refuse(name, "true or false")
+
     def maybe_time(self, name: str) -> datetime | None:
         given = self.maybe_text(name)
         if given is None:
