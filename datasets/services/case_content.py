@@ -42,8 +42,8 @@ def build(*, case_id: str, decision: Decision, ledger_seq: int) -> Document:
     """Return the canonical case of a released decision, from it and its action, item and gate check."""
     action = decision.action
     label = label_of(decision)
-    proposed = _parsed(action.arguments_canonical)
-    truth = _truth(decision, proposed)
+    proposed = parsed(action.arguments_canonical)
+    truth = truth_of(decision, action)
     case: Document = {
         "format": FORMAT,
         "id": case_id,
@@ -109,6 +109,13 @@ def build(*, case_id: str, decision: Decision, ledger_seq: int) -> Document:
     return case
 
 
+def truth_of(decision: Decision, action: ActionRequest) -> JsonValue:
+    """Return the arguments that the person held to be right, None where nothing should be done."""
+    if decision.kind == DecisionKind.REJECT:
+        return None
+    return parsed(decision.final_arguments_canonical or action.arguments_canonical)
+
+
 def differences_of(case: Document, proposed: JsonValue, truth: JsonValue) -> Document:
     """Return the typed differences and the pointers of what differs, as the case's declaration has it."""
     found = difference_documents(proposed, truth, declaration_of(case))
@@ -170,6 +177,15 @@ def group(action: ActionRequest) -> str:
     return f"action:{action.public_id}"
 
 
+def parsed(canonical: bytes | memoryview | None) -> JsonValue:
+    """Return the value of canonical bytes; None for none."""
+    if canonical is None:
+        return None
+    value: JsonValue = json.loads(bytes(canonical))
+    # RFC 8785 writes doubles from 1e21 up with an exponent, so what parses as an integer is a safe one.
+    return value
+
+
 def instant(moment: datetime) -> str:
     """Return a time as cases and manifests write it: RFC 3339, UTC, ``Z``."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -191,14 +207,6 @@ def _schema(schema: JsonValue) -> JsonValue:
     if not isinstance(schema, dict) or len(canonicalize(from_jsonb(schema))) > MAX_SCHEMA_BYTES:
         return None
     return from_jsonb(schema)
-
-
-def _truth(decision: Decision, proposed: JsonValue) -> JsonValue:
-    if decision.kind == DecisionKind.REJECT:
-        return None
-    if decision.final_arguments_canonical is None:
-        return proposed
-    return _parsed(decision.final_arguments_canonical)
 
 
 def _input(action: ActionRequest) -> dict[str, JsonValue]:
@@ -233,9 +241,3 @@ def _gate(check: GateCheck) -> dict[str, JsonValue]:
 
 def _policy_version(version: PolicyVersion | None) -> JsonValue:
     return None if version is None else {"id": version.public_id, "number": version.number}
-
-
-def _parsed(canonical_bytes: bytes | memoryview) -> JsonValue:
-    value: JsonValue = json.loads(bytes(canonical_bytes))
-    # RFC 8785 writes doubles from 1e21 up with an exponent, so what parses as an integer is a safe one.
-    return value

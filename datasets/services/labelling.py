@@ -3,6 +3,9 @@
 The cursor and the cases move in one transaction, so that whatever dies, a decision is either labelled and
 behind the cursor or still ahead of it. Reading holds the cursor, so two workers take turns. ``decision_id``
 is unique besides.
+
+What speaks against a label (ground truth, a second opinion) is read off the same ledger by the same cursor:
+a case and what contradicts it meet here, whichever came first, and the case is disputed once.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Final
 from django.db import transaction
 
 from datasets.models import LabelledCase
-from datasets.services import case_content
+from datasets.services import case_content, disputes
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
 from policies.services import ledger
@@ -25,6 +28,7 @@ from reviews.models import Decision
 
 READER: Final = "labelling"
 VERB: Final = "decision.released"
+TRUTH_VERB: Final = "ground_truth.received"
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Labelled:
 
     entries: int
     cases: int
+    disputes: int = 0
 
 
 @transaction.atomic
@@ -47,7 +52,9 @@ def label_cases(*, now: datetime, limit: int = 500) -> Labelled:
     linked = ledger.read(reader=READER, limit=limit)
     decisions = _unlabelled(link.entry.object_id for link in linked if link.entry.verb == VERB)
     cases: list[LabelledCase] = []
-    entries = 0
+    truth_ids: list[str] = []
+    opinions: list[Decision] = []
+    entries = disputed = 0
     for link in linked:
         # The same decision was recorded before; only its release makes it final.
         decision = decisions.get(link.entry.object_id) if link.entry.verb == VERB else None
@@ -58,11 +65,18 @@ def label_cases(*, now: datetime, limit: int = 500) -> Labelled:
             break
         if case is not None:
             cases.append(case)
+        elif decision is not None and decision.item.kind == ItemKind.SECOND_OPINION:
+            opinions.append(decision)
+        elif link.entry.verb == TRUTH_VERB:
+            truth_ids.append(link.entry.object_id)
         entries += 1
     if entries:
         LabelledCase.objects.bulk_create(cases)
+        disputed = disputes.open_where_contradicted(
+            cases=cases, truth_ids=truth_ids, second_opinions=opinions, now=now
+        )
         ledger.advance(reader=READER, seq=linked[entries - 1].seq)
-    return Labelled(entries=entries, cases=len(cases))
+    return Labelled(entries=entries, cases=len(cases), disputes=disputed)
 
 
 def _unlabelled(public_ids: Iterable[str]) -> dict[str, Decision]:

@@ -6,13 +6,12 @@ pseudonym as among the reviewers.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 
 from datasets.exporters.composition import Document, compose, nothing_later
 from datasets.models import CaseCuration, GroundTruth, LabelledCase, LabelRevision
-from datasets.services.case_content import instant
+from datasets.services.case_content import instant, parsed
 from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
 from reviews.models import ActionContext, Execution
@@ -83,7 +82,7 @@ def _ground_truth(action_ids: set[str]) -> dict[str, list[JsonValue]]:
             {
                 "id": truth.public_id,
                 "correct": truth.correct,
-                "arguments": _parsed(truth.arguments_canonical),
+                "arguments": parsed(truth.arguments_canonical),
                 "source": truth.source,
                 "detail": from_jsonb(truth.detail),
                 "contradicts": truth.contradicts,
@@ -102,7 +101,7 @@ def _revisions(case_keys: Iterable[int]) -> dict[int, list[JsonValue]]:
                 "number": revision.number,
                 "kind": revision.kind,
                 "label": revision.label,
-                "arguments": _parsed(revision.arguments_canonical),
+                "arguments": parsed(revision.arguments_canonical),
                 "reasons": [*revision.reasons],
                 "note": revision.note,
                 "author": None if revision.author_id is None else pseudonym(revision.author_id),
@@ -110,10 +109,3 @@ def _revisions(case_keys: Iterable[int]) -> dict[int, list[JsonValue]]:
             }
         )
     return revisions
-
-
-def _parsed(canonical: bytes | memoryview | None) -> JsonValue:
-    if canonical is None:
-        return None
-    value: JsonValue = json.loads(bytes(canonical))
-    return value
