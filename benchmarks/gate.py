@@ -40,6 +40,8 @@ def measure(made: installation.Installation) -> None:
             dressed=open_servers.enter_context(servers.bare_view(middleware=True)),
         )
         for clients in CLIENTS:
+            for kind in kinds:  # connections are opened, plans are made
+                load.run(kind.url, kind.make, clients=clients, seconds=SECONDS, expected=kind.expected)
             rows = {kind.name: load.Figures() for kind in kinds}
             synced = []
             for _ in range(ROUNDS):

@@ -35,7 +35,7 @@ COUNTED: Final = (
     ActionState.PENDING_REVIEW,
 )
 # A stop or a freeze says nothing of the act itself: once it is over, the same act is a new one.
-_NO_OPINION: Final = ("kill_switch", "agent_inactive", "freeze_window")
+NO_OPINION: Final = ("kill_switch", "agent_inactive", "freeze_window")
 # Cancelled for taking too long, not granted a lock in time, or the victim of a deadlock.
 _OUT_OF_TIME: Final = frozenset({"57014", "55P03", "40P01"})
 
@@ -68,14 +68,19 @@ _REFUSAL = """
         WHERE d.released_at IS NULL AND d.undone_at IS NULL AND d.terminal AND d.kind = 'reject'
     )
     SELECT refused.public_id FROM (
-        SELECT a.public_id, a.closed_at AS refused_at
-        FROM reviews_actionrequest a JOIN policies_gatecheck c ON c.id = a.gate_check_id
+        (SELECT a.public_id, a.closed_at AS refused_at
+        FROM reviews_actionrequest a
         WHERE a.likeness = {likeness} AND NOT a.likeness = '' AND a.closed_at >= {since}
           AND a.state IN ('rejected', 'denied') AND a.id < {before}
-          AND (a.state = 'denied' AND c.reasons -> 0 ->> 'code' <> ALL({no_opinion})
+          AND (a.state = 'denied' AND (
+                   -- By its key, one at a time: a join may read all of them.
+                   SELECT c.reasons -> 0 ->> 'code' FROM policies_gatecheck c WHERE c.id = a.gate_check_id
+               ) <> ALL({no_opinion})
                OR a.state = 'rejected' AND EXISTS (
                    SELECT FROM reviews_decision d
                    WHERE d.action_id = a.id AND d.kind = 'reject' AND d.undone_at IS NULL))
+        -- The latest one is the first of the index, however often the act came.
+        ORDER BY a.closed_at DESC LIMIT 1)
         UNION ALL
         -- A rejection that can still be taken back counts until it is.
         SELECT a.public_id, d.decided_at
@@ -105,7 +110,7 @@ def refusal_beside(*, likeness: str, since: str) -> str:
         likeness=likeness,
         since=since,
         before=f"{_NEVER_REACHED}::bigint",
-        no_opinion="'{" + ",".join(_NO_OPINION) + "}'::text[]",
+        no_opinion="'{" + ",".join(NO_OPINION) + "}'::text[]",
     )
     return f"({asked})"
 
@@ -198,7 +203,7 @@ class History:
 def refused(*, likeness: str, since: datetime, before: int) -> str | None:
     """Return the latest act of this likeness refused at or after ``since``, of those stored before a key."""
     with rows.server_side_cursor() as cursor:
-        cursor.execute(_REFUSED, [likeness, since, str(before), list(_NO_OPINION)])
+        cursor.execute(_REFUSED, [likeness, since, str(before), list(NO_OPINION)])
         row = cursor.fetchone()
     return str(row[0]) if row is not None else None
 

@@ -34,11 +34,15 @@ _COUNTED_FOR: Final = 0.25
 _LARGE_CAP: Final = 1_000
 # What one wants to know of a submission in the same breath: who has its key, where its items go, and whether
 # an act that looks the same was refused within the memory of the policy.
+# Each order is that of the one index which answers in a single look. Without it a plan made while
+# the tables were empty would read all of an agent's actions, and be kept.
 _BESIDE: Final = (
     "(SELECT used.id FROM reviews_actionrequest used"
-    " WHERE used.agent_id = a.id AND used.idempotency_key = $7)",
+    " WHERE used.agent_id = a.id AND used.idempotency_key BETWEEN $7 AND $7"
+    " ORDER BY used.idempotency_key LIMIT 1)",
     "(SELECT line.public_id FROM reviews_ingestrow line"
-    " WHERE line.agent_id = a.id AND line.idempotency_key = $7)",
+    " WHERE line.agent_id = a.id AND line.idempotency_key BETWEEN $7 AND $7"
+    " ORDER BY line.idempotency_key LIMIT 1)",
     "(SELECT queue.id FROM reviews_queue queue WHERE queue.slug IN (coalesce(p.document ->> 'queue', $8), $8)"
     " ORDER BY queue.slug = $8 LIMIT 1)",
     refusal_beside(

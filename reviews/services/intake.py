@@ -24,6 +24,7 @@ from reviews.adapters import submission as wire
 from reviews.choices import ActionState, ItemKind, Mode, PermitBasis
 from reviews.models import ActionContext, ActionRequest, Permit
 from reviews.schema_form.titles import render_title
+from reviews.selectors.history import NO_OPINION
 from reviews.services import gatekeeping, permits, wakeups
 
 _STATES: Final = {
@@ -167,6 +168,8 @@ def _action(
     digest = digest_of(agent_name=key.agent.name, body=body)
     canonical = canonicalize(body.arguments)
     runs = state == ActionState.ALLOWED
+    # What was denied for no fault of its own is not known again, however often it comes during a stop.
+    blameless = state == ActionState.DENIED and check.reasons[0]["code"] in NO_OPINION
     return ActionRequest(
         public_id=proposal.action_id,
         agent=key.agent,
@@ -183,7 +186,7 @@ def _action(
         digest=digest,
         final_arguments_canonical=canonical if runs else None,
         final_digest=digest if runs else "",
-        likeness=likeness,
+        likeness="" if blameless else likeness,
         environment=body.environment,
         subject=body.subject,
         conversation_id=body.conversation_id,
