@@ -31,6 +31,8 @@ PERMIT_ISSUER = env.text("HANDRAIL_ISSUER", "handrail")
 PERMIT_AUDIENCE = env.text("HANDRAIL_AUDIENCE", "handrail-executor")
 CHECKPOINT_KEY_DIR = env.path("HANDRAIL_CHECKPOINT_KEYS", HANDRAIL_HOME / "secrets" / "checkpoint-keys")
 EXPORT_DIR = env.path("HANDRAIL_EXPORTS", HANDRAIL_HOME / "exports")
+# Where else exports may go: prefixes of addresses that fsspec understands, such as s3://bucket/handrail/.
+EXPORT_DESTINATIONS = env.listing("HANDRAIL_EXPORT_DESTINATIONS", [])
 REVEAL_REVIEWERS = env.flag("HANDRAIL_REVEAL_REVIEWERS", False)
 
 PUBLIC_URL = env.text("HANDRAIL_PUBLIC_URL", f"http://localhost:{HANDRAIL_PORT}").rstrip("/")

@@ -1,53 +1,57 @@
 """Exports: files of dataset versions, made by workers that may die at any moment.
 
-The row is the work; a Celery message is only a hint to look at it. A worker holds the row by a lease, which
-every saved step renews. Taking the row over raises ``epoch``, and every write names the epoch it was made
-under: a worker that lost its lease changes nothing any more (fencing). docs/cases.md describes the files.
+``export_claims`` says who writes, ``export_members`` reads the cases, ``export_writing`` turns them into
+bytes, ``export_files`` keeps the files absent or complete, ``export_manifest`` and ``export_card`` say what
+they are, ``destinations`` takes them elsewhere, ``export_turns`` does it all in order. docs/cases.md
+describes the files.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
-from django.db.models import F
 
-from datasets.choices import ExportFormat, ExportState
-from datasets.exporters import jsonl
-from datasets.models import Dataset, DatasetVersion, Export
-from datasets.selectors import cases, exports
-from datasets.selectors.exports import ClockTimestamp
-from datasets.services import case_content, export_files
+from datasets.choices import Compression, ExportFormat, ExportState, Split
+from datasets.exporters import registry
+from datasets.exporters.base import Exporter, RowExporter
+from datasets.exporters.composition import UnknownFormat
+from datasets.exporters.options import InvalidOptions
+from datasets.models import Dataset, DatasetVersion, Export, ExportSchedule
+from datasets.selectors import exports
+from datasets.services import compression, destinations, export_claims, export_files, export_members
 from datasets.services.datasets import actor_of
-from datasets.services.export_files import NOTHING, PartFile, Written
+from datasets.services.destinations import UnusableDestination
+from datasets.services.export_claims import MAX_ATTEMPTS, Claim, Clock, ErasedMeanwhile, LostLease
+from datasets.services.export_members import CaseChanged
+from datasets.services.export_redaction import CannotRedact, redactor_of
+from datasets.services.export_turns import destination_of, write
+from datasets.services.export_writing import WrongFiles
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
-from policies.services import ledger
 from policies.services.ledger import Actor
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-FORMAT: Final = "handrail.export/1"
-LEASE: Final = timedelta(seconds=30)
-MAX_ATTEMPTS: Final = 5
-PAGE_ROWS: Final = 100
-STEP_SECONDS: Final = 0.5
 # A task ends well before Celery's time limit; the next one goes on where it stopped.
 SLICE_SECONDS: Final = 120.0
 
-Clock = Callable[[], datetime]
 logger = logging.getLogger(__name__)
 
 
 class UnableToExport(Exception):
-    """The export cannot be made, or not be changed any more."""
+    """The export cannot be made, or not be changed any more. ``field`` is the part of the order at fault."""
+
+    def __init__(self, problem: str, field: str = "") -> None:
+        super().__init__(problem)
+        self.field = field
 
 
 class AlreadyOver(UnableToExport):
@@ -64,70 +68,101 @@ class Ran(StrEnum):
     FAILED = "failed"
 
 
-class _LostLease(Exception):
-    """Somebody else holds the export now, or it was cancelled."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    export: Export
-    epoch: int
-    known: Written
+class Order:
+    """What is asked for of a version. ``since`` is an earlier version, whose cases are left out."""
+
+    format: ExportFormat = ExportFormat.JSONL
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    split: str = ""
+    compression: str = ""
+    destination: str = ""
+    since: DatasetVersion | None = None
+
+
+JSON_LINES: Final = Order()
 
 
 @transaction.atomic
 def request(
-    *, version_id: str, format: ExportFormat = ExportFormat.JSONL, requested_by: User | None, now: datetime
+    *,
+    version_id: str,
+    order: Order = JSON_LINES,
+    requested_by: User | None,
+    now: datetime,
+    schedule: ExportSchedule | None = None,
 ) -> Export:
-    """Ask for a file of a version. While one is under way, asking again answers that one."""
+    """Ask for a file of a version. While the same is under way, asking again answers that one."""
     # Two requests at once (a double click) must see each other.
     Dataset.objects.select_for_update(of=("self",)).get(versions__public_id=version_id)
-    version = DatasetVersion.objects.select_related("dataset").get(public_id=version_id)
-    under_way = version.exports.filter(state__in=exports.UNDER_WAY, format=format).order_by("id").first()
-    if under_way is not None:
-        return under_way
-    actor = actor_of(requested_by)
+    version = DatasetVersion.objects.select_related("dataset", "redaction").get(public_id=version_id)
+    exporter = _checked(version, order)
+    codec = compression.CODECS.get(order.compression)
+    actor = actor_of(requested_by) if schedule is None else Actor.system("export schedule")
     export_id = ids.new("exp")
-    export = Export.objects.create(
+    export = Export(
         public_id=export_id,
         version=version,
-        format=format,
-        rows_total=version.case_count,
-        file_name=export_files.data_name(export_id, jsonl.EXTENSION),
+        format=order.format,
+        options=registry.complete_options(order.format, order.options),
+        split=order.split,
+        compression=order.compression,
+        destination=order.destination,
+        since_version=order.since,
+        schedule=schedule,
+        file_name=_file_name(export_id, exporter.extension, "" if codec is None else codec.suffix),
         requested_by=requested_by,
         requested_by_name=actor.name,
         requested_at=now,
     )
-    _record(export, verb="export.requested", actor=actor, now=now, payload={"version_id": version.public_id})
+    under_way = _under_way(export)
+    if under_way is not None:
+        return under_way
+    export.rows_total = export_members.taken(export).count()
+    export.save()
+    payload: dict[str, JsonValue] = {
+        "version_id": version.public_id,
+        "format": str(export.format),
+        "options": export.options,
+        "split": export.split,
+        "compression": export.compression,
+        "destination": export.destination,
+        "since_version_id": None if order.since is None else order.since.public_id,
+        "schedule_id": None if schedule is None else schedule.public_id,
+    }
+    export_claims.record(export, verb="export.requested", actor=actor, now=now, payload=payload)
     return export
 
 
 def run(*, export_id: str, clock: Clock, slice_seconds: float = SLICE_SECONDS) -> Ran:
-    """Write an export, or go on with it, for at most a slice of time.
+    """Write an export, or go on with it, for at most a slice of time where its format can be gone on with.
 
     Any number of workers may call this at once, and any may be killed: one of them holds the lease. Takes a
     clock and not ``now``, because the end of a long run is another moment than its start.
     """
-    claim = _claim(export_id, clock)
+    claim = export_claims.take(export_id, clock)
     if claim is None:
         return Ran.NOT_OURS
     try:
-        return _write(claim, clock, deadline=time.monotonic() + slice_seconds)
-    except _LostLease:
-        if Export.objects.filter(public_id=export_id, state=ExportState.CANCELLED).exists():
-            export_files.remove(export_id, jsonl.EXTENSION)
+        finished = write(claim, clock, deadline=time.monotonic() + slice_seconds)
+    except LostLease:
+        _clear_away(claim)
         return Ran.NOT_OURS
-    except jsonl.CaseChanged as exc:
-        return _fail(claim, str(exc), clock)
+    except ErasedMeanwhile:
+        export_files.remove(export_id)
+        return _interrupted(claim, "Data of the version was erased meanwhile: it is written anew.", clock)
+    except (CaseChanged, UnknownFormat, CannotRedact, InvalidOptions, UnusableDestination, WrongFiles) as exc:
+        return Ran.FAILED if export_claims.fail(claim, str(exc), clock) else Ran.NOT_OURS
     except Exception as exc:
         logger.exception("Export %s was interrupted", export_id)
-        return _give_back(claim, f"{type(exc).__name__}: {exc}", clock)
+        return _interrupted(claim, f"{type(exc).__name__}: {exc}", clock)
+    return Ran.FINISHED if finished else Ran.TO_BE_CONTINUED
 
 
 def cancel(*, export_id: str, cancelled_by: User | None, now: datetime) -> Export:
     """Stop an export for good and remove what was written. Cancelling twice is cancelling once."""
     with transaction.atomic():
-        export = Export.objects.select_for_update().get(public_id=export_id)
+        export = Export.objects.select_for_update(of=("self",)).get(public_id=export_id)
         if export.state == ExportState.CANCELLED:
             return export
         if export.state not in exports.UNDER_WAY:
@@ -137,182 +172,86 @@ def cancel(*, export_id: str, cancelled_by: User | None, now: datetime) -> Expor
         export.lease_expires_at = None
         export.finished_at = now
         export.save(update_fields=["state", "epoch", "lease_expires_at", "finished_at"])
-        _record(export, verb="export.cancelled", actor=actor_of(cancelled_by), now=now)
+        export_claims.record(export, verb="export.cancelled", actor=actor_of(cancelled_by), now=now)
     # A worker that still writes notices at its next step and removes its own file.
-    export_files.remove(export_id, jsonl.EXTENSION)
+    export_files.remove(export_id)
     return export
 
 
 @transaction.atomic
-def _claim(export_id: str, clock: Clock) -> _Claim | None:
-    export = (
-        exports.to_do()
-        .filter(public_id=export_id)
-        .select_related("version__dataset")
-        .select_for_update(skip_locked=True, of=("self",))
+def record_download(*, export: Export, file_name: str, by: User, now: datetime) -> None:
+    """Write into the ledger who takes which file away."""
+    payload: dict[str, JsonValue] = {"file": file_name}
+    export_claims.record(export, verb="export.downloaded", actor=actor_of(by), now=now, payload=payload)
+
+
+def _checked(version: DatasetVersion, order: Order) -> Exporter:
+    """Return the order's exporter, or raise ``UnableToExport`` for what could never be written."""
+    try:
+        exporter = registry.exporter(order.format, order.options)
+    except InvalidOptions as exc:
+        raise UnableToExport(str(exc), f"option_{exc.name}" if exc.name else "format") from exc
+    if order.compression and order.compression not in compression.CODECS:
+        known = ", ".join(name for name, _ in compression.choices() if name)
+        raise UnableToExport(f"{order.compression!r} is not available here; there is {known}.", "compression")
+    if order.compression and not isinstance(exporter, RowExporter):
+        label = ExportFormat(order.format).label
+        raise UnableToExport(f"{label} compresses by itself: choose {Compression.NONE.label}.", "compression")
+    if order.split and order.split not in {split.value for split in Split if split.value}:
+        raise UnableToExport(f"There is no split {order.split!r}.", "split")
+    if order.since is not None and (
+        order.since.dataset_id != version.dataset_id or order.since.number >= version.number
+    ):
+        raise UnableToExport("Only an earlier version of the same dataset can be the last one.", "since")
+    try:
+        if order.destination:
+            destinations.check(order.destination)
+        redactor_of(version)
+    except UnusableDestination as exc:
+        raise UnableToExport(str(exc), "destination") from exc
+    except CannotRedact as exc:
+        raise UnableToExport(str(exc)) from exc
+    return exporter
+
+
+def _file_name(export_id: str, extension: str, suffix: str) -> str:
+    return export_files.data_name(export_id, f"{extension}{suffix}") if extension else export_id
+
+
+def _under_way(export: Export) -> Export | None:
+    """Return the export under way that will write the same."""
+    return (
+        Export.objects.filter(
+            version=export.version,
+            format=export.format,
+            options=export.options,
+            split=export.split,
+            compression=export.compression,
+            destination=export.destination,
+            since_version=export.since_version,
+            state__in=exports.UNDER_WAY,
+        )
+        .order_by("id")
         .first()
     )
-    if export is None:
-        return None
-    known = Written(rows=export.rows_done, size=export.bytes_done, sha256=export.sha256 or NOTHING.sha256)
-    export.epoch += 1
-    claim = _Claim(export=export, epoch=export.epoch, known=known)
-    if export.attempts >= MAX_ATTEMPTS:
-        Export.objects.filter(pk=export.pk).update(epoch=export.epoch, state=ExportState.RUNNING)
-        _fail(claim, export.error or f"The worker died {export.attempts} times while writing.", clock)
-        return None
-    now = clock()
-    Export.objects.filter(pk=export.pk).update(
-        state=ExportState.RUNNING,
-        epoch=export.epoch,
-        attempts=F("attempts") + 1,
-        started_at=export.started_at or now,
-        lease_expires_at=ClockTimestamp() + LEASE,
-    )
-    if export.state != ExportState.RUNNING:
-        _record(export, verb="export.started", actor=Actor.system(), now=now)
-    return claim
 
 
-def _write(claim: _Claim, clock: Clock, *, deadline: float) -> Ran:
-    export = claim.export
-    with PartFile(
-        export_id=export.public_id, epoch=claim.epoch, extension=jsonl.EXTENSION, known=claim.known
-    ) as part:
-        try:
-            saved = time.monotonic()
-            for page in _pages(export.version, after=part.written().rows):
-                for case in page:
-                    part.append(jsonl.row(case))
-                if time.monotonic() >= deadline:
-                    _save(claim, part.written(), lease=timedelta(0), attempts=F("attempts") - 1)
-                    return Ran.TO_BE_CONTINUED
-                if time.monotonic() - saved >= STEP_SECONDS:
-                    _save(claim, part.written())
-                    saved = time.monotonic()
-            written = part.written()
-            _save(claim, written)
-            if written.rows != export.rows_total:
-                raise jsonl.CaseChanged(f"The version has {written.rows} of its {export.rows_total} cases.")
-            part.publish()
-        except (_LostLease, jsonl.CaseChanged):
-            part.discard()
-            raise
-    manifest = _manifest(export, written, finished_at=clock())
-    export_files.publish_manifest(export_id=export.public_id, epoch=claim.epoch, manifest=manifest)
-    _finish(claim, manifest, clock)
-    return Ran.FINISHED
-
-
-def _pages(version: DatasetVersion, *, after: int) -> Iterator[list[jsonl.StoredCase]]:
-    position = after - 1
-    while page := cases.members_after(version_id=version.pk, position=position, size=PAGE_ROWS):
-        yield [
-            jsonl.StoredCase(member.case.public_id, member.case.content, member.case.content_sha256)
-            for member in page
-        ]
-        position = page[-1].position
-
-
-def _save(claim: _Claim, written: Written, *, lease: timedelta = LEASE, **changes: object) -> None:
-    """Save a step and renew the lease, or raise when the row is not ours any more."""
-    _change(
-        claim,
-        rows_done=written.rows,
-        bytes_done=written.size,
-        sha256=written.sha256,
-        lease_expires_at=ClockTimestamp() + lease,
-        **changes,
-    )
-
-
-@transaction.atomic
-def _finish(claim: _Claim, manifest: dict[str, JsonValue], clock: Clock) -> None:
-    now = clock()
-    _change(
-        claim, state=ExportState.DONE, manifest=manifest, error="", lease_expires_at=None, finished_at=now
-    )
-    payload: dict[str, JsonValue] = {name: manifest[name] for name in ("rows", "bytes", "sha256")}
-    _record(claim.export, verb="export.finished", actor=Actor.system(), now=now, payload=payload)
-
-
-@transaction.atomic
-def _fail(claim: _Claim, error: str, clock: Clock) -> Ran:
-    now = clock()
-    try:
-        _change(claim, state=ExportState.FAILED, error=error, lease_expires_at=None, finished_at=now)
-    except _LostLease:
-        return Ran.NOT_OURS
-    _record(claim.export, verb="export.failed", actor=Actor.system(), now=now, payload={"error": error})
-    transaction.on_commit(lambda: export_files.remove(claim.export.public_id, jsonl.EXTENSION))
-    return Ran.FAILED
-
-
-def _give_back(claim: _Claim, error: str, clock: Clock) -> Ran:
+def _interrupted(claim: Claim, error: str, clock: Clock) -> Ran:
     """Leave the export to another attempt, or end it when there were enough."""
     if claim.export.attempts + 1 >= MAX_ATTEMPTS:
-        return _fail(claim, error, clock)
-    try:
-        with transaction.atomic():
-            _change(claim, state=ExportState.REQUESTED, error=error, lease_expires_at=None)
-            _record(
-                claim.export,
-                verb="export.interrupted",
-                actor=Actor.system(),
-                now=clock(),
-                payload={"error": error},
-            )
-    except _LostLease:
-        return Ran.NOT_OURS
-    return Ran.INTERRUPTED
+        return Ran.FAILED if export_claims.fail(claim, error, clock) else Ran.NOT_OURS
+    return Ran.INTERRUPTED if export_claims.give_back(claim, error, clock) else Ran.NOT_OURS
 
 
-def _change(claim: _Claim, **changes: object) -> None:
-    held = Export.objects.filter(pk=claim.export.pk, epoch=claim.epoch, state=ExportState.RUNNING)
-    if not held.update(**changes):
-        raise _LostLease(claim.export.public_id)
-
-
-def _record(
-    export: Export,
-    *,
-    verb: str,
-    actor: Actor,
-    now: datetime,
-    payload: dict[str, JsonValue] | None = None,
-) -> None:
-    ledger.record(
-        actor=actor,
-        verb=verb,
-        object_kind="export",
-        object_id=export.public_id,
-        now=now,
-        payload=payload or {},
-    )
-
-
-def _manifest(export: Export, written: Written, *, finished_at: datetime) -> dict[str, JsonValue]:
-    version = export.version
-    return {
-        "format": FORMAT,
-        "export": export.public_id,
-        "file": export.file_name,
-        "file_format": export.format,
-        "case_format": case_content.FORMAT,
-        "rows": written.rows,
-        "bytes": written.size,
-        "sha256": written.sha256,
-        "dataset": {"id": version.dataset.public_id, "name": version.dataset.name},
-        "version": {
-            "id": version.public_id,
-            "number": version.number,
-            "content_sha256": version.content_sha256,
-            "selection": version.selection,
-            "label_counts": version.label_counts,
-            "ledger_seq": version.ledger_seq,
-            "frozen_at": case_content.instant(version.frozen_at),
-        },
-        "requested_by": export.requested_by_name,
-        "requested_at": case_content.instant(export.requested_at),
-        "finished_at": case_content.instant(finished_at),
-    }
+def _clear_away(claim: Claim) -> None:
+    """Remove what a cancelled export left here and where it was going."""
+    export = claim.export
+    if not Export.objects.filter(pk=export.pk, state=ExportState.CANCELLED).exists():
+        return
+    export_files.remove(export.public_id)
+    if export.destination:
+        try:
+            destinations.remove_all(destination_of(export), export.public_id)
+        except Exception:
+            # Every kind of place has errors of its own; what stays there has no manifest and is no export.
+            logger.exception("What was uploaded of %s could not be removed", export.public_id)
