@@ -57,9 +57,11 @@ def show(request: HttpRequest) -> HttpResponse:
     """Show every address with what it takes and answers."""
     document = json.loads(json.dumps(api.get_openapi_schema()))
     addresses = list(_addresses(document))
+    # A router that nobody has named here still has its addresses on the page.
+    unnamed = {tagged: tagged.capitalize() for tagged, _ in addresses if tagged not in _TAGS}
     groups = [
         Group(title, tuple(address for tagged, address in addresses if tagged == tag))
-        for tag, title in _TAGS.items()
+        for tag, title in {**_TAGS, **unnamed}.items()
     ]
     schemas = [
         (name, json.dumps(schema, indent=2, ensure_ascii=False))
