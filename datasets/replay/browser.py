@@ -23,11 +23,12 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the browser shows now: the status, the address it ended at, and the page."""
+    """What the browser shows now: the status, the address it ended at, the page, and its source."""
 
     status: int
     url: str
     page: Page
+    text: str = ""
 
     @property
     def path(self) -> str:
@@ -69,6 +70,6 @@ class Browser:
                 answer = refused  # a page like any other
             with answer:
                 text = answer.read(_LONGEST_PAGE).decode("utf-8", "replace")
-                return Shown(int(answer.status or 0), answer.url, html_forms.read(text))
+                return Shown(int(answer.status or 0), answer.url, html_forms.read(text), text)
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{request.full_url}: {error}") from error
