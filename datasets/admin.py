@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from datasets.models import Dataset, DatasetMember, DatasetVersion, Export, LabelledCase
+from datasets.models import (
+    Dataset,
+    DatasetMember,
+    DatasetVersion,
+    EvalResult,
+    EvalRun,
+    Export,
+    Grader,
+    LabelledCase,
+)
 from hitl_site.admin_site import ReadOnlyAdmin
 
 
@@ -44,3 +53,28 @@ class ExportAdmin(ReadOnlyAdmin):
     list_filter = ("state", "format")
     list_select_related = ("version__dataset",)
     search_fields = ("=public_id", "=sha256")
+
+
+@admin.register(Grader)
+class GraderAdmin(ReadOnlyAdmin):
+    list_display = ("action_type", "number", "created_by_name", "created_at")
+    search_fields = ("=action_type",)
+
+
+@admin.register(EvalRun)
+class EvalRunAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "agent_name", "agent_version", "version", "split", "state", "cases_done", "cases_passed",
+        "created_at",
+    )  # fmt: skip
+    list_filter = ("state", "source")
+    list_select_related = ("version__dataset",)
+    search_fields = ("=public_id", "=agent_name", "=agent_version")
+
+
+@admin.register(EvalResult)
+class EvalResultAdmin(ReadOnlyAdmin):
+    list_display = ("run", "case", "acted", "passed", "score", "received_at")
+    list_filter = ("passed", "acted")
+    list_select_related = ("run", "case")
+    search_fields = ("=run__public_id", "=case__public_id")

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +30,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from datasets.models import EvalRun
+from datasets.selectors.selection import Selection
+from datasets.services import datasets, evaluating, freezing
+from datasets.tests.base import label
 from hitl_site.api import api
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.problem_kinds import KINDS
@@ -104,8 +108,17 @@ def not_for(operation: Any, case: Any) -> list[Any]:
     # One bad line of a batch spoils no other: its refusal is in the 200. In a query everything is some text.
     if operation.path.endswith("/batch") or operation.method == "get":
         return [negative_data_rejection]
-    version = case.body.get("agent_version", "") if isinstance(case.body, dict) else ""
-    return [] if str(version).isprintable() else [positive_data_acceptance]
+    body = case.body if isinstance(case.body, dict) else {}
+    sound = str(body.get("agent_version", "")).isprintable() and is_instant(body.get("occurred_at"))
+    return [] if sound else [positive_data_acceptance]
+
+
+def is_instant(value: Any) -> bool:
+    """Say whether this, if anything, is a time that a calendar has: a pattern knows no leap years."""
+    try:
+        return value is None or datetime.fromisoformat(value).astimezone(UTC).tzinfo is UTC
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def fresh_key(case: Any) -> None:
@@ -154,12 +167,36 @@ def things(cast: Cast) -> dict[str, list[str]]:
         actor=Actor.agent(cast.clerk),
         now=now,
     )
+    run = finished_run(cast, now)
     return {
         "action_id": [action.public_id for action in actions],
         "permit_id": [free.public_id, used.public_id],
         "execution_id": [execution.public_id],
         "stop_id": [stop.public_id],
+        "dataset_version": [run.version.public_id],
+        "run_id": [run.public_id],
     }
+
+
+def finished_run(cast: Cast, now: datetime) -> EvalRun:
+    """Judge an eval run on what was decided."""
+    label()
+    dataset = datasets.create_dataset(name="All", selection=Selection(), created_by=None, now=now)
+    freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=now)
+    version = dataset.versions.get()
+    run = evaluating.start(
+        agent=cast.clerk,
+        version_id=version.public_id,
+        claim=agents.VersionClaim(label="2"),
+        split="",
+        source="handrail",
+        note="",
+        idempotency_key="eval",
+        body_digest="",
+        now=now,
+    ).run
+    sent = [evaluating.Sent(case=member.case.public_id, acted=False) for member in version.members.all()]
+    return evaluating.take_results(run_id=run.public_id, agent=cast.clerk, results=sent, now=now)[0]
 
 
 @each_operation
@@ -175,6 +212,8 @@ def test_what_exists_is_answered_as_the_document_says(
         for name in case.path_parameters:
             case.path_parameters[name] = things[name][chosen % len(things[name])]
         case.query.pop("wait", None)
+        if isinstance(case.body, dict) and "dataset_version" in case.body and operation.method == "post":
+            case.body["dataset_version"] = things["dataset_version"][0]
         fresh_key(case)
         response = case.call(headers={"Authorization": f"Bearer {token}"})
         case.validate_response(response, checks=CONFORMANCE)
@@ -195,12 +234,17 @@ def test_it_is_openapi_3_1_and_names_a_problem_for_every_error(cast: Cast) -> No
         "/api/v1/actions/{action_id}",
         "/api/v1/actions/{action_id}/cancel",
         "/api/v1/actions/{action_id}/decision",
+        "/api/v1/actions/{action_id}/ground-truth",
         "/api/v1/permits/{permit_id}/consume",
         "/api/v1/executions/{execution_id}/outcome",
         "/api/v1/executions/{execution_id}/heartbeat",
         "/api/v1/stops",
         "/api/v1/stops/{stop_id}/lift",
         "/api/v1/agent",
+        "/api/v1/eval-runs",
+        "/api/v1/eval-runs/{run_id}",
+        "/api/v1/eval-runs/{run_id}/results",
+        "/api/v1/eval-runs/{run_id}/abandon",
     }
     assert document["components"]["securitySchemes"] == {
         "AgentKeyAuth": {

@@ -11,8 +11,18 @@ from datetime import timedelta
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
+from datasets.choices import Label
+from datasets.models import DatasetVersion, LabelledCase
 from datasets.selectors.selection import Selection
-from datasets.services import datasets, exporting, freezing, labelling
+from datasets.services import (
+    datasets,
+    evaluating,
+    exporting,
+    freezing,
+    grader_documents,
+    ground_truth,
+    labelling,
+)
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AGENT_SCOPES, AutonomyLevel, KillSwitchScope, Risk
@@ -270,6 +280,7 @@ def learn(cast: Cast) -> None:
     while ledger.link_entries(now=database_now()):
         pass
     labelling.label_cases(now=database_now())
+    contradict(cast)
     dataset = datasets.create_dataset(
         name="Refunds", selection=Selection(), created_by=cast.olga, now=database_now()
     )
@@ -278,6 +289,50 @@ def learn(cast: Cast) -> None:
     exporting.run(export_id=export.public_id, clock=database_now)
     export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
     exporting.cancel(export_id=export.public_id, cancelled_by=cast.olga, now=database_now())
+    evaluate(cast, version)
+
+
+def contradict(cast: Cast) -> None:
+    """A chargeback comes for something that a person approved; it is reported twice."""
+    case = LabelledCase.objects.filter(label=Label.APPROVED, agent=cast.clerk.name).earliest("id")
+    for _ in range(2):
+        ground_truth.receive(
+            action_id=case.action_id,
+            agent=cast.clerk,
+            report=ground_truth.Report(correct=False, source="chargeback"),
+            idempotency_key="chargeback",
+            now=database_now(),
+        )
+    while ledger.link_entries(now=database_now()):
+        pass
+    assert labelling.label_cases(now=database_now()).disputes == 1
+
+
+def evaluate(cast: Cast, version: DatasetVersion) -> None:
+    """Evals: a grader, a run that is done, one that is given up."""
+    grader_documents.put_in_use(
+        action_type="refund.issue", document={"others": "ignore"}, author=cast.olga, now=database_now()
+    )
+    runs = [
+        evaluating.start(
+            agent=cast.clerk,
+            version_id=version.public_id,
+            claim=agents.VersionClaim(label="8"),
+            split="",
+            source="handrail",
+            note="",
+            idempotency_key=key,
+            body_digest="",
+            now=database_now(),
+        ).run.public_id
+        for key in ("one", "two")
+    ]
+    results = [
+        evaluating.Sent(case=case, acted=False)
+        for case in version.members.values_list("case__public_id", flat=True)
+    ]
+    evaluating.take_results(run_id=runs[0], agent=cast.clerk, results=results, now=database_now())
+    evaluating.give_up(run_id=runs[1], agent=cast.clerk, now=database_now())
 
 
 def look_after_the_ledger(cast: Cast) -> None:
