@@ -54,7 +54,7 @@ class Result:
         """Say why this run proves little, "" where enough was decided and run while things failed."""
         permits = sum(permit.consumed_at is not None for permit in self.facts.permits)
         decided = len(self.facts.decisions)
-        wanted = int(self.seconds / 20)
+        wanted = int(self.seconds / 60)
         if min(permits, decided) < wanted:
             return f"only {permits} permits used up and {decided} decisions, fewer than {wanted} of each"
         return ""
