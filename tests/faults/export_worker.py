@@ -15,10 +15,10 @@ import django
 def main() -> None:
     """Serve until stdin ends."""
     django.setup()
-    from datasets.services import exporting
+    from datasets.services import export_turns, exporting
     from hitl_site.lib.clock import database_now
 
-    exporting.STEP_SECONDS = 0.0  # type: ignore[misc]  # a saved step after each page: more places to die at
+    export_turns.STEP_SECONDS = 0.0  # type: ignore[misc]  # a saved step after each page: more places to die at
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
