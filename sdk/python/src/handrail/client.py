@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 import ssl
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar, Unpack
 
+from handrail import eval_cases, evals
 from handrail.answers import Agent, Answer, BatchLine, Decision, Execution, Outcome, Page, Permit
 from handrail.canonical import JSONObject
 from handrail.clearing import Cleared, Fit, Verified, clear, verify
 from handrail.errors import NotApproved
+from handrail.eval_cases import EvalCase
+from handrail.evals import CaseResult, EvalRun, Graded, Kept
 from handrail.exchange import Flow, Pause, Retries
 from handrail.execution import Performed, failure_detail, fits, log, performed, running
 from handrail.late_truth import GroundTruth, draw_up
@@ -211,6 +215,47 @@ class Client:
         """As ``perform``, for an action proposed before, perhaps by a process that has died since."""
         _refuse_coroutine_function(function)
         return self._perform(action_id, action_type, fits(function), lambda a: function(**a), wait_timeout)
+
+    def start_eval_run(
+        self,
+        dataset_version: str,
+        *,
+        agent_version: str | Mapping[str, str],
+        split: str = "",
+        source: str = "handrail",
+        note: str = "",
+        idempotency_key: str | None = None,
+    ) -> EvalRun:
+        """Begin an eval run of this agent's version, or find the one that the key began."""
+        return self._drive(
+            evals.start(
+                self._flows,
+                dataset_version=dataset_version,
+                agent_version=agent_version,
+                split=split,
+                source=source,
+                note=note,
+                idempotency_key=idempotency_key or uuid.uuid4().hex,
+            )
+        )
+
+    def eval_run(self, run_id: str) -> EvalRun:
+        """Return an eval run as it stands."""
+        return self._drive(evals.show(self._flows, run_id))
+
+    def post_eval_results(
+        self, run_id: str, results: Sequence[CaseResult]
+    ) -> tuple[EvalRun, Sequence[Graded]]:
+        """Post up to 1,000 results; they are graded at once, and posting one again is harmless."""
+        return self._drive(evals.post(self._flows, run_id, results))
+
+    def eval_results(self, run_id: str) -> Sequence[Kept]:
+        """Return every result that a run has."""
+        return self._drive(evals.kept(self._flows, run_id))
+
+    def eval_cases(self, dataset_version: str, *, split: str = "") -> Sequence[EvalCase]:
+        """Return the cases of a dataset version, without what would give the answers away."""
+        return self._drive(eval_cases.of_version(self._flows, dataset_version, split))
 
     def _perform(
         self,
