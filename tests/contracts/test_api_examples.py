@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from hitl_site.lib.clock import database_now
 from hitl_site.lib.problem_kinds import KINDS
+from policies.choices import Scope
+from policies.services import agents
+from policies.services.ledger import Actor
 from reviews.tests.api_client import content_of
 from reviews.tests.cast import make_cast
 
@@ -59,7 +63,11 @@ def send(words: list[str]) -> Any:
 
 @pytest.mark.django_db
 def test_every_example_answers_what_the_page_says() -> None:
-    values = {"HANDRAIL_URL": BASE, "HANDRAIL_KEY": make_cast().token}
+    cast = make_cast()
+    _, reporting = agents.create_key(
+        agent=cast.clerk, scopes=[Scope.LABELS_WRITE], actor=Actor.system(), now=database_now()
+    )
+    values = {"HANDRAIL_URL": BASE, "HANDRAIL_KEY": cast.token, "LABELS_KEY": reporting}
     assert len(examples()) >= 11
     for command, status in examples():
         response = send(expanded(command, values))
