@@ -120,7 +120,7 @@ def propose(request: HttpRequest) -> HttpResponse:
         *DOOR, requestBody=takes(json=_BATCH, ndjson={"type": "string", "description": "One object a line."})
     ),
 )
-def propose_batch(request: HttpRequest) -> BatchAnswer:
+def propose_batch(request: HttpRequest) -> HttpResponse:
     """Per-line results in the order of the lines; one bad line spoils no other."""
     key = key_of(request)
     bodies.refuse_encoded(request)
@@ -130,7 +130,8 @@ def propose_batch(request: HttpRequest) -> BatchAnswer:
         request_id=getattr(request, "request_id", ""),
         now=received_at(request),
     )
-    return BatchAnswer(results=[_line(result, request) for result in results])
+    answer = BatchAnswer(results=[_line(result, request) for result in results])
+    return answers.response(answer, request, status=200)
 
 
 @router.get(

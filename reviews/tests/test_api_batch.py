@@ -189,3 +189,33 @@ def test_a_line_for_an_environment_the_key_is_not_good_for_is_refused_alone(cast
         line("d", environment="staging", mode="observed"),
     )
     assert statuses(response) == [403, 403, 201, 202]
+
+
+def test_a_line_sent_again_by_itself_is_worked_off_at_once(api: Api) -> None:
+    body = line("a", mode="observed", outcome={"status": "done"})
+    (accepted,) = results(ndjson(api, body))
+    del body["idempotency_key"]
+
+    single = api.post("/actions", body, idempotency_key="a")
+
+    assert single.status_code == 201
+    assert (read(single)["id"], read(single)["state"]) == (accepted["id"], "observed")
+    row = IngestRow.objects.get()
+    assert (row.state, row.action) == ("done", ActionRequest.objects.get())
+    sweep_ingest()
+    assert api.post("/actions", body, idempotency_key="a").status_code == 200
+    assert ActionRequest.objects.count() == 1
+    other = api.post("/actions", {**body, "confidence": 0.5}, idempotency_key="a")
+    assert_problem(other, 422, "idempotency-key-reused")
+
+
+def test_a_line_that_repeats_a_single_action_answers_that_one(api: Api) -> None:
+    body = line("a", mode="observed")
+    del body["idempotency_key"]
+    single = read(api.post("/actions", body, idempotency_key="a"))
+
+    answers = results(ndjson(api, line("a", mode="observed"), line("a", mode="observed", confidence=0.5)))
+
+    assert [answer["status"] for answer in answers] == [200, 422]
+    assert (answers[0]["id"], answers[0]["state"]) == (single["id"], "done")
+    assert IngestRow.objects.count() == 0
