@@ -8,10 +8,14 @@ from typing import Final
 
 from django.db.models import DateTimeField, Func, Q, QuerySet
 
-from datasets.choices import ExportState
-from datasets.models import Export
-from hitl_site.lib import wording
+from datasets.choices import Cadence, ExportState
+from datasets.models import Dataset, Export, ExportSchedule
+from hitl_site.lib import pagination, wording
+from hitl_site.lib.pagination import Page
 
+PAGE_SIZE: Final = 30
+HISTORY: Final = 5
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 UNDER_WAY: Final = frozenset({ExportState.REQUESTED, ExportState.RUNNING})
 
 
@@ -20,6 +24,32 @@ class ClockTimestamp(Func):
 
     function = "clock_timestamp"
     output_field = DateTimeField()
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """A schedule and what it last made."""
+
+    schedule: ExportSchedule
+    exports: tuple[Export, ...]
+
+    @property
+    def when(self) -> str:
+        """Return its times in words."""
+        hour = f"at {self.schedule.hour:02}:00 UTC"
+        if self.schedule.cadence == Cadence.WEEKLY:
+            return f"Every {WEEKDAYS[self.schedule.weekday]} {hour}"
+        return f"Every day {hour}"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadableFile:
+    """One file of a finished export, as its page lists it; ``name`` is below the folder of exports."""
+
+    name: str
+    title: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +65,44 @@ class Progress:
     @property
     def can_be_downloaded(self) -> bool:
         return self.export.state == ExportState.DONE
+
+    @property
+    def is_here(self) -> bool:
+        """Say whether the data lies in our own folder; else it has gone to its destination."""
+        return self.can_be_downloaded and not self.export.destination
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the finished file has: a case makes none, one or several."""
+        return int((self.export.manifest or {}).get("rows", self.export.rows_done))
+
+    @property
+    def what(self) -> str:
+        """Return what was asked for, in one line."""
+        export = self.export
+        parts = [str(export.get_format_display())]
+        if export.split:
+            parts.append(f"split {export.get_split_display().lower()}")
+        if export.since_version is not None:
+            parts.append(f"new since version {export.since_version.number}")
+        if export.compression:
+            parts.append(export.get_compression_display())
+        return ", ".join(parts)
+
+    @property
+    def files(self) -> tuple[DownloadableFile, ...]:
+        """Return the data files and the data card that can be taken from here."""
+        listed = (self.export.manifest or {}).get("files", [])
+        return tuple(
+            DownloadableFile(
+                name=file["name"],
+                title="Data card" if file["role"] == "card" else file["name"].partition("/")[2] or "Data",
+                size=file["bytes"],
+                sha256=file["sha256"],
+            )
+            for file in listed
+            if self.is_here or file["role"] == "card"
+        )
 
     @property
     def note(self) -> str:
@@ -54,6 +122,26 @@ def to_do() -> QuerySet[Export]:
 def to_do_ids(*, limit: int) -> list[str]:
     """Return the public ids of the oldest exports to do."""
     return list(to_do().order_by("id").values_list("public_id", flat=True)[:limit])
+
+
+def due_schedule_ids(*, limit: int) -> list[str]:
+    """Return the public ids of the schedules that are due, the longest overdue first."""
+    due = ExportSchedule.objects.filter(active=True, next_at__lte=ClockTimestamp())
+    return list(due.order_by("next_at").values_list("public_id", flat=True)[:limit])
+
+
+def page(*, cursor: str | None, size: int = PAGE_SIZE) -> Page[Export]:
+    """Return a page of all exports, newest first. Raises ``pagination.InvalidCursor``."""
+    found = Export.objects.select_related("version__dataset", "since_version", "schedule")
+    return pagination.page(found, order_by=["-id"], limit=size, scope="exports", cursor=cursor)
+
+
+def schedules(dataset: Dataset) -> list[ScheduleView]:
+    """Return a dataset's schedules with their last exports, newest first."""
+    return [
+        ScheduleView(schedule, tuple(schedule.exports.select_related("version").order_by("-id")[:HISTORY]))
+        for schedule in dataset.schedules.order_by("id")
+    ]
 
 
 def progress(export: Export, *, now: datetime) -> Progress:

@@ -8,6 +8,7 @@ describes the files.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import time
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
-from datasets.choices import Compression, ExportFormat, ExportState, Split
+from datasets.choices import ExportFormat, ExportState, Split
 from datasets.exporters import registry
 from datasets.exporters.base import Exporter, RowExporter
 from datasets.exporters.composition import UnknownFormat
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 # A task ends well before Celery's time limit; the next one goes on where it stopped.
 SLICE_SECONDS: Final = 120.0
+# Packages that not every installation has.
+_NEEDS: Final = {ExportFormat.PARQUET: "pyarrow", ExportFormat.HUGGING_FACE: "pyarrow"}
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,10 @@ class UnableToExport(Exception):
     def __init__(self, problem: str, field: str = "") -> None:
         super().__init__(problem)
         self.field = field
+
+
+class NothingNew(UnableToExport):
+    """Every case of the version was in the earlier one, as it is now."""
 
 
 class AlreadyOver(UnableToExport):
@@ -96,7 +103,8 @@ def request(
     # Two requests at once (a double click) must see each other.
     Dataset.objects.select_for_update(of=("self",)).get(versions__public_id=version_id)
     version = DatasetVersion.objects.select_related("dataset", "redaction").get(public_id=version_id)
-    exporter = _checked(version, order)
+    exporter = check_order(order)
+    _check_version(version, order)
     codec = compression.CODECS.get(order.compression)
     actor = actor_of(requested_by) if schedule is None else Actor.system("export schedule")
     export_id = ids.new("exp")
@@ -119,6 +127,8 @@ def request(
     if under_way is not None:
         return under_way
     export.rows_total = export_members.taken(export).count()
+    if order.since is not None and export.rows_total == 0:
+        raise NothingNew(f"Version {order.since.number} had every case as it is now: there is nothing new.")
     export.save()
     payload: dict[str, JsonValue] = {
         "version_id": version.public_id,
@@ -185,33 +195,39 @@ def record_download(*, export: Export, file_name: str, by: User, now: datetime) 
     export_claims.record(export, verb="export.downloaded", actor=actor_of(by), now=now, payload=payload)
 
 
-def _checked(version: DatasetVersion, order: Order) -> Exporter:
+def check_order(order: Order) -> Exporter:
     """Return the order's exporter, or raise ``UnableToExport`` for what could never be written."""
     try:
         exporter = registry.exporter(order.format, order.options)
     except InvalidOptions as exc:
         raise UnableToExport(str(exc), f"option_{exc.name}" if exc.name else "format") from exc
+    label = ExportFormat(order.format).label
+    package = _NEEDS.get(order.format)
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise UnableToExport(f"{label} needs the package {package}, which is not installed here.", "format")
     if order.compression and order.compression not in compression.CODECS:
         known = ", ".join(name for name, _ in compression.choices() if name)
         raise UnableToExport(f"{order.compression!r} is not available here; there is {known}.", "compression")
     if order.compression and not isinstance(exporter, RowExporter):
-        label = ExportFormat(order.format).label
-        raise UnableToExport(f"{label} compresses by itself: choose {Compression.NONE.label}.", "compression")
-    if order.split and order.split not in {split.value for split in Split if split.value}:
+        raise UnableToExport(f"{label} compresses by itself: choose “Not compressed”.", "compression")
+    if order.split and order.split not in Split.values:
         raise UnableToExport(f"There is no split {order.split!r}.", "split")
-    if order.since is not None and (
-        order.since.dataset_id != version.dataset_id or order.since.number >= version.number
-    ):
+    if order.destination:
+        try:
+            destinations.check(order.destination)
+        except UnusableDestination as exc:
+            raise UnableToExport(str(exc), "destination") from exc
+    return exporter
+
+
+def _check_version(version: DatasetVersion, order: Order) -> None:
+    since = order.since
+    if since is not None and (since.dataset_id != version.dataset_id or since.number >= version.number):
         raise UnableToExport("Only an earlier version of the same dataset can be the last one.", "since")
     try:
-        if order.destination:
-            destinations.check(order.destination)
         redactor_of(version)
-    except UnusableDestination as exc:
-        raise UnableToExport(str(exc), "destination") from exc
     except CannotRedact as exc:
         raise UnableToExport(str(exc)) from exc
-    return exporter
 
 
 def _file_name(export_id: str, extension: str, suffix: str) -> str:
