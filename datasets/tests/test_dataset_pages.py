@@ -12,6 +12,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from datasets import tasks
 from datasets.models import Dataset, DatasetVersion, Export, LabelledCase
+from datasets.selectors.selection import Selection
 from datasets.services import exporting, freezing
 from datasets.tests.base import Learners, decide, label, make_dataset
 from hitl_site.lib.clock import database_now
@@ -127,12 +128,9 @@ def test_a_dataset_is_made_frozen_exported_and_downloaded(
     )
     dataset = Dataset.objects.get()
     assert made.headers["Location"] == reverse("datasets:detail", args=[dataset.public_id])
-    assert dataset.selection == {
-        "action_types": ["refund.issue"],
-        "labels": ["corrected"],
-        "strengths": [],
-        "since": None,
-    }
+    assert Selection.from_document(dataset.selection) == Selection(
+        action_types=("refund.issue",), labels=("corrected",)
+    )
     assert dataset.created_by == learners.mia
     mia.post(reverse("datasets:freeze", args=[dataset.public_id]))
     version = DatasetVersion.objects.get()
@@ -365,11 +363,11 @@ def test_the_list_says_what_has_grown_since_the_last_version(learners: Learners,
     decide(learners.cast)
     label()
 
-    (growth,) = as_(learners.mia).get("/datasets/").context["datasets"]
+    (row,) = as_(learners.mia).get("/datasets/").context["datasets"]
 
-    assert (growth.total, growth.new) == (2, 1)
-    assert [(name.value, count) for name, count in growth.labels] == [
-        ("approved", 1),
+    assert (row.last_version.case_count, row.new) == (1, 1)
+    assert [(name.value, count) for name, count in row.labels] == [
+        ("approved", 0),
         ("corrected", 1),
         ("rejected", 0),
     ]

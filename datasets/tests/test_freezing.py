@@ -7,10 +7,13 @@ from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
 from datasets.choices import Label
+from datasets.exporters.composition import compose
 from datasets.models import Dataset, DatasetVersion, LabelledCase
 from datasets.selectors.selection import InvalidSelection, Selection
 from datasets.services import datasets, freezing
+from datasets.services.later import facts_since
 from datasets.tests.base import Learners, decide, label, make_dataset, many_cases
+from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerCursor, LedgerEntry
 from reviews.choices import DecisionKind
@@ -38,7 +41,10 @@ def test_a_version_holds_the_cases_of_its_moment_in_order_and_their_hash(learner
     assert list(version.members.order_by("position").values_list("position", "case")) == [
         (position, case.pk) for position, case in enumerate(cases)
     ]
-    lines = "".join(f"{case.content_sha256}\n" for case in cases)
+    composed = [canonicalize(compose(case.content, facts_since([case])[case.pk])) for case in cases]
+    hashes = [hashlib.sha256(document).hexdigest() for document in composed]
+    assert list(version.members.order_by("position").values_list("content_sha256", flat=True)) == hashes
+    lines = "".join(f"{case_sha256}\n" for case_sha256 in hashes)
     assert version.content_sha256 == hashlib.sha256(lines.encode()).hexdigest()
     assert version.ledger_seq == LedgerCursor.objects.get(reader="labelling").seq
     entry = LedgerEntry.objects.get(verb="dataset.frozen")
@@ -150,6 +156,19 @@ def test_a_dataset_needs_a_name_of_its_own_and_known_action_types() -> None:
         {"since": 3},
         {"action_types": [""]},
         {"colour": "red"},
+        {"sources": ["guess"]},
+        {"kinds": ["other"]},
+        {"agents": "clerk"},
+        {"tags": [""]},
+        {"reasons": ["x" * 121]},
+        {"reasons": ["a\x00b"]},
+        {"blind_only": "yes"},
+        {"until": "soon"},
+        {"since": "2026-03-02T00:00:00Z", "until": "2026-03-02T00:00:00Z"},
+        {"text": 3},
+        {"text": "x" * 201},
+        {"text": "\x00"},
+        {"agents": [f"agent-{number}" for number in range(201)]},
     ],
 )
 def test_what_is_not_a_selection_is_refused(document: dict[str, object]) -> None:
@@ -160,8 +179,22 @@ def test_what_is_not_a_selection_is_refused(document: dict[str, object]) -> None
 def test_a_selection_survives_being_stored() -> None:
     document = {
         "action_types": ["a", "b"],
+        "kinds": ["proposal"],
         "labels": [Label.APPROVED.value],
         "strengths": [],
+        "sources": ["audit"],
+        "agents": ["clerk"],
+        "agent_versions": ["1", "2"],
+        "reasons": ["wrong_amount"],
+        "tags": ["golden"],
+        "blind_only": True,
         "since": "2026-03-01T00:00:00Z",
+        "until": "2026-04-01T00:00:00Z",
+        "text": 'a "cup"',
     }
     assert Selection.from_document(document).document() == document  # type: ignore[arg-type]  # a document
+
+
+def test_a_selection_from_before_there_were_more_fields_asks_nothing_of_them() -> None:
+    old = {"action_types": [], "labels": ["rejected"], "strengths": [], "since": None}
+    assert Selection.from_document(old) == Selection(labels=("rejected",))  # type: ignore[arg-type]  # a document

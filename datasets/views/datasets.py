@@ -1,4 +1,4 @@
-"""Pages of datasets: the list, one dataset, freezing."""
+"""Pages of datasets: the list, one dataset, and the form that makes or changes one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets.forms.datasets import DatasetForm
 from datasets.models import Dataset
-from datasets.selectors import cases
 from datasets.selectors import datasets as questions
+from datasets.selectors.facets import facets
 from datasets.services import datasets as acts
-from datasets.services import freezing
 from datasets.views.access import ACT, SEE
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
@@ -26,18 +25,31 @@ def index(request: AuthenticatedRequest) -> HttpResponseBase:
     """List the datasets; a POST makes one."""
     if request.method == "POST":
         return _create(request)
-    return _index(request, DatasetForm(action_types=cases.action_type_names()))
+    context = {
+        "datasets": questions.index(),
+        "may_act": request.user.has_perm("datasets.export_dataset"),
+    }
+    return render(request, "datasets/index/page.html", context)
+
+
+@require_GET
+@needs_one_of(*ACT)
+def new(request: AuthenticatedRequest) -> HttpResponse:
+    """Show the form of a new dataset."""
+    return _form_page(request, DatasetForm(facets=facets(), profiles=questions.profile_names()))
 
 
 @needs_one_of(*ACT)
 def _create(request: AuthenticatedRequest) -> HttpResponse:
-    form = DatasetForm(request.POST, action_types=cases.action_type_names())
-    if form.is_valid():
+    form = DatasetForm(request.POST, facets=facets(), profiles=questions.profile_names())
+    if form.is_valid() and "preview" not in request.POST:
         try:
             dataset = acts.create_dataset(
                 name=form.cleaned_data["name"],
                 description=form.cleaned_data["description"],
                 selection=form.selection(),
+                choices=form.choices(),
+                redaction=form.redaction_name(),
                 created_by=request.user,
                 now=database_now(),
             )
@@ -46,17 +58,33 @@ def _create(request: AuthenticatedRequest) -> HttpResponse:
         else:
             messages.success(request, f"Created {dataset.name}.")
             return redirect("datasets:detail", dataset.public_id)
-    return _index(request, form, status=422)
+    return _form_page(request, form)
 
 
-def _index(request: AuthenticatedRequest, form: DatasetForm, status: int = 200) -> HttpResponse:
-    context = {
-        "form": form,
-        "datasets": questions.index(),
-        "labels": questions.all_labels(),
-        "may_act": request.user.has_perm("datasets.export_dataset"),
-    }
-    return render(request, "datasets/index/page.html", context, status=status)
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs_one_of(*ACT)
+def edit(request: AuthenticatedRequest, dataset_id: str) -> HttpResponse:
+    """Change what a dataset takes and what is made of it; its versions stay as they are."""
+    dataset = get_object_or_404(Dataset.objects.select_related("redaction"), public_id=dataset_id)
+    data = request.POST if request.method == "POST" else None
+    form = DatasetForm(data, facets=facets(), profiles=questions.profile_names(), dataset=dataset)
+    if form.is_valid() and "preview" not in request.POST:
+        try:
+            acts.change_dataset(
+                dataset_id=dataset_id,
+                description=form.cleaned_data["description"],
+                selection=form.selection(),
+                choices=form.choices(),
+                redaction=form.redaction_name(),
+                changed_by=request.user,
+                now=database_now(),
+            )
+        except acts.UnableToCreate as exc:
+            form.add_error(None, str(exc))
+        else:
+            messages.success(request, "Saved. The next version is frozen this way.")
+            return redirect("datasets:detail", dataset_id)
+    return _form_page(request, form, dataset)
 
 
 @require_GET
@@ -66,29 +94,27 @@ def detail(request: AuthenticatedRequest, dataset_id: str) -> HttpResponse:
     return show(request, get_object_or_404(Dataset, public_id=dataset_id))
 
 
-@require_POST
-@needs_one_of(*ACT)
-def freeze(request: AuthenticatedRequest, dataset_id: str) -> HttpResponse:
-    """Freeze what the dataset takes now."""
-    dataset = get_object_or_404(Dataset, public_id=dataset_id)
-    try:
-        frozen = freezing.freeze(dataset_id=dataset_id, frozen_by=request.user, now=database_now())
-    except freezing.UnableToFreeze as exc:
-        messages.error(request, str(exc))
-        return show(request, dataset, status=409)
-    if frozen.created:
-        messages.success(request, f"Frozen as version {frozen.version.number}.")
-    else:
-        messages.info(request, f"No new cases: version {frozen.version.number} has them all.")
-    return redirect("datasets:detail", dataset_id)
-
-
 def show(request: AuthenticatedRequest, dataset: Dataset, status: int = 200) -> HttpResponse:
     """Render the page of a dataset, also as the answer to what could not be done there."""
     context = {
         "dataset": dataset,
         "growth": questions.growth(dataset),
+        "freezing": questions.freezing(dataset),
         "versions": questions.versions(dataset, now=database_now()),
         "may_act": request.user.has_perm("datasets.export_dataset"),
     }
     return render(request, "datasets/detail/page.html", context, status=status)
+
+
+def _form_page(
+    request: AuthenticatedRequest, form: DatasetForm, dataset: Dataset | None = None
+) -> HttpResponse:
+    """Render the form; with what it takes where that was asked for and can be said."""
+    valid = form.is_bound and not form.errors
+    context = {
+        "form": form,
+        "dataset": dataset,
+        "preview": questions.taken_now(form.selection(), form.choices()) if valid else None,
+    }
+    status = 422 if form.is_bound and not valid else 200
+    return render(request, "datasets/edit/page.html", context, status=status)
