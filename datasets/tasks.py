@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 
 from datasets.selectors import exports
-from datasets.services import exporting, labelling
+from datasets.services import exporting, freezings, labelling, schedules
 from datasets.services.exporting import Ran
 from hitl_site.lib.clock import database_now
 
@@ -15,6 +15,7 @@ BATCH = 500
 MAX_BATCHES = 20
 # The next sweep comes after this time and hints again: older hints would only pile up.
 HINT_EXPIRES_SECONDS = 5
+EXPORT_SECONDS = 6 * 3600
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,14 @@ def label_cases(**_future: object) -> None:
             return
 
 
-@shared_task(name="datasets.run_export", ignore_result=True)
+# A format of whole files is written in one turn, however long that takes. Delivered again meanwhile, the task
+# finds the lease held and ends.
+@shared_task(
+    name="datasets.run_export",
+    ignore_result=True,
+    time_limit=EXPORT_SECONDS + 60,
+    soft_time_limit=EXPORT_SECONDS,
+)
 def run_export(*, export_id: str, **_future: object) -> None:
     """Write an export for one slice of time."""
     if exporting.run(export_id=export_id, clock=database_now) == Ran.TO_BE_CONTINUED:
@@ -39,6 +47,29 @@ def sweep_exports(**_future: object) -> None:
     """Find the exports whose hint was lost, or whose worker died."""
     for export_id in exports.to_do_ids(limit=20):
         run_export.apply_async(kwargs={"export_id": export_id}, expires=HINT_EXPIRES_SECONDS)
+
+
+@shared_task(name="datasets.sweep_schedules", ignore_result=True)
+def sweep_schedules(**_future: object) -> None:
+    """Run the schedules of exports that are due."""
+    for schedule_id in exports.due_schedule_ids(limit=20):
+        outcome = schedules.run_due(schedule_id=schedule_id, now=database_now())
+        if outcome is not None and outcome.export is not None:
+            wake(outcome.export.public_id)
+
+
+# A version of a million cases takes minutes; it comes whole or not at all.
+@shared_task(name=freezings.TASK, ignore_result=True, soft_time_limit=3500, time_limit=3600)
+def run_freezing(*, freezing_id: str, **_future: object) -> None:
+    """Make a large version."""
+    freezings.run(freezing_id=freezing_id, clock=database_now)
+
+
+@shared_task(name="datasets.sweep_freezings", ignore_result=True)
+def sweep_freezings(**_future: object) -> None:
+    """Find the large versions whose hint was lost, or whose worker died."""
+    for freezing_id in freezings.to_do():
+        run_freezing.apply_async(kwargs={"freezing_id": freezing_id}, expires=HINT_EXPIRES_SECONDS)
 
 
 def wake(export_id: str) -> None:
