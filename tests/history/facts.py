@@ -161,11 +161,11 @@ def _judged(row: Any, limit_of: Callable[[Mapping[str, Any] | None], float | Non
 
 def _export(folder: Path, export_id: str, state: str, sha256: str) -> Export:
     manifest = folder / f"{export_id}.manifest.json"
-    files = [path for path in folder.glob(f"{export_id}.*") if path.suffix not in {".part", ".json"}]
+    file = folder / f"{export_id}.jsonl"
     return Export(
         id=export_id,
         state=state,
         sha256=sha256,
-        file_sha256=hashlib.sha256(files[0].read_bytes()).hexdigest() if files else "",
+        file_sha256=hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "",
         manifest_sha256=str(json.loads(manifest.read_text())["sha256"]) if manifest.exists() else "",
     )
