@@ -43,7 +43,8 @@ SILENT: Final = {
     "reviews_ingestrow": {"attempts", "last_error"},
     "datasets_freezing": {"cases_done", "attempts"},  # progress
     "datasets_export": {
-        "rows_done", "bytes_done", "sha256", "attempts", "epoch", "lease_expires_at", "started_at", "error",
+        "rows_done", "bytes_done", "sha256", "checkpoint", "attempts", "epoch", "lease_expires_at",
+        "started_at", "error",
     },
 }  # fmt: skip
 # Rows that may be added without an entry.
