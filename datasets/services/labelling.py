@@ -14,12 +14,14 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
 from django.db import transaction
 
+from datasets.exporters.composition import Document
 from datasets.models import LabelledCase
 from datasets.services import case_content, disputes
+from datasets.services.similarity import similarity
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
 from policies.services import ledger
@@ -121,9 +123,16 @@ def _case(decision: Decision, *, ledger_seq: int, now: datetime) -> LabelledCase
         source=case_content.source(decision),
         strength=case_content.strength(decision),
         likeness=action.likeness,
+        similarity=_similarity(content),
         group_key=case_content.group(action),
         decided_at=decision.decided_at,
         content=content,
         content_sha256=sha256_hex(canonicalize(content)),
         created_at=now,
     )
+
+
+def _similarity(content: Document) -> int | None:
+    """Return how the case reads: what came in, then what was proposed."""
+    said = cast(Document, content["input"])
+    return similarity(said["context"], said["reason"], cast(Document, content["proposal"])["arguments"])
