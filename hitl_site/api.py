@@ -12,6 +12,7 @@ from ninja.operation import Operation
 
 from datasets.api.evals import router as evals_router
 from datasets.api.ground_truth import router as ground_truth_router
+from datasets.api.versions import router as versions_router
 from hitl_site.lib import openapi, problems
 from hitl_site.lib.problems import FieldError, ProblemError
 from policies.api import rate_headers
@@ -56,6 +57,7 @@ api = HandrailAPI(
 api.add_router("/actions", actions_router)
 api.add_router("", permits_router)
 api.add_router("/stops", stops_router)
+api.add_router("/dataset-versions", versions_router)
 api.add_router("/eval-runs", evals_router)
 api.add_router("", ground_truth_router)
 api.add_router("", agents_router)

@@ -174,6 +174,7 @@ def things(cast: Cast) -> dict[str, list[str]]:
         "execution_id": [execution.public_id],
         "stop_id": [stop.public_id],
         "dataset_version": [run.version.public_id],
+        "version_id": [run.version.public_id],
         "run_id": [run.public_id],
     }
 
@@ -241,6 +242,7 @@ def test_it_is_openapi_3_1_and_names_a_problem_for_every_error(cast: Cast) -> No
         "/api/v1/stops",
         "/api/v1/stops/{stop_id}/lift",
         "/api/v1/agent",
+        "/api/v1/dataset-versions/{version_id}/cases",
         "/api/v1/eval-runs",
         "/api/v1/eval-runs/{run_id}",
         "/api/v1/eval-runs/{run_id}/results",
@@ -253,13 +255,14 @@ def test_it_is_openapi_3_1_and_names_a_problem_for_every_error(cast: Cast) -> No
             "description": "An agent's key: hr_live_…, shown once when it is made.",
         }
     }
-    for path in document["paths"].values():
+    for name, path in document["paths"].items():
+        good = "application/jsonl" if name.endswith("/cases") else "application/json"
         for method, operation in path.items():
             assert method in METHODS
             assert operation["security"] == [{"AgentKeyAuth": []}]
             assert {"401", "403", "503"} <= set(operation["responses"])
             for status, answer in operation["responses"].items():
-                media = "application/problem+json" if status >= "400" else "application/json"
+                media = "application/problem+json" if status >= "400" else good
                 assert set(answer["content"]) == {media}
     assert [ref for ref in references(document) if resolve(document, ref) is None] == []
 
