@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$p; break; fi; done)
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+# The programs that read exports: one of them has the name of an app of ours, so they never meet.
+FORMATS := .venv-formats
 # Throwaway PostgreSQL and Valkey (or the whole stack) around one command.
 WITH_SERVERS := $(PY) -m hitl_site.servers --ephemeral --
 WITH_STACK := $(PY) -m hitl_site.servers --stack --
@@ -14,7 +16,7 @@ EVENTS ?= ../shared/data/events_support.jsonl.gz
 INJECTED ?= ../shared/data/events_injection.jsonl.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt-check lint types imports migrations templates fmt lock replay replay-injection \
+.PHONY: help setup run test check fmt-check lint types imports migrations templates test-formats fmt lock replay replay-injection \
 	screenshots bench soak clean
 
 help: ## list all targets
@@ -50,6 +52,12 @@ migrations: $(VENV)/.dev ## is a migration missing?
 templates: $(VENV)/.dev ## are the templates free of what the policy forbids?
 	$(WITH_SERVERS) $(PY) -m pytest -q -n 0 -m "not browser" hitl_site/tests/test_templates.py
 
+test-formats: $(VENV)/.dev $(FORMATS)/.ready ## every export format, read by the programs that it is for
+	@rm -rf $(FORMATS)/files && mkdir $(FORMATS)/files
+	@$(PY) -m tests.formats.files $(FORMATS)/files
+	@cd $(FORMATS) && env -u PYTHONPATH bin/python -P -m pytest -c ../tests/formats/readers/pytest.ini \
+		--confcutdir ../tests/formats/readers ../tests/formats/readers
+
 fmt: $(VENV)/.dev ## format the code
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
@@ -60,6 +68,9 @@ lock: ## pin every package anew, with hashes (needs uv, https://docs.astral.sh/u
 		--no-emit-index-url --no-emit-find-links --output-file requirements.txt requirements.in
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file requirements-dev.txt requirements-dev.in
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --override tests/formats/overrides.txt \
+		--output-file requirements-formats.txt requirements-formats.in
 
 replay: $(VENV)/.dev ## recorded agent behaviour through a fresh stack, then export and verify; EVENTS=file
 	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" --export "$$HANDRAIL_HOME/replay"'
@@ -78,7 +89,7 @@ soak: $(VENV)/.dev ## ten minutes of agents, people and faults against a stack o
 	@SECONDS="$(SECONDS)" SEED="$(SEED)" PYTHONPATH=.:sdk/python/src $(PY) -m tests.history
 
 clean: ## remove the virtual environment and caches; var/ holds your data and stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FORMATS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -97,3 +108,13 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing the packages of requirements.txt and requirements-dev.txt into $(VENV) (once) ..."
 	@$(PIP_INSTALL) -r requirements.txt -r requirements-dev.txt
 	@touch $(VENV)/.runtime $@
+
+# Its packages are named to the last one: --no-deps leaves out what two of them only need to load models.
+$(FORMATS)/.ready: requirements-formats.txt tests/formats/node/package-lock.json | $(VENV)/bin/python
+	@echo "Installing the readers of exports into $(FORMATS) (once; about a gigabyte) ..."
+	@$(VENV)/bin/python -m venv --clear $(FORMATS)
+	@$(FORMATS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r requirements-formats.txt
+	@cp -R tests/formats/node $(FORMATS)/node
+	@cd $(FORMATS)/node && ../bin/npm ci --loglevel=error
+	@touch $@

@@ -3,9 +3,9 @@
 All checks are declarative (``is-json`` with a JSON Schema): no text of a case ever becomes JavaScript. Two
 more ways in are closed, because promptfoo looks for both everywhere in a test:
 
-- Templates. ``{{ env.KEY }}`` in a value would be replaced. In the variable, which is JSON text, a brace
-  inside a string is written ``\\u007b``. In a schema, a text with a template is matched by a pattern that
-  does not hold it.
+- Templates. ``{{ env.KEY }}`` in a value would be replaced, and a lone ``#}`` ends the run. In the variable,
+  which is JSON text, braces inside a string are written ``\\u007b`` and ``\\u007d``. In a schema, a text
+  with a template is matched by a pattern that does not hold it.
 - Files. A value that starts with ``file://`` would be read. A variable starts with ``[``; a text with ``:/``
   in a schema is a pattern too.
 
@@ -26,9 +26,9 @@ from datasets.exporters.lines import JsonRows
 from datasets.exporters.reading import Difference, Facts, compact
 from hitl_site.lib.strict_json import JsonValue
 
-# A template of Nunjucks, or the address of a file.
-_UNSAFE: Final = re.compile(r"\{[{%#]|[}%#]\}|:/")
-_BRACE_IN_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+# A template of Nunjucks, the address of a file, or the one name that JavaScript objects do not keep.
+_UNSAFE: Final = re.compile(r"\{[{%#]|[}%#]\}|:/|\A__proto__\Z")
+_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 _-]")
 Schema = dict[str, JsonValue]
 
@@ -67,7 +67,7 @@ class Tests(JsonRows):
 
 def variable(value: JsonValue) -> str:
     """Return JSON text that holds no template: the same value to every JSON parser."""
-    return _BRACE_IN_TEXT.sub(lambda text: text[0].replace("{", "\\u007b"), compact(value))
+    return _TEXT.sub(lambda text: text[0].replace("{", "\\u007b").replace("}", "\\u007d"), compact(value))
 
 
 def checks(facts: Facts) -> Iterator[Document]:

@@ -1,0 +1,3 @@
+"""The readers' own tests run in another environment (make test-formats)."""
+
+collect_ignore = ["readers"]
