@@ -85,18 +85,18 @@ def rates(run: EvalRun) -> list[TypeRate]:
         run.results.order_by("case__action_type")
         .values("case__action_type")
         .annotate(
-            passed=Count("id", filter=Q(passed=True)),
-            failed=Count("id", filter=Q(passed=False)),
-            ungraded=Count("id", filter=Q(passed=None)),
+            right=Count("id", filter=Q(passed=True)),
+            wrong=Count("id", filter=Q(passed=False)),
+            neither=Count("id", filter=Q(passed=None)),
         )
     )
     return [
         TypeRate(
             row["case__action_type"],
-            row["passed"],
-            row["failed"],
-            row["ungraded"],
-            *clopper_pearson(row["failed"], row["passed"] + row["failed"]),
+            row["right"],
+            row["wrong"],
+            row["neither"],
+            *clopper_pearson(row["wrong"], row["right"] + row["wrong"]),
         )
         for row in rows
     ]

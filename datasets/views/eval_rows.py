@@ -1,0 +1,82 @@
+"""One result of an eval as a page shows it: what was right beside what the agent did, a row an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from datasets.exporters.composition import compose
+from datasets.models import DatasetMember, EvalResult, EvalRun
+from datasets.services.grader_documents import parsed
+from hitl_site.lib.strict_json import JsonValue, pointer_token
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentRow:
+    """One argument on both sides: ``in_expected`` and ``in_got`` tell what is not there from a null."""
+
+    name: str
+    expected: JsonValue
+    got: JsonValue
+    in_expected: bool
+    in_got: bool
+    wrong: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One result with the case's truth."""
+
+    result: EvalResult
+    erased: bool
+    should_act: bool
+    arguments: tuple[ArgumentRow, ...]
+
+    @property
+    def why(self) -> str:
+        """Return the grader's sentence."""
+        return str(self.result.detail.get("why", ""))
+
+    @property
+    def places(self) -> list[dict[str, JsonValue]]:
+        """Return the places that were found wrong."""
+        return [place for place in self.result.detail.get("places", []) if not place["passed"]]
+
+
+def rows(run: EvalRun, results: Iterable[EvalResult]) -> list[ResultRow]:
+    """Return the results of one page with the truth as it was frozen."""
+    found = list(results)
+    cases = [result.case_id for result in found]
+    members = {
+        member.case_id: member for member in DatasetMember.objects.filter(version=run.version, case__in=cases)
+    }
+    return [_row(result, members[result.case_id]) for result in found]
+
+
+def _row(result: EvalResult, member: DatasetMember) -> ResultRow:
+    case = result.case
+    if case.erased_at is not None:
+        return ResultRow(result, erased=True, should_act=False, arguments=())
+    truth = compose(case.content, member.later)["truth"]
+    assert isinstance(truth, dict)
+    expected, got = truth["arguments"], parsed(result.output_canonical)
+    return ResultRow(
+        result, erased=False, should_act=expected is not None, arguments=_arguments(result, expected, got)
+    )
+
+
+def _arguments(result: EvalResult, expected: JsonValue, got: JsonValue) -> tuple[ArgumentRow, ...]:
+    right = expected if isinstance(expected, dict) else {}
+    given = got if isinstance(got, dict) else {}
+    wrong = [str(place["pointer"]) for place in result.detail.get("places", []) if not place["passed"]]
+    return tuple(
+        ArgumentRow(
+            name=name,
+            expected=right.get(name),
+            got=given.get(name),
+            in_expected=name in right,
+            in_got=name in given,
+            wrong=any(f"{place}/".startswith(f"{pointer_token(name)}/") for place in wrong),
+        )
+        for name in dict.fromkeys((*right, *given))
+    )
