@@ -69,6 +69,13 @@ class CaseKind(TextChoices):
     OMISSION = "omission", "What the agent failed to do"
 
 
+class CaseStanding(TextChoices):
+    """What has come to a case since it was made."""
+
+    DISPUTED = "disputed", "Disputed"
+    GROUND_TRUTH = "ground_truth", "With ground truth"
+
+
 class Split(TextChoices):
     NONE = "", "Not split"
     TRAIN = "train", "Training"
@@ -85,26 +92,3 @@ class EvalState(TextChoices):
     OPEN = "open", "Taking results"
     DONE = "done", "Done"
     ABANDONED = "abandoned", "Given up"
-
-
-class ConversationState(TextChoices):
-    CLOSED = "closed", "Closed"
-    DRAWN = "drawn", "Drawn for a check"
-    CHECKED = "checked", "Checked"
-
-
-class ErasureState(TextChoices):
-    ASKED = "asked", "Asked for"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    REFUSED = "refused", "Refused: a legal hold is in force"
-
-
-class DataKind(TextChoices):
-    """Kinds of data with a time of their own (retention)."""
-
-    CONTEXT = "context", "What the agent said around its proposal"
-    ARGUMENTS = "arguments", "What it proposed and what was decided"
-    CASES = "cases", "Labelled cases"
-    CONVERSATIONS = "conversations", "Whole conversations"
-    EXPORTS = "exports", "Exported files"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from datasets.choices import Label, LabelSource, LabelStrength
+from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
 from datasets.selectors.cases import CaseFilter
 
 
@@ -16,6 +16,8 @@ class CaseFilterForm(forms.Form):
     label = forms.ChoiceField(required=False, choices=[("", "Any"), *Label.choices])
     source = forms.ChoiceField(required=False, choices=[("", "Any"), *LabelSource.choices])
     strength = forms.ChoiceField(required=False, choices=[("", "Any"), *LabelStrength.choices])
+
+    standing = forms.ChoiceField(required=False, choices=[("", "Any"), *CaseStanding.choices])
 
     def filters(self) -> CaseFilter:
         """Return what the list shows."""

@@ -1,20 +1,29 @@
-"""One case as its page shows it: proposal beside truth, field by field."""
+"""One case as its page shows it: proposal beside truth, field by field, and what came later."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
+from typing import Final, cast
 
-from datasets.models import LabelledCase
-from hitl_site.lib.jsonb import from_jsonb
+from datasets.models import CaseCuration, LabelledCase
 from hitl_site.lib.strict_json import JsonValue
 
 Document = dict[str, JsonValue]
 
+_KIND_WORDS: Final = {
+    "wrong_value": "Wrong value",
+    "missing": "Missing",
+    "extra": "Should not be there",
+    "wrong_target": "Wrong target",
+    "wrong_wording": "Wrong wording",
+}
+_REVISION_WORDS: Final = {"first": "First answer", "edit": "Edited", "adjudication": "Adjudicated"}
+
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One argument on both sides. A side that lacks it says so; ``changed`` covers what lies below it."""
+    """One argument on both sides. A side that lacks it says so; ``errors`` cover what lies below it."""
 
     name: str
     proposed: JsonValue
@@ -22,41 +31,109 @@ class FieldRow:
     in_proposal: bool
     in_truth: bool
     changed: bool
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """One report of ground truth."""
+
+    source: str
+    correct: bool
+    contradicts: bool
+    arguments: JsonValue
+    detail: JsonValue
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One answer to the case, the first included."""
+
+    label: str
+    kind: str
+    author: str
+    note: str
+    arguments: JsonValue
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case with its document as it was frozen."""
+    """A case with its document as it stands now: what was stored, composed with what came later."""
 
     case: LabelledCase
     document: Document
     fields: tuple[FieldRow, ...]
     should_act: bool
     changed_count: int
+    ground_truth: tuple[TruthRow, ...]
+    revisions: tuple[AnswerRow, ...]
+    disputed_because: str
 
 
-def view(case: LabelledCase) -> CaseView:
-    """Return what the page of a case shows."""
-    document = cast(Document, from_jsonb(case.content))
-    truth = cast(Document, document["truth"])
+def view(case: LabelledCase, document: Document) -> CaseView:
+    """Return what the page of a case shows; ``document`` is the composed case."""
+    truth, later = cast(Document, document["truth"]), cast(Document, document["later"])
     should_act = bool(truth["should_act"])
     changed = cast(list[str], document["changed_fields"])
-    proposed = cast(Document, document["proposal"])["arguments"]
+    proposal = document["proposal"]
+    curation = CaseCuration.objects.filter(case=case, disputed_at__isnull=False).first()
     return CaseView(
         case=case,
         document=document,
-        fields=_rows(proposed, truth["arguments"], changed, should_act=should_act),
+        fields=_rows(
+            None if proposal is None else cast(Document, proposal)["arguments"],
+            truth["arguments"],
+            changed,
+            cast(list[Document], document["differences"]),
+            should_act=should_act,
+        ),
         should_act=should_act,
         changed_count=len(changed),
+        ground_truth=tuple(_truth_row(each) for each in cast(list[Document], later["ground_truth"])),
+        revisions=tuple(_answer_row(each) for each in cast(list[Document], later["revisions"])),
+        disputed_because="" if curation is None else curation.disputed_because,
+    )
+
+
+def _truth_row(truth: Document) -> TruthRow:
+    return TruthRow(
+        source=str(truth["source"]),
+        correct=bool(truth["correct"]),
+        contradicts=bool(truth["contradicts"]),
+        arguments=truth["arguments"],
+        detail=truth["detail"],
+        received_at=datetime.fromisoformat(str(truth["received_at"])),
+    )
+
+
+def _answer_row(revision: Document) -> AnswerRow:
+    return AnswerRow(
+        label=str(revision["label"]),
+        kind=_REVISION_WORDS[str(revision["kind"])],
+        author=str(revision["author"] or ""),
+        note=str(revision["note"]),
+        arguments=revision["arguments"],
+        at=datetime.fromisoformat(str(revision["at"])),
     )
 
 
 def _rows(
-    proposed: JsonValue, truth: JsonValue, changed: list[str], *, should_act: bool
+    proposed: JsonValue,
+    truth: JsonValue,
+    changed: list[str],
+    differences: list[Document],
+    *,
+    should_act: bool,
 ) -> tuple[FieldRow, ...]:
-    before = proposed if isinstance(proposed, dict) else {"": proposed}
+    before = proposed if isinstance(proposed, dict) else {}
     after = truth if isinstance(truth, dict) else {}
     touched = {_first_token(pointer) for pointer in changed}
+    errors: dict[str, dict[str, None]] = {}
+    for difference in differences:
+        kinds = errors.setdefault(_first_token(str(difference["pointer"])), {})
+        kinds[_KIND_WORDS[str(difference["kind"])]] = None
     return tuple(
         FieldRow(
             name=name,
@@ -65,6 +142,7 @@ def _rows(
             in_proposal=name in before,
             in_truth=name in after,
             changed=should_act and ("" in changed or name in touched),
+            errors=tuple(errors.get("" if "" in changed else name, ())),
         )
         for name in [*before, *(name for name in after if name not in before)]
     )

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from datasets.choices import Label
-from datasets.models import DatasetMember, LabelledCase
+from datasets.choices import CaseStanding, Label
+from datasets.models import DatasetMember, GroundTruth, LabelledCase
 from datasets.selectors.selection import Selection
 from hitl_site.lib import pagination
 from hitl_site.lib.pagination import Page
@@ -28,10 +28,17 @@ class CaseFilter:
     source: str = ""
     strength: str = ""
     agent: str = ""
+    standing: str = ""
 
     def conditions(self) -> dict[str, str]:
         """Return the filters that ask something."""
         return {name: value for name, value in asdict(self).items() if value}
+
+
+_STANDINGS: Final[dict[str, Q]] = {
+    CaseStanding.DISPUTED: Q(curation__disputed_at__isnull=False),
+    CaseStanding.GROUND_TRUTH: Q(Exists(GroundTruth.objects.filter(action_id=OuterRef("action_id")))),
+}
 
 
 def matching(selection: Selection, *, up_to_seq: int | None = None) -> QuerySet[LabelledCase]:
@@ -62,7 +69,10 @@ def label_counts(cases: QuerySet[LabelledCase]) -> dict[str, int]:
 
 def page(*, where: CaseFilter, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[LabelledCase]:
     """Return a page of cases without their content, newest first. Raises ``pagination.InvalidCursor``."""
-    cases = LabelledCase.objects.defer("content").filter(**where.conditions())
+    named = {name: value for name, value in where.conditions().items() if name != "standing"}
+    cases = LabelledCase.objects.defer("content").select_related("curation").filter(**named)
+    if where.standing:
+        cases = cases.filter(_STANDINGS[where.standing])
     scope = "cases?" + urlencode(where.conditions())
     return pagination.page(cases, order_by=["-id"], limit=size, scope=scope, cursor=cursor)
 

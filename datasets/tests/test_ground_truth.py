@@ -12,6 +12,7 @@ from django.test import Client
 
 from datasets.engine.disputes import contradicts
 from datasets.models import CaseCuration, GroundTruth, LabelledCase, LabelRevision
+from datasets.selectors.late_truth import LateTruth
 from datasets.services import ground_truth, labelling
 from datasets.services.ground_truth import Report
 from datasets.services.later import composed
@@ -269,6 +270,59 @@ def test_reports_with_one_key_at_the_same_time_keep_one() -> None:
     assert sorted(outcomes) == ["kept", "refused", "refused", "refused", "replayed", "replayed"]
     assert GroundTruth.objects.count() == 1
     assert len(_entries("ground_truth.received")) == 1
+
+
+def test_the_page_of_a_case_shows_the_dispute_and_what_the_world_said(learners: Learners) -> None:
+    decision, other = decide(learners.cast), decide(learners.cast)
+    label()
+    report = {**CHARGEBACK, "detail": {"why": "<b>not me</b>\u202e"}, "arguments": {**REFUND, "amount": 12.5}}
+    _send(learners, decision.action, report)
+    _send(learners, other.action, {"correct": True, "source": "audit"})
+    label()
+    vic = Client()
+    vic.force_login(learners.vic)
+    case = LabelledCase.objects.get(decision_id=decision.public_id)
+
+    page = vic.get(f"/cases/{case.public_id}/").content.decode()
+    disputed = vic.get("/cases/", {"standing": "disputed"})
+    told = vic.get("/cases/", {"standing": "ground_truth"})
+
+    assert "Ground truth (chargeback) says that it was wrong." in page
+    assert "&lt;b&gt;not me&lt;/b&gt;" in page
+    assert "<b>not me" not in page
+    assert "against what a person let pass" in page
+    assert [each.public_id for each in disputed.context["page"].items] == [case.public_id]
+    assert len(told.context["page"].items) == 2
+    assert told.context["late_truth"] == LateTruth(reports=2, wrong=1, against_people=1, disputed=1)
+    assert "disputed case" in disputed.content.decode()
+    assert vic.get("/cases/", {"standing": "odd"}).status_code == 400
+
+
+def test_the_page_of_an_edited_case_shows_the_newest_answer_and_every_other(learners: Learners) -> None:
+    decision = decide(learners.cast)
+    label()
+    case = LabelledCase.objects.get(decision_id=decision.public_id)
+    LabelRevision.objects.create(
+        case=case,
+        number=1,
+        kind="edit",
+        label="corrected",
+        arguments_canonical=canonicalize({**REFUND, "amount": 12.5}),
+        note="The photos show one cup.",
+        author=learners.mia,
+        author_name="Mia",
+        created_at=database_now(),
+    )
+    vic = Client()
+    vic.force_login(learners.vic)
+
+    page = vic.get(f"/cases/{case.public_id}/").content.decode()
+
+    assert "<ins>12.5</ins>" in page
+    assert "Wrong value" in page
+    assert "First answer" in page
+    assert "The photos show one cup." in page
+    assert "Mia" not in page
 
 
 def _second_opinion(learners: Learners, action: ActionRequest, kind: DecisionKind) -> Decision:

@@ -12,11 +12,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from datasets.choices import Label, LabelSource, LabelStrength
+from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
 from datasets.forms.cases import CaseFilterForm
 from datasets.models import LabelledCase
 from datasets.selectors import case_page, cases
 from datasets.selectors.cases import CaseFilter
+from datasets.selectors.late_truth import late_truth
+from datasets.services.later import composed
 from datasets.views.access import SEE
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.http import AuthenticatedRequest
@@ -59,6 +61,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "where": where,
         "filtered": bool(where.conditions()),
         "menus": _menus(where),
+        "late_truth": late_truth(),
     }
     return render(request, "datasets/cases/page.html", context)
 
@@ -71,6 +74,7 @@ def _menus(where: CaseFilter) -> list[Menu]:
         ("label", "Label", Label.choices),
         ("source", "Source", LabelSource.choices),
         ("strength", "Strength", LabelStrength.choices),
+        ("standing", "Standing", CaseStanding.choices),
     ]
     conditions = where.conditions()
     menus = []
@@ -95,4 +99,4 @@ def _address(conditions: dict[str, str]) -> str:
 def detail(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
     """Show one case: proposal beside truth, and every fact that is known of it."""
     case = get_object_or_404(LabelledCase, public_id=case_id)
-    return render(request, "datasets/case/page.html", {"view": case_page.view(case)})
+    return render(request, "datasets/case/page.html", {"view": case_page.view(case, composed(case))})
