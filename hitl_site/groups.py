@@ -25,7 +25,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "policies.grant_autonomy",
         "policies.view_observation",
         "policies.view_ledgerentry",
-        "datasets.manage_retention",
     ),
     "manager": (
         "reviews.view_any_item",

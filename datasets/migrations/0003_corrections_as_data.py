@@ -44,78 +44,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="Conversation",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("public_id", models.CharField(max_length=40, unique=True)),
-                ("conversation_id", models.CharField(max_length=200)),
-                ("messages", models.JSONField(null=True)),
-                ("body_digest", models.CharField(max_length=71)),
-                ("message_count", models.PositiveIntegerField()),
-                ("action_count", models.PositiveIntegerField()),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("closed", "Closed"),
-                            ("drawn", "Drawn for a check"),
-                            ("checked", "Checked"),
-                        ],
-                        default="closed",
-                        max_length=16,
-                    ),
-                ),
-                ("propensity", models.FloatField()),
-                ("closed_at", models.DateTimeField()),
-                ("erased_at", models.DateTimeField(null=True)),
-                ("checked_by_name", models.CharField(blank=True, default="", max_length=200)),
-                ("checked_at", models.DateTimeField(null=True)),
-                (
-                    "complete",
-                    models.BooleanField(help_text="Nothing was left undone, the person says.", null=True),
-                ),
-                ("note", models.TextField(blank=True, default="")),
-            ],
-        ),
-        migrations.CreateModel(
-            name="Erasure",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("public_id", models.CharField(max_length=40, unique=True)),
-                ("subject", models.CharField(blank=True, max_length=200)),
-                ("subject_digest", models.CharField(max_length=64)),
-                ("legal_basis", models.TextField()),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("asked", "Asked for"),
-                            ("running", "Running"),
-                            ("done", "Done"),
-                            ("refused", "Refused: a legal hold is in force"),
-                        ],
-                        default="asked",
-                        max_length=16,
-                    ),
-                ),
-                ("found", models.JSONField(default=dict)),
-                ("erased", models.JSONField(default=dict)),
-                ("asked_by_name", models.CharField(max_length=200)),
-                ("asked_at", models.DateTimeField()),
-                ("finished_at", models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
             name="EvalResult",
             fields=[
                 (
@@ -315,41 +243,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="LegalHold",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("public_id", models.CharField(max_length=40, unique=True)),
-                ("action_type", models.CharField(blank=True, default="", max_length=120)),
-                ("subject", models.CharField(blank=True, default="", max_length=200)),
-                ("reason", models.TextField()),
-                ("placed_by_name", models.CharField(max_length=200)),
-                ("placed_at", models.DateTimeField()),
-                ("lifted_by_name", models.CharField(blank=True, default="", max_length=200)),
-                ("lifted_at", models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name="Omission",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("public_id", models.CharField(max_length=40, unique=True)),
-                ("action_type", models.CharField(max_length=120)),
-                ("arguments_canonical", models.BinaryField()),
-                ("note", models.TextField(blank=True, default="")),
-                ("found_at", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
             name="RedactionProfile",
             fields=[
                 (
@@ -365,37 +258,6 @@ class Migration(migrations.Migration):
                 ("created_by_name", models.CharField(max_length=200)),
                 ("created_at", models.DateTimeField()),
             ],
-        ),
-        migrations.CreateModel(
-            name="RetentionRule",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("action_type", models.CharField(blank=True, default="", max_length=120)),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("context", "What the agent said around its proposal"),
-                            ("arguments", "What it proposed and what was decided"),
-                            ("cases", "Labelled cases"),
-                            ("conversations", "Whole conversations"),
-                            ("exports", "Exported files"),
-                        ],
-                        max_length=16,
-                    ),
-                ),
-                ("keep_days", models.PositiveIntegerField()),
-                ("updated_by_name", models.CharField(max_length=200)),
-                ("updated_at", models.DateTimeField()),
-            ],
-            options={
-                "permissions": [("manage_retention", "Can set retention, holds and erase data of persons")],
-            },
         ),
         migrations.CreateModel(
             name="VersionMark",
@@ -575,30 +437,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="conversation",
-            name="agent",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agent"
-            ),
-        ),
-        migrations.AddField(
-            model_name="conversation",
-            name="agent_version",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.agentversion"
-            ),
-        ),
-        migrations.AddField(
-            model_name="conversation",
-            name="checked_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
             model_name="evalresult",
             name="case",
             field=models.ForeignKey(
@@ -688,15 +526,6 @@ class Migration(migrations.Migration):
                 to="datasets.labelrevision",
             ),
         ),
-        migrations.AddField(
-            model_name="omission",
-            name="conversation",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="omissions",
-                to="datasets.conversation",
-            ),
-        ),
         migrations.AddConstraint(
             model_name="redactionprofile",
             constraint=models.UniqueConstraint(
@@ -725,16 +554,6 @@ class Migration(migrations.Migration):
                 to="datasets.redactionprofile",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="retentionrule",
-            constraint=models.UniqueConstraint(fields=("action_type", "kind"), name="retention_rule_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="retentionrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("keep_days__gte", 1)), name="retention_rule_keeps_a_day"
-            ),
-        ),
         migrations.AddField(
             model_name="versionmark",
             name="version",
@@ -742,46 +561,6 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="marks",
                 to="datasets.datasetversion",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="conversation",
-            index=models.Index(
-                condition=models.Q(("state", "drawn")), fields=["id"], name="conversation_to_check"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="conversation",
-            index=models.Index(fields=["agent_version", "closed_at"], name="conversation_of_a_version"),
-        ),
-        migrations.AddConstraint(
-            model_name="conversation",
-            constraint=models.UniqueConstraint(
-                fields=("agent", "conversation_id"), name="conversation_one_per_agent_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="conversation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("propensity__gte", 0), ("propensity__lte", 1)),
-                name="conversation_propensity_within_0_and_1",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="conversation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("checked_at__isnull", False), ("complete__isnull", False), ("state", "checked")
-                    ),
-                    models.Q(
-                        models.Q(("state", "checked"), _negated=True),
-                        ("checked_at", None),
-                        ("complete", None),
-                    ),
-                    _connector="OR",
-                ),
-                name="conversation_checked_with_its_answer",
             ),
         ),
         migrations.AddIndex(

@@ -13,5 +13,4 @@ class Migration(migrations.Migration):
         *append_only(table="datasets_groundtruth", name="ground_truth_never_changes"),
         *append_only(table="datasets_redactionprofile", name="redaction_profile_never_changes"),
         *append_only(table="datasets_grader", name="grader_never_changes"),
-        *append_only(table="datasets_omission", name="omission_never_changes"),
     ]

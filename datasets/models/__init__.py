@@ -1,7 +1,6 @@
 """Facts and constraints of the learning app."""
 
 from datasets.models.cases import CaseCuration, GroundTruth, LabelledCase, LabelRevision
-from datasets.models.conversations import Conversation, Omission
 from datasets.models.datasets import (
     Dataset,
     DatasetMember,
@@ -12,15 +11,12 @@ from datasets.models.datasets import (
 )
 from datasets.models.evals import EvalResult, EvalRun, Grader
 from datasets.models.exports import Export, ExportSchedule
-from datasets.models.retention import Erasure, LegalHold, RetentionRule
 
 __all__ = [
     "CaseCuration",
-    "Conversation",
     "Dataset",
     "DatasetMember",
     "DatasetVersion",
-    "Erasure",
     "EvalResult",
     "EvalRun",
     "Export",
@@ -30,9 +26,6 @@ __all__ = [
     "GroundTruth",
     "LabelRevision",
     "LabelledCase",
-    "LegalHold",
-    "Omission",
     "RedactionProfile",
-    "RetentionRule",
     "VersionMark",
 ]

@@ -11,8 +11,8 @@ import uuid_utils
 
 PREFIXES = frozenset(
     {
-        "act", "agt", "agv", "aty", "bat", "case", "chk", "cnv", "dec", "dst", "dsv", "era", "evr", "exe",
-        "exp", "gra", "gtr", "hold", "inc", "itm", "key", "kil", "obs", "omi", "pol", "pov", "prm", "pub",
+        "act", "agt", "agv", "aty", "bat", "case", "chk", "dec", "dst", "dsv", "evr", "exe",
+        "exp", "gra", "gtr", "inc", "itm", "key", "kil", "obs", "pol", "pov", "prm", "pub",
         "que", "rdp", "req", "sch", "ver", "view",
     }
 )  # fmt: skip
