@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 from django.db import connection
@@ -22,8 +22,8 @@ from datasets.exporters import composition
 from datasets.exporters.base import Document
 from datasets.exporters.composition import compose, nothing_later
 from datasets.models import DatasetMember, Export
-from datasets.services.export_redaction import Redactor
-from hitl_site.lib.canonical import NotCanonical, canonicalize, sha256_hex
+from datasets.redaction import Redactor
+from hitl_site.lib.canonical import canonicalize, sha256_hex
 from hitl_site.lib.jsonb import from_jsonb
 
 FIRST_PAGE: Final = 100
@@ -49,6 +49,9 @@ class Member:
     document: Document
     canonical: bytes
     replaced: Mapping[str, int] = field(default_factory=dict)
+
+
+Pages: TypeAlias = Iterator[Iterator[Member]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +89,14 @@ _NEW_SINCE: Final = """
 """
 
 
-def members(export: Export, *, after: int, redactor: Redactor | None) -> Iterator[list[Member]]:
-    """Yield the members that the export takes behind a position, page by page; raise ``CaseChanged``."""
+def members(export: Export, *, after: int, redactor: Redactor | None) -> Pages:
+    """Yield the members that the export takes behind a position, page by page; raise ``CaseChanged``.
+
+    A page is read at once and its cases are parsed one by one, as they are asked for.
+    """
     size = FIRST_PAGE
     while rows := _page(export, after=after, size=size):
-        yield [_member(row, redactor) for row in rows]
+        yield (_member(row, redactor) for row in rows)
         after = rows[-1].position
         if len(rows) < size:
             return
@@ -178,8 +184,9 @@ def _quickly(row: _Stored) -> tuple[Document, bytes] | None:
         if document.get("format") != composition.FORMAT or later.get("revisions"):
             return None
         document["later"] = {**nothing_later(), **later}
-        canonical = canonicalize(document)
-    except (orjson.JSONDecodeError, NotCanonical, AttributeError):
+        # Nearly always the canonical bytes. Where they are not, the hash is another one.
+        canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except (orjson.JSONDecodeError, TypeError, AttributeError):
         return None
     return (document, canonical) if sha256_hex(canonical) == row.member_sha256 else None
 

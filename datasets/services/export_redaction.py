@@ -1,7 +1,7 @@
 """Redaction of exports: between the composed case and the exporter, or no export at all.
 
-A version that was frozen with a profile is never written without it: where the redaction cannot be loaded, or
-its profile not be understood, the export fails.
+A version that was frozen with a profile is never written without it: where the profile cannot be read, the
+export fails.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from datasets.models import DatasetVersion
 from datasets.redaction import InvalidProfile, Redactor
 from datasets.services import redaction
-
-__all__ = ["CannotRedact", "Redactor", "redactor_of"]
 
 
 class CannotRedact(Exception):

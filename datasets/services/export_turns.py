@@ -25,9 +25,9 @@ from datasets.services import (
 from datasets.services.destinations import Upload
 from datasets.services.export_claims import Claim, Clock, LostLease
 from datasets.services.export_files import NOTHING, DataFile, PartFile, PartFolder
-from datasets.services.export_members import CaseChanged
+from datasets.services.export_members import CaseChanged, Pages
 from datasets.services.export_redaction import redactor_of
-from datasets.services.export_writing import Pages, Tally
+from datasets.services.export_writing import Tally
 
 STEP_SECONDS: Final = 0.5
 

@@ -16,13 +16,11 @@ from datasets.exporters.base import FolderExporter, Placed, RowExporter
 from datasets.exporters.jsonl import JsonLines
 from datasets.services.compression import Codec
 from datasets.services.export_files import DataFile, PartFile, PartFolder
-from datasets.services.export_members import Member
+from datasets.services.export_members import Member, Pages
 from hitl_site.lib.strict_json import JsonValue
 
 BLOCK_BYTES: Final = 1024 * 1024
 BLOCK_CASES: Final = 5000
-
-Pages = Iterator[list[Member]]
 
 
 class WrongFiles(Exception):
