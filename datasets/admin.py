@@ -13,6 +13,7 @@ from datasets.models import (
     Export,
     Grader,
     LabelledCase,
+    RedactionProfile,
 )
 from hitl_site.admin_site import ReadOnlyAdmin
 
@@ -42,6 +43,12 @@ class DatasetMemberAdmin(ReadOnlyAdmin):
     list_display = ("version", "position", "case")
     list_select_related = ("version__dataset", "case")
     search_fields = ("=case__public_id",)
+
+
+@admin.register(RedactionProfile)
+class RedactionProfileAdmin(ReadOnlyAdmin):
+    list_display = ("name", "number", "created_by_name", "created_at")
+    search_fields = ("name", "=public_id")
 
 
 @admin.register(Export)

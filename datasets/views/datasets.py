@@ -13,6 +13,7 @@ from datasets.models import Dataset
 from datasets.selectors import datasets as questions
 from datasets.selectors.facets import facets
 from datasets.services import datasets as acts
+from datasets.services import redaction
 from datasets.views.access import ACT, SEE
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
@@ -36,12 +37,12 @@ def index(request: AuthenticatedRequest) -> HttpResponseBase:
 @needs_one_of(*ACT)
 def new(request: AuthenticatedRequest) -> HttpResponse:
     """Show the form of a new dataset."""
-    return _form_page(request, DatasetForm(facets=facets(), profiles=questions.profile_names()))
+    return _form_page(request, DatasetForm(facets=facets(), profiles=_profile_names()))
 
 
 @needs_one_of(*ACT)
 def _create(request: AuthenticatedRequest) -> HttpResponse:
-    form = DatasetForm(request.POST, facets=facets(), profiles=questions.profile_names())
+    form = DatasetForm(request.POST, facets=facets(), profiles=_profile_names())
     if form.is_valid() and "preview" not in request.POST:
         try:
             dataset = acts.create_dataset(
@@ -67,7 +68,7 @@ def edit(request: AuthenticatedRequest, dataset_id: str) -> HttpResponse:
     """Change what a dataset takes and what is made of it; its versions stay as they are."""
     dataset = get_object_or_404(Dataset.objects.select_related("redaction"), public_id=dataset_id)
     data = request.POST if request.method == "POST" else None
-    form = DatasetForm(data, facets=facets(), profiles=questions.profile_names(), dataset=dataset)
+    form = DatasetForm(data, facets=facets(), profiles=_profile_names(), dataset=dataset)
     if form.is_valid() and "preview" not in request.POST:
         try:
             acts.change_dataset(
@@ -104,6 +105,12 @@ def show(request: AuthenticatedRequest, dataset: Dataset, status: int = 200) -> 
         "may_act": request.user.has_perm("datasets.export_dataset"),
     }
     return render(request, "datasets/detail/page.html", context, status=status)
+
+
+def _profile_names() -> list[str]:
+    """Return the names of the redaction profiles. The first look makes the one that everybody needs."""
+    redaction.default_profile(now=database_now())
+    return questions.profile_names()
 
 
 def _form_page(

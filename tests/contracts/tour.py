@@ -22,6 +22,7 @@ from datasets.services import (
     grader_documents,
     ground_truth,
     labelling,
+    redaction,
 )
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
@@ -281,8 +282,13 @@ def learn(cast: Cast) -> None:
         pass
     labelling.label_cases(now=database_now())
     contradict(cast)
+    redaction.default_profile(now=database_now())
     dataset = datasets.create_dataset(
-        name="Refunds", selection=Selection(), created_by=cast.olga, now=database_now()
+        name="Refunds",
+        selection=Selection(),
+        redaction=redaction.DEFAULT_NAME,
+        created_by=cast.olga,
+        now=database_now(),
     )
     version = freezing.freeze(dataset_id=dataset.public_id, frozen_by=cast.olga, now=database_now()).version
     export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
