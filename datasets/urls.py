@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.urls import path, re_path
 from django.urls.resolvers import URLPattern, URLResolver
 
-from datasets.views import cases, datasets, evals, exports, learning, redaction, schedules, versions
+from datasets.views import (
+    case_schema,
+    cases,
+    datasets,
+    evals,
+    exports,
+    learning,
+    redaction,
+    schedules,
+    versions,
+)
 
 app_name = "datasets"
 
@@ -44,6 +54,7 @@ export_urls: list[URLPattern | URLResolver] = [
 ]
 case_urls: list[URLPattern | URLResolver] = [
     path("cases/", cases.index, name="cases"),
+    path("schemas/case-2.json", case_schema.show, name="case_schema"),
     re_path(rf"^cases/{_CASE}/$", cases.detail, name="case"),
 ]
 redaction_urls: list[URLPattern | URLResolver] = [

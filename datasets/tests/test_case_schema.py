@@ -10,6 +10,7 @@ import jsonpatch
 import jsonschema_rs
 import pytest
 from django.conf import settings as site
+from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,3 +144,13 @@ def test_what_is_no_case_is_not_valid(change: dict[str, Any]) -> None:
     case = {**compose(FIRST_RELEASE, {}), **change}
 
     assert not SCHEMA.is_valid(case)
+
+
+def test_anybody_can_read_the_schema_at_its_address() -> None:
+    answer: Any = Client().get("/schemas/case-2.json")
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/schema+json"
+    assert json.loads(b"".join(answer.streaming_content))["properties"]["format"] == {
+        "const": "handrail.case/2"
+    }
