@@ -37,7 +37,9 @@ TASK: Final = "datasets.run_freezing"
 Clock = Callable[[], datetime]
 
 
-def ask(*, dataset_id: str, asked_by: User | None, now: datetime) -> Frozen | Freezing:
+def ask(
+    *, dataset_id: str, asked_by: User | None, now: datetime, at_once: int | None = None
+) -> Frozen | Freezing:
     """Freeze a dataset, at once where it takes few cases, else by a worker: then the row that asks for it.
 
     While a worker is at the dataset, asking again answers that row.
@@ -47,7 +49,8 @@ def ask(*, dataset_id: str, asked_by: User | None, now: datetime) -> Frozen | Fr
     if under_way is not None:
         return under_way
     cases = taking.taken(Selection.from_document(dataset.selection), up_to_seq=taking.labelled_up_to())
-    if cases.order_by()[: AT_ONCE + 1].count() <= AT_ONCE:
+    few = AT_ONCE if at_once is None else at_once
+    if cases.order_by()[: few + 1].count() <= few:
         return freezing.freeze(dataset_id=dataset_id, frozen_by=asked_by, now=now)
     try:
         with transaction.atomic():

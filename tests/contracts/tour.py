@@ -12,13 +12,15 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from datasets.choices import Label
-from datasets.models import DatasetVersion, LabelledCase
+from datasets.models import DatasetVersion, Freezing, LabelledCase
+from datasets.selectors.choices import Choices, SplitBy, SplitRule
 from datasets.selectors.selection import Selection
 from datasets.services import (
     datasets,
     evaluating,
     exporting,
     freezing,
+    freezings,
     grader_documents,
     ground_truth,
     labelling,
@@ -291,6 +293,18 @@ def learn(cast: Cast) -> None:
         now=database_now(),
     )
     version = freezing.freeze(dataset_id=dataset.public_id, frozen_by=cast.olga, now=database_now()).version
+    split = Choices(split=SplitRule(SplitBy.GROUP))
+    datasets.change_dataset(
+        dataset_id=dataset.public_id,
+        description="Split",
+        selection=Selection(),
+        choices=split,
+        changed_by=cast.olga,
+        now=database_now(),
+    )
+    job = freezings.ask(dataset_id=dataset.public_id, asked_by=cast.olga, now=database_now(), at_once=0)
+    assert isinstance(job, Freezing)
+    freezings.run(freezing_id=job.public_id, clock=database_now)
     export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
     exporting.run(export_id=export.public_id, clock=database_now)
     export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
