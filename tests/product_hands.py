@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import django
@@ -21,9 +21,13 @@ django.setup()
 
 from django.contrib.auth.models import Group, User  # noqa: E402 - the apps must be ready first
 
+from datasets.exporters.composition import compose  # noqa: E402
+from datasets.models import LabelledCase  # noqa: E402
 from datasets.replay.browser import Browser  # noqa: E402
+from datasets.selectors.selection import Selection  # noqa: E402
+from datasets.services import datasets, freezing  # noqa: E402
 from hitl_site.lib.clock import database_now  # noqa: E402
-from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk  # noqa: E402
+from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk, Scope  # noqa: E402
 from policies.models import Agent  # noqa: E402
 from policies.selectors.action_types import by_name  # noqa: E402
 from policies.services import action_types, agents, autonomy, policies  # noqa: E402
@@ -51,18 +55,21 @@ class Hands:
             "create_person": self.create_person,
             "declare": self.declare,
             "decide": self.decide,
+            "freeze": self.freeze,
         }
 
     def before_each(self) -> None:
         """Prepare for the next act."""
 
-    def create_agent(self, name: str) -> str:
+    def create_agent(self, name: str, scopes: Sequence[str] = ()) -> str:
         """Make an agent whose version runs alone what ``declare`` said may; return its key."""
         now, actor = database_now(), Actor.person(self.operator)
         agent = agents.create_agent(name=name, actor=actor, now=now)
         for action_type in self._alone:
             self._trust(agent, action_type)
-        return agents.create_key(agent=agent, scopes=AGENT_SCOPES, actor=actor, now=now)[1]
+        return agents.create_key(
+            agent=agent, scopes=[*AGENT_SCOPES, *map(Scope, scopes)], actor=actor, now=now
+        )[1]
 
     def create_person(self, name: str, groups: list[str]) -> str:
         """Make a person in these groups and return the password."""
@@ -118,6 +125,24 @@ class Hands:
             if time.monotonic() > ends:
                 raise RuntimeError("The worker did not release the decision.")
             time.sleep(0.05)
+
+    def freeze(self, action_type: str, cases: int) -> dict[str, Any]:
+        """Freeze a dataset of an action type once it has so many cases; return its version and its lines."""
+        selection = Selection(action_types=(action_type,))
+        ends = time.monotonic() + RELEASED_WITHIN
+        while LabelledCase.objects.filter(action_type=action_type).count() < cases:
+            if time.monotonic() > ends:
+                raise RuntimeError("The worker did not make the cases.")
+            time.sleep(0.05)
+        now = database_now()
+        dataset = datasets.create_dataset(name=action_type, selection=selection, created_by=None, now=now)
+        freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=now)
+        version = dataset.versions.get()
+        members = version.members.select_related("case").order_by("position")
+        return {
+            "version": version.public_id,
+            "cases": [compose(member.case.content, member.later) for member in members],
+        }
 
     def _signed_in(self) -> Browser:
         browser = Browser(self.url)

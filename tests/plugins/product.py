@@ -25,9 +25,9 @@ class Product:
         self._one_at_a_time = threading.Lock()
         self.url = str(self._read()["url"])
 
-    def create_agent(self, name: str) -> str:
-        """Make an agent and return its key."""
-        return str(self.ask(act="create_agent", name=name))
+    def create_agent(self, name: str, *, scopes: Sequence[str] = ()) -> str:
+        """Make an agent and return its key, with these scopes besides the usual ones."""
+        return str(self.ask(act="create_agent", name=name, scopes=list(scopes)))
 
     def create_person(self, name: str, *, groups: Sequence[str]) -> str:
         """Make a person in these groups and return the password."""
@@ -62,6 +62,11 @@ class Product:
         """Decide on the review page; returns once the decision is released."""
         given = dict(arguments) if arguments is not None else None
         self.ask(act="decide", action_id=action_id, kind=kind, arguments=given, note=note)
+
+    def freeze(self, action_type: str, *, cases: int) -> tuple[str, list[dict[str, Any]]]:
+        """Freeze the cases of an action type, so many of them; return the version's id and its cases."""
+        frozen = self.ask(act="freeze", action_type=action_type, cases=cases)
+        return frozen["version"], frozen["cases"]
 
     def ask(self, **act: object) -> Any:
         """Have one act done and return its result; raise what went wrong."""
