@@ -19,7 +19,9 @@ from datasets.choices import EvalState, Label
 from datasets.exporters.composition import compose
 from datasets.graders import Answer, Expected, Grade, GraderDocument
 from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun
+from datasets.redaction import Redactor
 from datasets.services import grader_documents
+from datasets.services.redaction import redactor_for
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.jsonb import from_jsonb
@@ -164,7 +166,7 @@ def take_results(
         result.case.public_id: result
         for result in run.results.filter(case__public_id__in=wanted).select_related("case")
     }
-    documents = _documents(run)
+    documents, redactor = _documents(run), redactor_for(run.version)
     fresh: dict[str, EvalResult] = {}
     lines: list[Line] = []
     for sent in results:
@@ -179,7 +181,7 @@ def take_results(
             continue
         if run.state != EvalState.OPEN:
             raise RunClosed("This run was given up: it takes no results.")
-        grade = _graded(documents, member, result)
+        grade = _graded(documents, member, result, redactor)
         result.passed, result.score, result.detail = grade.passed, grade.score, grade.document()
         fresh[sent.case] = result
         lines.append(Line(sent.case, Taken.NEW, grade.passed, grade.score, grade.why))
@@ -232,7 +234,7 @@ def _replayed(run: EvalRun, body_digest: str) -> Started:
 def _locked(run_id: str, agent: Agent) -> EvalRun:
     run = (
         EvalRun.objects.select_for_update(of=("self",))
-        .select_related("version")
+        .select_related("version__redaction")
         .filter(public_id=run_id, agent=agent)
         .first()
     )
@@ -274,11 +276,18 @@ def _said(result: EvalResult) -> tuple[bool, str, bytes | None, str]:
     return result.acted, result.action_type, output, result.error
 
 
-def _graded(documents: Mapping[str, GraderDocument], member: DatasetMember, result: EvalResult) -> Grade:
+def _graded(
+    documents: Mapping[str, GraderDocument],
+    member: DatasetMember,
+    result: EvalResult,
+    redactor: Redactor | None,
+) -> Grade:
     case = member.case
     if case.erased_at is not None:
         return Grade(passed=None, score=None, why="The case was erased.")
-    truth = compose(case.content, member.later)["truth"]
+    document = compose(case.content, member.later)
+    # The agent saw the case as it left, with pseudonyms: that is what its answer is measured by.
+    truth = (document if redactor is None else redactor.apply(document).document)["truth"]
     assert isinstance(truth, dict)
     grader = documents.get(case.action_type, graders.DEFAULT)
     answer = Answer(

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
-from datasets.models import RedactionProfile
+from datasets.choices import ExportFormat
+from datasets.exporters.composition import compose
+from datasets.models import EvalResult, RedactionProfile
 from datasets.redaction import Detector, FieldRule, InvalidProfile, Profile, Treatment, everything
+from datasets.selectors import redaction as questions
 from datasets.selectors.selection import Selection
-from datasets.services import datasets, freezing, redaction
+from datasets.services import datasets, evaluating, exporting, freezing, redaction
+from datasets.services.evaluating import Sent
 from datasets.tests.base import many_cases
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import LedgerEntry
-from reviews.tests.cast import make_person
+from policies.services.agents import VersionClaim
+from reviews.tests.cast import make_cast, make_person
 
 NAMES = Profile(
     frozenset({Detector.EMAIL}), (FieldRule("/arguments/*/name", Treatment.MASK, ("refund.issue",)),)
@@ -186,3 +193,80 @@ def test_a_version_without_a_profile_has_no_redactor_and_an_unreadable_profile_r
     version.redaction = RedactionProfile(name="New", number=1, document={"format": "handrail.redaction/9"})
     with pytest.raises(InvalidProfile):
         redaction.redactor_for(version)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "format", [ExportFormat.JSONL, ExportFormat.DPO, ExportFormat.CSV, ExportFormat.CHAT]
+)
+def test_nothing_leaves_an_export_around_the_redaction(format: ExportFormat) -> None:
+    many_cases(4, filler="to anna.berg@example.com, +49 171 9982347")
+    redaction.default_profile(now=database_now())
+    dataset = datasets.create_dataset(
+        name="Private", selection=Selection(), redaction="Personal data", created_by=None, now=database_now()
+    )
+    version = freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now()).version
+    export = exporting.request(
+        version_id=version.public_id, order=exporting.Order(format), requested_by=None, now=database_now()
+    )
+
+    assert exporting.run(export_id=export.public_id, clock=database_now) == exporting.Ran.FINISHED
+
+    files = [path for path in Path(settings.EXPORT_DIR).rglob("*") if path.is_file()]
+    written = b"".join(path.read_bytes() for path in files)
+    assert b"anna" not in written
+    assert b"171 9982347" not in written
+    assert b"email:" in written
+    export.refresh_from_db()
+    assert export.manifest is not None
+    told = export.manifest["redaction"]
+    assert (told["profile"], told["number"]) == ("Personal data", 1)
+    assert set(told["replaced"]) == {"email", "phone"}
+    assert [(use.version, use.number, use.exported) for use in questions.uses("Personal data")] == [
+        (version, 1, True)
+    ]
+    assert [words for words, _ in questions.uses("Personal data")[0].replaced] == [
+        "E-mail addresses",
+        "Telephone numbers",
+    ]
+
+
+@pytest.mark.django_db
+def test_an_answer_to_a_redacted_case_is_measured_by_the_redacted_truth() -> None:
+    clerk = make_cast().clerk
+    many_cases(1, filler="anna.berg@example.com")
+    redaction.default_profile(now=database_now())
+    dataset = datasets.create_dataset(
+        name="Private", selection=Selection(), redaction="Personal data", created_by=None, now=database_now()
+    )
+    version = freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now()).version
+    member = version.members.select_related("case").get()
+    redactor = redaction.redactor_for(version)
+    assert redactor is not None
+    composed = compose(member.case.content, member.later)
+    stored, seen = composed["truth"], redactor.apply(composed).document["truth"]
+    assert isinstance(stored, dict)
+    assert isinstance(seen, dict)
+    passed = []
+    for key, truth in (("a", seen), ("b", stored)):
+        run = evaluating.start(
+            agent=clerk,
+            version_id=version.public_id,
+            claim=VersionClaim(label="2"),
+            split="",
+            source="handrail",
+            note="",
+            idempotency_key=key,
+            body_digest="sha256:" + "0" * 64,
+            now=database_now(),
+        ).run
+        arguments = truth["arguments"]
+        assert isinstance(arguments, dict)
+        sent = Sent(case=member.case.public_id, acted=True, output=arguments)
+        _, lines = evaluating.take_results(
+            run_id=run.public_id, agent=clerk, results=[sent], now=database_now()
+        )
+        passed.append(lines[0].passed)
+
+    assert passed == [True, False]
+    assert "anna" not in str(list(EvalResult.objects.filter(passed=True).values_list("detail", flat=True)))
