@@ -56,6 +56,7 @@ case_urls: list[URLPattern | URLResolver] = [
     path("cases/", cases.index, name="cases"),
     path("schemas/case-2.json", case_schema.show, name="case_schema"),
     re_path(rf"^cases/{_CASE}/$", cases.detail, name="case"),
+    re_path(rf"^cases/{_CASE}/settle/$", cases.settle, name="settle"),
 ]
 redaction_urls: list[URLPattern | URLResolver] = [
     path("redaction/", redaction.index, name="redaction"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -70,6 +71,13 @@ class CaseView:
     ground_truth: tuple[TruthRow, ...]
     revisions: tuple[AnswerRow, ...]
     disputed_because: str
+
+    @property
+    def proposed_text(self) -> str:
+        """Return the proposal as a person begins to correct it."""
+        proposal = self.document["proposal"]
+        proposed = {} if proposal is None else cast(Document, proposal)["arguments"]
+        return json.dumps(proposed, indent=2, ensure_ascii=False)
 
 
 def view(case: LabelledCase, document: Document) -> CaseView:

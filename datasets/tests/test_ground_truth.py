@@ -7,13 +7,15 @@ import threading
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 
+from datasets.choices import Label
 from datasets.engine.disputes import contradicts
 from datasets.models import CaseCuration, GroundTruth, LabelledCase, LabelRevision
 from datasets.selectors.late_truth import LateTruth
-from datasets.services import ground_truth, labelling
+from datasets.services import adjudicating, ground_truth, labelling
 from datasets.services.ground_truth import Report
 from datasets.services.later import composed
 from datasets.tests.base import Learners, decide, label, release
@@ -323,6 +325,87 @@ def test_the_page_of_an_edited_case_shows_the_newest_answer_and_every_other(lear
     assert "First answer" in page
     assert "The photos show one cup." in page
     assert "Mia" not in page
+
+
+def test_a_person_settles_a_dispute_and_every_answer_stays(learners: Learners) -> None:
+    case = _disputed(learners)
+    mia = Client()
+    mia.force_login(learners.mia)
+    right = {**REFUND, "amount": 12.5}
+
+    shown = mia.get(f"/cases/{case.public_id}/").content.decode()
+    odd = mia.post(_settle(case), {"label": "corrected", "arguments": "{", "note": "The photos."})
+    same = mia.post(_settle(case), {"label": "corrected", "arguments": json.dumps(REFUND), "note": "Photos."})
+    assert [answer.status_code for answer in (odd, same)] == [422, 422]
+    assert "The photos." in odd.content.decode()
+    assert not LabelRevision.objects.exists()
+    done = mia.post(_settle(case), {"label": "corrected", "arguments": json.dumps(right), "note": "Photos."})
+    again = mia.post(_settle(case), {"label": "rejected", "note": "Photos."})
+
+    assert "Settle the dispute" in shown
+    assert (done.status_code, again.status_code) == (302, 422)
+    document: Any = composed(case)
+    assert (document["label"], document["truth"]["arguments"]) == ("corrected", right)
+    assert document["later"]["disputed"] is False
+    assert [(each["kind"], each["label"]) for each in document["later"]["revisions"]] == [
+        ("first", "approved"),
+        ("adjudication", "corrected"),
+    ]
+    assert _entries("case.adjudicated") == [case.public_id]
+    assert "Settle the dispute" not in mia.get(f"/cases/{case.public_id}/").content.decode()
+
+
+def test_who_gave_the_answer_or_may_not_curate_settles_nothing(learners: Learners) -> None:
+    case = _disputed(learners)
+    answer = {"label": "rejected", "note": "It was never ordered."}
+    vic, alice = Client(), Client()
+    vic.force_login(learners.vic)
+    learners.cast.alice.groups.add(Group.objects.get(name="ml_engineer"))
+    alice.force_login(learners.cast.alice)
+
+    assert "Settle the dispute" not in vic.get(f"/cases/{case.public_id}/").content.decode()
+    assert vic.post(_settle(case), answer).status_code == 403
+    own = alice.post(_settle(case), answer)
+    assert own.status_code == 422
+    assert "The answer in dispute is yours; somebody else settles it." in own.content.decode()
+    assert not LabelRevision.objects.exists()
+    assert CaseCuration.objects.get().disputed_at is not None
+
+
+def test_a_settled_case_is_disputed_again_by_what_comes_later(learners: Learners) -> None:
+    case = _disputed(learners)
+    adjudicating.settle(
+        case_id=case.public_id,
+        label=Label.APPROVED,
+        arguments=None,
+        note="The bank was wrong.",
+        by=learners.mia,
+        now=database_now(),
+    )
+    action = ActionRequest.objects.get(public_id=case.action_id)
+    ground_truth.receive(
+        action_id=action.public_id,
+        agent=learners.cast.clerk,
+        report=Report(correct=False, source="audit"),
+        idempotency_key="later",
+        now=database_now(),
+    )
+
+    label()
+
+    assert CaseCuration.objects.get().disputed_because == "Ground truth (audit) says that it was wrong."
+    assert len(_entries("case.disputed")) == 2
+
+
+def _disputed(learners: Learners) -> LabelledCase:
+    decision = decide(learners.cast)
+    _send(learners, decision.action, CHARGEBACK)
+    label()
+    return LabelledCase.objects.get(decision_id=decision.public_id)
+
+
+def _settle(case: LabelledCase) -> str:
+    return f"/cases/{case.public_id}/settle/"
 
 
 def _second_opinion(learners: Learners, action: ActionRequest, kind: DecisionKind) -> Decision:

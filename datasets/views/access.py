@@ -2,3 +2,4 @@
 
 SEE = ("datasets.view_dataset", "datasets.export_dataset")
 ACT = ("datasets.export_dataset",)
+CURATE = "datasets.curate_case"

@@ -6,21 +6,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
-from datasets.forms.cases import CaseFilterForm
+from datasets.forms.cases import CaseFilterForm, SettleForm
 from datasets.models import LabelledCase
 from datasets.selectors import case_page, cases
 from datasets.selectors.cases import CaseFilter
 from datasets.selectors.late_truth import late_truth
+from datasets.services import adjudicating
 from datasets.services.later import composed
-from datasets.views.access import SEE
+from datasets.views.access import CURATE, SEE
 from hitl_site.lib.access import needs_one_of
+from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor
 
@@ -98,5 +101,38 @@ def _address(conditions: dict[str, str]) -> str:
 @needs_one_of(*SEE)
 def detail(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
     """Show one case: proposal beside truth, and every fact that is known of it."""
+    return _case_page(request, get_object_or_404(LabelledCase, public_id=case_id))
+
+
+@require_POST
+@needs_one_of(CURATE)
+def settle(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
+    """Settle a disputed case; what was typed stays where it cannot be."""
     case = get_object_or_404(LabelledCase, public_id=case_id)
-    return render(request, "datasets/case/page.html", {"view": case_page.view(case, composed(case))})
+    form = SettleForm(request.POST)
+    if form.is_valid():
+        try:
+            adjudicating.settle(
+                case_id=case.public_id,
+                label=Label(form.cleaned_data["label"]),
+                arguments=form.cleaned_data["right"],
+                note=form.cleaned_data["note"],
+                by=request.user,
+                now=database_now(),
+            )
+        except adjudicating.UnableToSettle as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "Settled. The case can be taken by new versions again.")
+            return redirect("datasets:case", case.public_id)
+    return _case_page(request, case, form)
+
+
+def _case_page(
+    request: AuthenticatedRequest, case: LabelledCase, form: SettleForm | None = None
+) -> HttpResponse:
+    view = case_page.view(case, composed(case))
+    if view.disputed_because and form is None and request.user.has_perm(CURATE):
+        form = SettleForm(initial={"arguments": view.proposed_text})
+    context = {"view": view, "form": form}
+    return render(request, "datasets/case/page.html", context, status=422 if form and form.errors else 200)
