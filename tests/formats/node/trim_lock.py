@@ -1,7 +1,7 @@
 """Take out of promptfoo's lock what its tests do not need: ``python tests/formats/node/trim_lock.py``.
 
-promptfoo names more than forty optional packages (SDKs, browsers, speech), which need hundreds more. What stays
-is what it cannot start without, and the bindings of its database for the usual machines. Run after
+promptfoo names more than forty optional packages (SDKs, browsers, speech), which need hundreds more. What
+stays is what it cannot start without, and the bindings of its database for the usual machines. Run after
 ``npm install --package-lock-only --ignore-scripts`` in this folder.
 """
 
