@@ -73,12 +73,18 @@ class _BytesLoader(TextBinaryLoader):
         return bytes(data)
 
 
+# The page first and its cases afterwards, so that no plan ever reads more of the version than a page.
 _SELECT: Final = """
-    SELECT m.position, m.split, m.content_sha256, c.public_id, c.content_sha256,
-           c.erased_at IS NOT NULL, c.content::text, m.later::text
-      FROM datasets_datasetmember m JOIN datasets_labelledcase c ON c.id = m.case_id
-     WHERE m.version_id = %(version)s AND m.position > %(after)s {conditions}
-     ORDER BY m.position LIMIT %(size)s
+    WITH page AS MATERIALIZED (
+        SELECT m.position, m.split, m.content_sha256, m.case_id, m.later
+          FROM datasets_datasetmember m
+         WHERE m.version_id = %(version)s AND m.position > %(after)s {conditions}
+         ORDER BY m.position LIMIT %(size)s
+    )
+    SELECT page.position, page.split, page.content_sha256, c.public_id, c.content_sha256,
+           c.erased_at IS NOT NULL, c.content::text, page.later::text
+      FROM page JOIN datasets_labelledcase c ON c.id = page.case_id
+     ORDER BY page.position
 """
 _OF_SPLIT: Final = "AND m.split = %(split)s"
 # A case with another answer than last time counts as new: whoever has the old one has to hear of it.

@@ -89,7 +89,7 @@ def test_who_may_not_act_changes_nothing(learners: Learners, export: Export, nam
     assert as_(learners.rita).post(address, form).status_code == 403
     assert as_(learners.vic).post(address, form).status_code == 403
     assert Client(enforce_csrf_checks=True).post(address, form).status_code == 403
-    if name != "index":
+    if name not in {"index", "export"}:
         assert as_(learners.mia).get(address).status_code == 405
 
     assert _counts() == before
@@ -147,7 +147,7 @@ def test_a_dataset_is_made_frozen_exported_and_downloaded(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "private, no-store"
     manifest = mia.get(reverse("datasets:manifest", args=[export.public_id]))
-    assert b"handrail.export/1" in b"".join(manifest.streaming_content)  # type: ignore[attr-defined]  # a sync stream
+    assert b"handrail.export/2" in b"".join(manifest.streaming_content)  # type: ignore[attr-defined]  # a sync stream
 
 
 def test_a_form_that_cannot_stand_comes_back_with_what_was_typed(learners: Learners) -> None:

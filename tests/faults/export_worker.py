@@ -11,14 +11,18 @@ import sys
 
 import django
 
+BLOCK_CASES = 40
+
 
 def main() -> None:
     """Serve until stdin ends."""
     django.setup()
-    from datasets.services import export_turns, exporting
+    from datasets.services import export_turns, export_writing, exporting
     from hitl_site.lib.clock import database_now
 
-    export_turns.STEP_SECONDS = 0.0  # type: ignore[misc]  # a saved step after each page: more places to die at
+    # A saved step after each small block: more places to die at.
+    export_turns.STEP_SECONDS = 0.0  # type: ignore[misc]
+    export_writing.BLOCK_CASES = BLOCK_CASES  # type: ignore[misc]
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
