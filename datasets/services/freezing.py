@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Freezing holds it shared: an erasure that takes it alone finds every version that has a case of its subject.
 ERASURE_LOCK: Final = 0x68725F6672656574  # "hr_freet"
+LONGEST_STATEMENT: Final = "10min"
 
 
 class UnableToFreeze(Exception):
@@ -89,6 +90,8 @@ def _locked(dataset_id: str) -> Dataset:
         dataset = Dataset.objects.select_for_update(of=("self",)).get(public_id=dataset_id)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [ERASURE_LOCK])
+            # The end of the transaction is one statement that checks every member of a large version.
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [LONGEST_STATEMENT])
     except OperationalError as exc:
         if not isinstance(exc.__cause__, LockNotAvailable):
             raise
