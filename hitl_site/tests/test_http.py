@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from hitl_site.lib import failures, http, problems, strict_json
 from hitl_site.lib.http import SiteRequest
@@ -53,6 +54,11 @@ def read(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(len(request.body)))
 
 
+@require_POST
+def only_post(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(len(request.body)))
+
+
 class DiskFull(Exception):
     sqlstate = "53100"
 
@@ -62,6 +68,7 @@ urlpatterns = [
     path("api/v1/echo", echo),
     path("fail/<str:kind>/", fail),
     path("api/v1/fail/<str:kind>", fail),
+    path("api/v1/only-post", only_post),
     path("read/", read),
     path("api/v1/read", read),
     path("problems/", problems.index, name="problems"),
@@ -193,6 +200,41 @@ def test_pages_answer_errors_with_html_even_without_a_database(site: Client, kin
 @here
 def test_an_unknown_address_of_the_api_is_a_problem(site: Client) -> None:
     assert site.get("/api/v1/nothing").json()["type"] == "/problems/not-found/"
+
+
+@here
+def test_a_wrong_method_of_the_api_is_a_problem_that_names_the_right_one(site: Client) -> None:
+    response = site.get("/api/v1/only-post", headers={"X-Request-Id": "abc"})
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert response.headers["Content-Type"] == "application/problem+json"
+    document = response.json()
+    assert (document["type"], document["request_id"]) == ("/problems/method-not-allowed/", "abc")
+
+
+@here
+@pytest.mark.parametrize(("address", "status"), [("/api/v1/e%00cho", 404), ("/api/v1/echo?a=%00", 400)])
+def test_an_address_of_the_api_with_a_nul_is_a_problem(site: Client, address: str, status: int) -> None:
+    response = site.get(address)
+    assert response.status_code == response.json()["status"] == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+@here
+@pytest.mark.parametrize("address", ["/api/v1/echo", "/api/v1/nothing", "/api/v1/only-post"])
+def test_every_answer_of_the_api_is_protected_and_has_a_length(site: Client, address: str) -> None:
+    response = site.get(address)
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src" in response.headers["Content-Security-Policy"]
+    assert response.headers["Content-Length"] == str(len(response.content))
+
+
+@here
+def test_the_api_is_answered_without_the_sessions_of_people(site: Client) -> None:
+    # A cookie of a session would be looked up, and without a database that fails.
+    site.cookies[settings.SESSION_COOKIE_NAME] = "x" * 32
+    response = site.post("/api/v1/only-post", b"{}", content_type="application/json")
+    assert (response.status_code, response.cookies) == (200, {})
 
 
 @here

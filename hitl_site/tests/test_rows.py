@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.apps import apps
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Model
 
 from hitl_site.lib import ids, parts, rows
@@ -141,3 +141,52 @@ def test_models_come_out_of_one_row_as_the_orm_makes_them() -> None:
     made, key = parts.instances(found, rows.first_answer(statement, ["clerk"]))
     assert (made, made.name, made.created_at, key) == (agent, "clerk", agent.created_at, None)
     assert parts.width(found) == len(Agent._meta.concrete_fields) + len(AgentKey._meta.concrete_fields)
+
+
+_WHOSE = "SELECT pg_backend_pid(), $1"
+
+
+def end_connection() -> int:
+    """End the connection of this thread from another one, as a database that restarts does."""
+    pid, _ = rows.first_answer(_WHOSE, [""])
+    beside = connection.copy()
+    try:
+        with beside.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            assert cursor.fetchone() == (True,)
+    finally:
+        beside.close()
+    assert isinstance(pid, int)
+    return pid
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_died_unused_is_replaced_and_the_question_put_again() -> None:
+    ended = end_connection()
+    pid, said = rows.first_answer(_WHOSE, ["hello"])
+    assert (said, pid == ended) == ("hello", False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_dies_inside_a_transaction_takes_it_along() -> None:
+    # To go on with another would be to forget what the transaction has done.
+    @transaction.atomic
+    def act() -> None:
+        end_connection()
+        rows.first_answer(_WHOSE, ["hello"])
+
+    with pytest.raises(OperationalError):
+        act()
+    assert rows.first_answer(_WHOSE, ["hello"])[1] == "hello"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_question_that_fails_on_a_living_connection_is_not_put_again() -> None:
+    pid, _ = rows.first_answer(_WHOSE, [""])
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 20")
+    with pytest.raises(OperationalError, match="statement timeout"):
+        rows.first_answer("SELECT pg_sleep(600), $1", [""])
+    with connection.cursor() as cursor:
+        cursor.execute("RESET statement_timeout")
+    assert rows.first_answer(_WHOSE, [""])[0] == pid
