@@ -19,15 +19,6 @@ def live_version(action_type: ActionType) -> PolicyVersion | None:
     return PolicyVersion.objects.filter(action_type=action_type, state=PolicyState.LIVE).first()
 
 
-def in_force_and_shadow(action_type_name: str) -> tuple[PolicyVersion | None, PolicyVersion | None]:
-    """Return the version in force and the one in shadow, by the type's name, with the type: one query."""
-    found = PolicyVersion.objects.select_related("action_type").filter(
-        action_type__name=action_type_name, state__in=(PolicyState.LIVE, PolicyState.SHADOW)
-    )
-    by_state = {version.state: version for version in found}
-    return by_state.get(PolicyState.LIVE), by_state.get(PolicyState.SHADOW)
-
-
 def draft_version(action_type: ActionType) -> PolicyVersion | None:
     """Return the draft of the next version, or None where nobody began one."""
     return PolicyVersion.objects.filter(action_type=action_type, state=PolicyState.DRAFT).first()
