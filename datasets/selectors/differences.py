@@ -17,7 +17,7 @@ TITLES: Final = {
     ADDED: "added",
     REMOVED: "removed",
     RELABELLED: "relabelled",
-    UPDATED: "learnt more of",
+    UPDATED: "updated",
 }
 KINDS: Final = tuple(TITLES)
 

@@ -24,7 +24,7 @@ TITLES: Final = {
     differences.ADDED: "Added",
     differences.REMOVED: "Removed",
     differences.RELABELLED: "Relabelled",
-    differences.UPDATED: "Learnt more of",
+    differences.UPDATED: "Updated",
 }
 
 
