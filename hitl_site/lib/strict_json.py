@@ -24,8 +24,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
 
+T = TypeVar("T")
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 MAX_BYTES: Final = 262_144
@@ -78,6 +80,15 @@ class TooDeep(DoorError):
     def __init__(self, max_depth: int) -> None:
         detail = f"Arrays and objects may be nested at most {max_depth} deep."
         super().__init__(422, "too-deep", None, detail)
+
+
+class _Refused(Exception):
+    """A value that is no I-JSON; the hook that meets it does not know where it stands."""
+
+    def __init__(self, detail: str, key: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.key = key
 
 
 class _Fault:
@@ -135,61 +146,94 @@ def _nested_deeper_than(limit: int, body: bytes) -> bool:
 
 
 def _decode(text: str) -> JsonValue:
-    faults = 0
+    try:
+        tree: _Node = _DECODER.decode(text)
+    except _Refused:
+        # Decoded again, with each fault in the tree, to tell where the first one stands; or it is no JSON.
+        tree = _decode_with_faults(text)
+    except json.JSONDecodeError as exc:
+        raise _malformed(exc) from None
+    else:
+        # U+0000 and lone surrogates cannot stand in valid UTF-8 JSON by themselves, only as \u escapes.
+        if "\\u" not in text:
+            return tree  # type: ignore[return-value]  # a _Fault comes of the other decoder alone
+    _refuse_faults(tree, "")
+    return tree  # type: ignore[return-value]  # the walk has refused every tree that holds a _Fault
 
-    def fault(detail: str, key: str | None = None) -> _Fault:
-        nonlocal faults
-        faults += 1
-        return _Fault(detail, key)
 
-    def read_object(pairs: list[tuple[str, _Node]]) -> dict[str, _Node] | _Fault:
-        members = dict(pairs)
-        if len(members) == len(pairs):
-            return members
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                return fault("The key occurs twice in one object.", name)
-            seen.add(name)
-        raise AssertionError("fewer members than pairs means that one key came twice")
-
-    def read_integer(literal: str) -> int | _Fault:
-        # Longer than any accepted integer: int() would be slow, and refuses above some thousand digits.
-        value = int(literal) if len(literal) <= 17 else None
-        if value is None or abs(value) > MAX_SAFE_INTEGER:
-            return fault("Integers beyond 2^53-1 are not exact for every reader: send a string.")
-        return value
-
-    def read_float(literal: str) -> int | float | _Fault:
-        value = float(literal)
-        size = abs(value)
-        if size == 0 and _NONZERO_DIGIT.search(re.split("[eE]", literal)[0]):
-            return fault("The number is too close to zero for a double.")
-        if size <= MAX_SAFE_INTEGER:
-            return int(value) if value.is_integer() else value
-        if size == float("inf"):
-            return fault("The number is too large for a double.")
-        if size < _FIRST_WITH_EXPONENT:
-            return fault("Whole numbers beyond 2^53-1 are not exact for every reader: send a string.")
-        return value
-
-    def read_constant(literal: str) -> _Fault:
-        return fault(f"{literal} is not a JSON number.")
-
+def _decode_with_faults(text: str) -> _Node:
     decoder = json.JSONDecoder(
-        object_pairs_hook=read_object,
-        parse_int=read_integer,
-        parse_float=read_float,
-        parse_constant=read_constant,
+        object_pairs_hook=_or_fault(_read_object),
+        parse_int=_or_fault(_read_integer),
+        parse_float=_or_fault(_read_float),
+        parse_constant=_or_fault(_read_constant),
     )
     try:
         tree: _Node = decoder.decode(text)
     except json.JSONDecodeError as exc:
-        raise MalformedJson(f"{exc.msg} at line {exc.lineno}, column {exc.colno}.") from None
-    # U+0000 and lone surrogates cannot stand in valid UTF-8 JSON by themselves, only as \u escapes.
-    if faults or "\\u" in text:
-        _refuse_faults(tree, "")
-    return tree  # type: ignore[return-value]  # the walk has refused every tree that holds a _Fault
+        raise _malformed(exc) from None
+    return tree
+
+
+def _or_fault(read: Callable[[T], _Node]) -> Callable[[T], _Node]:
+    def read_or_fault(raw: T) -> _Node:
+        try:
+            return read(raw)
+        except _Refused as refusal:
+            return _Fault(refusal.detail, refusal.key)
+
+    return read_or_fault
+
+
+def _malformed(exc: json.JSONDecodeError) -> MalformedJson:
+    return MalformedJson(f"{exc.msg} at line {exc.lineno}, column {exc.colno}.")
+
+
+def _read_object(pairs: list[tuple[str, _Node]]) -> dict[str, _Node]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise _Refused("The key occurs twice in one object.", name)
+        seen.add(name)
+    raise AssertionError("fewer members than pairs means that one key came twice")
+
+
+def _read_integer(literal: str) -> int:
+    # Longer than any accepted integer: int() would be slow, and refuses above some thousand digits.
+    value = int(literal) if len(literal) <= 17 else None
+    if value is None or abs(value) > MAX_SAFE_INTEGER:
+        raise _Refused("Integers beyond 2^53-1 are not exact for every reader: send a string.")
+    return value
+
+
+def _read_float(literal: str) -> int | float:
+    value = float(literal)
+    size = abs(value)
+    if size == 0 and _NONZERO_DIGIT.search(re.split("[eE]", literal)[0]):
+        raise _Refused("The number is too close to zero for a double.")
+    if size <= MAX_SAFE_INTEGER:
+        return int(value) if value.is_integer() else value
+    if size == float("inf"):
+        raise _Refused("The number is too large for a double.")
+    if size < _FIRST_WITH_EXPONENT:
+        raise _Refused("Whole numbers beyond 2^53-1 are not exact for every reader: send a string.")
+    return value
+
+
+def _read_constant(literal: str) -> _Node:
+    raise _Refused(f"{literal} is not a JSON number.")
+
+
+# Made once. It ends at the first thing that is refused.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_read_object,
+    parse_int=_read_integer,
+    parse_float=_read_float,
+    parse_constant=_read_constant,
+)
 
 
 def _refuse_faults(node: _Node, pointer: str) -> None:

@@ -172,8 +172,18 @@ def filled(body: SubmissionBody) -> dict[str, Any]:
     """
     fields = dict(vars(body))
     fields.pop("idempotency_key", None)
-    models = {name for name, value in fields.items() if isinstance(value, BaseModel)}
-    return {**fields, **body.model_dump(mode="json", include=models)} if models else fields
+    fields["agent_version"] = _said(body.agent_version)
+    if body.judge is not None:
+        fields["judge"] = dict(vars(body.judge))
+    return fields
+
+
+def canonical(body: SubmissionBody) -> bytes:
+    """Return the canonical bytes of what is filled: the identity of a submission.
+
+    That every number in it is finite was made sure when it was read: by the types, and where sizes are taken.
+    """
+    return canonicalize(filled(body), known_finite=True)
 
 
 def patience(body: SubmissionBody) -> timedelta | None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from hitl_site.lib import ids, rows
-from hitl_site.lib.canonical import canonicalize, digest_of_canonical
+from hitl_site.lib.canonical import digest_of_canonical
 from policies.engine.agreement import agreement
 from policies.engine.facts import Verdict
 from policies.models import ActionType, AgentKey, AgentVersion
@@ -115,7 +115,7 @@ def submit(
         key=key,
         body=body,
         idempotency_key=idempotency_key,
-        digest=digest_of_canonical(canonicalize(wire.filled(body))),
+        digest=digest_of_canonical(wire.canonical(body)),
         # The exact one for nearly every action type; one that declares what may differ has its own.
         likeness=_likeness(key, body, None),
         request_id=request_id,

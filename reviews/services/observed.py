@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from hitl_site.lib import ids, rows
-from hitl_site.lib.canonical import canonicalize, digest_of_canonical
+from hitl_site.lib.canonical import digest_of_canonical
 from policies.models import AgentKey
 from policies.services import ledger
 from reviews.adapters import submission as wire
@@ -64,12 +64,13 @@ def accept(
             answers.append(EnvironmentNotAllowed(f"This key is not good for {line.environment}."))
             continue
         # Canonical text inside JSON: jsonb would rewrite numbers, and the digest is over exact ones.
-        canonical = canonicalize(wire.filled(line))
+        canonical = wire.canonical(line)
         digest = digest_of_canonical(canonical)
         earlier = known.get(line.idempotency_key)
         if earlier is not None:
             same = earlier.digest == digest
-            answers.append(earlier if same else IdempotencyKeyReused("This key was used with another body."))
+            again = replace(earlier, replayed=True)
+            answers.append(again if same else IdempotencyKeyReused("This key was used with another body."))
             continue
         new = Accepted(
             id=ids.new("act"),
@@ -80,7 +81,7 @@ def accept(
             replayed=False,
         )
         answers.append(new)
-        known[line.idempotency_key] = replace(new, replayed=True)
+        known[line.idempotency_key] = new
         fresh.append(
             {
                 "public_id": new.id,

@@ -1,0 +1,75 @@
+"""What makes two submissions the same one: the canonical bytes of everything that they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from hitl_site.lib.canonical import NotCanonical
+from reviews.adapters import submission as wire
+
+PLAIN = {
+    "action_type": "refund.issue",
+    "agent_version": "1",
+    "arguments": {"amount": 12.5},
+    "confidence": None,
+    "context": None,
+    "conversation_id": "",
+    "dry_run": False,
+    "environment": "production",
+    "judge": None,
+    "mode": "gated",
+    "outcome": None,
+    "parent_action_id": "",
+    "reason": "",
+    "samples": None,
+    "subject": None,
+    "timeout": None,
+}
+
+
+def read_back(said: Mapping[str, object]) -> object:
+    return json.loads(wire.canonical(wire.read(said)))
+
+
+def test_every_field_is_in_it_said_or_not() -> None:
+    said = {"action_type": "refund.issue", "arguments": {"amount": 12.5}, "agent_version": "1"}
+
+    assert read_back(said) == PLAIN
+    assert wire.canonical(wire.read(PLAIN)) == wire.canonical(wire.read(said))
+    # A line of a batch says the same; its key is no part of what it says.
+    line = wire.read_line({**said, "idempotency_key": "k"})
+    assert wire.canonical(line) == wire.canonical(wire.read(said))
+
+
+def test_a_judge_is_in_it_whole() -> None:
+    said = {**PLAIN, "judge": {"name": "second", "score": 0.25}}
+    assert read_back(said) == {
+        **PLAIN,
+        "judge": {"name": "second", "score": 0.25, "rationale": None},
+    }
+
+
+def test_a_version_with_nothing_behind_its_label_is_its_label() -> None:
+    assert read_back({**PLAIN, "agent_version": {"label": "1"}}) == PLAIN
+
+
+def test_a_version_with_parts_is_all_of_them() -> None:
+    digest = "ab" * 32
+    assert read_back({**PLAIN, "agent_version": {"label": "1", "prompt_sha256": digest}}) == {
+        **PLAIN,
+        "agent_version": {"label": "1", "model": "", "prompt_sha256": digest, "tools_sha256": ""},
+    }
+
+
+@pytest.mark.parametrize("member", ["arguments", "context", "outcome"])
+def test_what_is_no_number_has_no_identity(member: str) -> None:
+    with pytest.raises(NotCanonical):
+        wire.read({**PLAIN, "mode": "observed", member: {"amount": float("nan")}})
+
+
+def test_a_confidence_that_is_no_number_is_refused() -> None:
+    with pytest.raises(wire.InvalidSubmission):
+        wire.read({**PLAIN, "confidence": float("nan")})
