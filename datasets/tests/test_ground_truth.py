@@ -297,6 +297,7 @@ def test_the_page_of_a_case_shows_the_dispute_and_what_the_world_said(learners: 
     assert len(told.context["page"].items) == 2
     assert told.context["late_truth"] == LateTruth(reports=2, wrong=1, against_people=1, disputed=1)
     assert "disputed case" in disputed.content.decode()
+    assert "against what a person let pass" in vic.get("/datasets/").content.decode()
     assert vic.get("/cases/", {"standing": "odd"}).status_code == 400
 
 

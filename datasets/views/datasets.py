@@ -12,6 +12,7 @@ from datasets.forms.datasets import DatasetForm
 from datasets.models import Dataset
 from datasets.selectors import datasets as questions
 from datasets.selectors.facets import facets
+from datasets.selectors.late_truth import late_truth
 from datasets.services import datasets as acts
 from datasets.services import redaction
 from datasets.views.access import ACT, SEE
@@ -28,6 +29,7 @@ def index(request: AuthenticatedRequest) -> HttpResponseBase:
         return _create(request)
     context = {
         "datasets": questions.index(),
+        "late_truth": late_truth(),
         "may_act": request.user.has_perm("datasets.export_dataset"),
     }
     return render(request, "datasets/index/page.html", context)
