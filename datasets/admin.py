@@ -11,6 +11,7 @@ from datasets.models import (
     EvalResult,
     EvalRun,
     Export,
+    ExportSchedule,
     Grader,
     LabelledCase,
     RedactionProfile,
@@ -60,6 +61,14 @@ class ExportAdmin(ReadOnlyAdmin):
     list_filter = ("state", "format")
     list_select_related = ("version__dataset",)
     search_fields = ("=public_id", "=sha256")
+
+
+@admin.register(ExportSchedule)
+class ExportScheduleAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "dataset", "format", "cadence", "active", "next_at", "created_by_name")
+    list_filter = ("active", "cadence", "format")
+    list_select_related = ("dataset",)
+    search_fields = ("=public_id", "dataset__name")
 
 
 @admin.register(Grader)

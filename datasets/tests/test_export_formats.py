@@ -246,7 +246,8 @@ def test_an_erasure_that_comes_while_it_is_written_starts_it_anew(
 
 
 def mark(version: DatasetVersion) -> None:
-    VersionMark.objects.create(version=version, erasure_id=f"era_{VersionMark.objects.count()}", cases=1, marked_at=database_now())
+    number = VersionMark.objects.count()
+    VersionMark.objects.create(version=version, erasure_id=f"era_{number}", cases=1, marked_at=database_now())
 
 
 def test_names_of_people_and_agents_do_nothing_in_a_card() -> None:

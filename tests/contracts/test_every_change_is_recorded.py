@@ -17,7 +17,6 @@ from tests.contracts import changes, tour
 
 # Tables whose services have no leg in the tour yet. Shorten it; nothing of the gate belongs here.
 NOT_YET_VISITED = {
-    "datasets_exportschedule",
     "datasets_labelrevision",
     "datasets_versionmark",
 }

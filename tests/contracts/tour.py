@@ -11,8 +11,8 @@ from datetime import timedelta
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from datasets.choices import Label
-from datasets.models import DatasetVersion, Freezing, LabelledCase
+from datasets.choices import Cadence, Label
+from datasets.models import Dataset, DatasetVersion, Freezing, LabelledCase
 from datasets.selectors.choices import Choices, SplitBy, SplitRule
 from datasets.selectors.selection import Selection
 from datasets.services import (
@@ -25,6 +25,7 @@ from datasets.services import (
     ground_truth,
     labelling,
     redaction,
+    schedules,
 )
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
@@ -309,6 +310,7 @@ def learn(cast: Cast) -> None:
     exporting.run(export_id=export.public_id, clock=database_now)
     export = exporting.request(version_id=version.public_id, requested_by=cast.olga, now=database_now())
     exporting.cancel(export_id=export.public_id, cancelled_by=cast.olga, now=database_now())
+    export_by_schedule(cast, dataset)
     evaluate(cast, version)
 
 
@@ -353,6 +355,17 @@ def evaluate(cast: Cast, version: DatasetVersion) -> None:
     ]
     evaluating.take_results(run_id=runs[0], agent=cast.clerk, results=results, now=database_now())
     evaluating.give_up(run_id=runs[1], agent=cast.clerk, now=database_now())
+
+
+def export_by_schedule(cast: Cast, dataset: Dataset) -> None:
+    """A schedule: made, run, paused, and let go on."""
+    plan = schedules.Plan(order=exporting.JSON_LINES, cadence=Cadence.DAILY)
+    schedule = schedules.create(
+        dataset_id=dataset.public_id, plan=plan, created_by=cast.olga, now=database_now()
+    )
+    schedules.run_now(schedule_id=schedule.public_id, by=cast.olga, now=database_now())
+    for active in (False, True):
+        schedules.set_active(schedule_id=schedule.public_id, active=active, by=cast.olga, now=database_now())
 
 
 def look_after_the_ledger(cast: Cast) -> None:
