@@ -45,6 +45,20 @@ def at(path: str) -> Callable[[Page], None]:
     return go
 
 
+def change(page: Page) -> None:
+    """Open the publication that waits for a second person."""
+    page.goto("/policies/publications/")
+    page.locator("main a[href*='/policies/publications/pub_']").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def agent(page: Page) -> None:
+    """Open the first agent."""
+    page.goto("/agents/")
+    page.locator("main a[href^='/agents/agt_']").first.click()
+    page.wait_for_load_state("networkidle")
+
+
 SHOTS: dict[str, Callable[[Page], None]] = {
     "inbox": at("/inbox/"),
     "review": first_item,
@@ -53,10 +67,19 @@ SHOTS: dict[str, Callable[[Page], None]] = {
     "agents": at("/agents/"),
     "ledger": at("/audit/"),
     "policies": at("/policies/"),
+    "policy": at("/policies/refund.issue/"),
+    "policy-edit": at("/policies/refund.issue/edit/"),
+    "shadow": at("/policies/refund.issue/v/3/shadow/"),
+    "publication": change,
+    "try": at("/policies/try/"),
+    "agent": agent,
+    "stop": at("/stop/"),
+    "verify": at("/audit/verify/"),
+    "incidents": at("/incidents/"),
 }
 
-# What the README and docs/reviewing.md show.
-SHOWN = ("inbox", "review")
+# What the documents show.
+SHOWN = ("inbox", "review", "policy", "agent", "stop", "ledger")
 
 
 def main() -> None:

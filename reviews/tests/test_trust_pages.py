@@ -62,10 +62,11 @@ def history(cast: Cast) -> Cast:
     """Four refunds are held (one still waits), three notes run alone and are checked, one type is unknown."""
     draw_everything(cast)
     decide_as(cast.alice, held(cast), DecisionKind.APPROVE)
-    decide_as(cast.bob, held(cast), DecisionKind.REJECT)
     corrected = {"order": "SO-48213", "amount": 148, "message": "Sorry!"}
     decide_as(cast.bob, held(cast), DecisionKind.CORRECT, arguments=corrected)
     held(cast)
+    # The last of them: what is refused once is held as refused from then on.
+    decide_as(cast.bob, held(cast), DecisionKind.REJECT)
     for kind in (DecisionKind.APPROVE, DecisionKind.APPROVE, DecisionKind.REJECT):
         check_note(cast, kind)
     propose(cast, action_type="never.declared", arguments={})
