@@ -74,6 +74,7 @@ SKIP_REASONS: dict[str, str] = {
     "rejected": "rejected without a correction: nobody said what would have been right",
     "corrected": "corrected: left to the format of preference pairs, as the options say",
     "omission": "the agent proposed nothing: there is no answer of its own to compare",
+    "erased": "the proposal or the right answer was erased",
     "no_context": "the agent sent nothing of what led to the action: there is no prompt",
     "no_difference": "labelled as corrected, but the correction is the proposal itself",
 }

@@ -26,12 +26,15 @@ class JsonRows(ABC):
 
     def rows(self, case: Document, split: str = "") -> Iterator[bytes]:
         facts = read(case)
-        if self.without(facts) is None:
+        if self._left_out(facts) is None:
             for document in self.documents(facts, split):
                 yield canonicalize(document) + b"\n"
 
     def skipped(self, case: Document) -> str | None:
-        return self.without(read(case))
+        return self._left_out(read(case))
+
+    def _left_out(self, facts: Facts) -> str | None:
+        return self.without(facts) if facts.is_whole else "erased"
 
     @abstractmethod
     def documents(self, facts: Facts, split: str) -> Iterator[Document]:
@@ -39,4 +42,4 @@ class JsonRows(ABC):
 
     @abstractmethod
     def without(self, facts: Facts) -> str | None:
-        """Return why this case makes no row, None when it makes some."""
+        """Return why a whole case makes no row, None when it makes some."""

@@ -45,6 +45,16 @@ class Facts:
         return self.kind == "omission"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether both calls are there that the label speaks of: an erasure may have taken them.
+
+        A truth that was erased must not pass for one that says to do nothing.
+        """
+        return (self.truth is None) == (self.label == "rejected") and (
+            self.proposed is None
+        ) == self.is_omission
+
+    @property
     def is_corrected(self) -> bool:
         """Whether there is an answer of the agent's and a better one."""
         return self.proposed is not None and self.truth is not None and not self.agrees

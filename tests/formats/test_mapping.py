@@ -17,6 +17,9 @@ from hitl_site.lib.strict_json import JsonValue
 from tests.formats.cases import case
 
 ASKED: Document = {"messages": [{"role": "user", "content": "Refund me."}]}
+WITH_ANSWERS = [
+    name for name in registry.formats() if name not in {"jsonl", "csv", "parquet", "hugging_face"}
+]
 WRONG: Document = {"amount": 42}
 RIGHT: Document = {"amount": 12}
 
@@ -71,6 +74,17 @@ def test_an_omission_is_imitated_and_compared_with_nothing() -> None:
     [row] = rows("chat", missed)
     assert called(row["messages"]) == RIGHT
     assert why("dpo", missed) == why("kto", missed) == "omission"
+
+
+@pytest.mark.parametrize("format", WITH_ANSWERS)
+@pytest.mark.parametrize("taken", ["truth", "proposal"])
+def test_an_erased_answer_never_passes_for_one_that_says_to_do_nothing(format: str, taken: str) -> None:
+    whole = one("corrected")
+    part = whole[taken]
+    assert isinstance(part, dict)
+    erased: Document = {**whole, taken: {**part, "arguments": None}}
+    assert rows(format, erased) == []
+    assert why(format, erased) == "erased"
 
 
 def test_a_rejection_has_no_call_to_imitate_and_an_evaluation_that_wants_none() -> None:
