@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _stop = threading.Event()
 # At the latest after this many seconds a loop looks again, whatever it heard.
 _LONGEST_SLEEP = 1.0
+# So long after a look comes the next one at the soonest, unless something falls due: a burst of items is one.
+_SHORTEST_SLEEP = 0.075
 _AFTER_A_FAILURE = 2.0
 _SECONDS_BETWEEN_TICKS = 5.0
 
@@ -81,6 +83,7 @@ def _sweep() -> None:
     tick = _Tick("sweeper")
     while not _stop.is_set():
         tick()
+        looked = time.monotonic()
         # What falls due while the sweep runs is due after its moment, so it is not slept over.
         now = database_now()
         sweep.run(now=now)
@@ -88,7 +91,19 @@ def _sweep() -> None:
         patience = _LONGEST_SLEEP
         if due is not None:
             patience = min(patience, max(0.005, (due - database_now()).total_seconds()))
-        for _ in raw.notifies(timeout=patience, stop_after=1):
+        _listen(raw, patience=patience, soonest=looked + _SHORTEST_SLEEP)
+
+
+def _listen(line: psycopg.Connection[Any], *, patience: float, soonest: float) -> None:
+    """Return once something is heard and it is ``soonest`` (monotonic); after ``patience`` in any case.
+
+    What else is heard meanwhile is answered by the same look.
+    """
+    ends = time.monotonic() + patience
+    heard = list(line.notifies(timeout=patience, stop_after=1))
+    left = min(soonest, ends) - time.monotonic()
+    if heard and left > 0:
+        for _ in line.notifies(timeout=left):
             pass
 
 
