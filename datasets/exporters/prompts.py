@@ -149,7 +149,7 @@ def _history(messages: Sequence[JsonValue]) -> tuple[Turn, ...]:
                 results.append(found[place + 1 + len(results)])
         tied.extend(_tied(turn, results))
         place += 1 + len(results)
-    return tuple(turn for turn in tied if turn.content or turn.calls)
+    return tuple(turn for turn in tied if turn.content or turn.calls or turn.answers)
 
 
 def _tied(turn: Turn, results: list[Turn]) -> list[Turn]:

@@ -178,6 +178,16 @@ def test_calls_of_the_history_are_tied_to_their_results_and_loose_ends_become_te
     assert found[4].content == "Done."
 
 
+def test_a_result_without_a_word_still_answers_its_call() -> None:
+    history: list[JsonValue] = [
+        {"role": "assistant", "content": None, "tool_calls": [{"name": "a", "arguments": {}}]},
+        {"role": "tool", "content": ""},
+        {"role": "user", "content": ""},
+    ]
+    found = turns(read(one("approved", context={"messages": history})))
+    assert [(turn.role, turn.answers) for turn in found] == [("assistant", ""), ("tool", "call_0_0")]
+
+
 def test_the_whole_context_follows_when_it_is_asked_for() -> None:
     context: Document = {**ASKED, "facts": {"paid": 42}}
     [row] = rows("chat", one("approved", context=context), {"whole_context": True})
