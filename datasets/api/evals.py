@@ -137,6 +137,7 @@ _STATUS: Final[dict[Taken, Literal[200, 409, 422]]] = {
         "bad-request",
         "idempotency-key-reused",
         "not-found",
+        "forbidden",
         parameters=[_KEY],
         requestBody=takes(json=RunBody),
     ),
@@ -159,6 +160,8 @@ def start_eval_run(request: HttpRequest, response: HttpResponse) -> Status[RunAn
         )
     except evaluating.UnknownVersion as error:
         raise problems.error("not-found", str(error)) from None
+    except evaluating.NotReadable as error:
+        raise problems.error("forbidden", str(error)) from None
     except evaluating.IdempotencyKeyReused as error:
         raise problems.error("idempotency-key-reused", str(error)) from None
     except (evaluating.NothingToEvaluate, agents.InvalidVersion) as error:
@@ -185,7 +188,9 @@ def show_eval_run(request: HttpRequest, run_id: str) -> RunAnswer:
     auth=needs(Scope.EVALS_WRITE),
     response=ResultsAnswer,
     summary="Post up to 1,000 results",
-    openapi_extra=may_answer(*DOOR, "not-found", "eval-run-closed", requestBody=takes(json=ResultsBody)),
+    openapi_extra=may_answer(
+        *DOOR, "not-found", "forbidden", "eval-run-closed", requestBody=takes(json=ResultsBody)
+    ),
 )
 def post_eval_results(request: HttpRequest, run_id: str) -> ResultsAnswer:
     """They are graded at once. The same again is fine; one line that cannot be taken spoils no other."""
@@ -199,6 +204,8 @@ def post_eval_results(request: HttpRequest, run_id: str) -> ResultsAnswer:
         )
     except evaluating.UnknownRun as error:
         raise problems.error("not-found", str(error)) from None
+    except evaluating.NotReadable as error:
+        raise problems.error("forbidden", str(error)) from None
     except evaluating.RunClosed as error:
         raise problems.error("eval-run-closed", str(error)) from None
     told = [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from datasets import graders
 from datasets.models import Grader
+from hitl_site.lib.jsonb import from_jsonb
 from policies.models import ActionType
 
 
@@ -37,5 +39,6 @@ def history(action_type: str) -> list[Grader]:
 def text(action_type: str) -> str:
     """Return the document in use as text to edit."""
     grader = Grader.objects.filter(action_type=action_type).order_by("-number").first()
-    document = grader.document if grader else {"format": "handrail.grader/1", "fields": [], "others": "exact"}
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    # jsonb has an order of its own; read again, the document is in that of its declaration.
+    found = graders.from_document(from_jsonb(grader.document)) if grader else graders.DEFAULT
+    return json.dumps(found.document(), indent=2, ensure_ascii=False)

@@ -102,7 +102,7 @@ def report() -> list[Learning]:
 
 def sentence(learning: Learning) -> str:
     """Return the manager's sentence; where there is too little, it says so and claims nothing."""
-    progress, title = learning.progress, learning.title
+    progress, title = learning.progress, f"“{learning.title}”"
     if progress is None or not progress.compared.pairs.n:
         return (
             f"Nothing can be said of {title} yet: no two versions of an agent were tested on the same cases."

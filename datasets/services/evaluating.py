@@ -21,7 +21,7 @@ from datasets.graders import Answer, Expected, Grade, GraderDocument
 from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun
 from datasets.redaction import Redactor
 from datasets.services import grader_documents
-from datasets.services.redaction import redactor_for
+from datasets.services.export_redaction import CannotRedact, redactor_of
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.jsonb import from_jsonb
@@ -38,6 +38,10 @@ class UnableToEvaluate(Exception):
 
 class UnknownVersion(UnableToEvaluate):
     """There is no such dataset version."""
+
+
+class NotReadable(UnableToEvaluate):
+    """The version was frozen with a redaction that cannot be done here, so nothing of it may be used."""
 
 
 class NothingToEvaluate(UnableToEvaluate):
@@ -118,6 +122,7 @@ def start(
     version = DatasetVersion.objects.filter(public_id=version_id).first()
     if version is None:
         raise UnknownVersion("There is no such dataset version.")
+    _redactor(version)
     with transaction.atomic():
         count = _cases(version, split).count()
         if count == 0:
@@ -166,7 +171,7 @@ def take_results(
         result.case.public_id: result
         for result in run.results.filter(case__public_id__in=wanted).select_related("case")
     }
-    documents, redactor = _documents(run), redactor_for(run.version)
+    documents, redactor = _documents(run), _redactor(run.version)
     fresh: dict[str, EvalResult] = {}
     lines: list[Line] = []
     for sent in results:
@@ -212,6 +217,11 @@ def failed_corrections(*, agent_version: AgentVersion) -> list[str]:
     run = EvalRun.objects.filter(tested=agent_version, state=EvalState.DONE).order_by("-id").first()
     if run is None:
         raise NeverEvaluated(f"No finished eval run tested {agent_version}.")
+    return corrections_failed_in(run)
+
+
+def corrections_failed_in(run: EvalRun) -> list[str]:
+    """Return the ids of the corrected cases with a result in this run that is not a pass, in order."""
     failed = (
         DatasetMember.objects.filter(version=run.version, case__eval_results__run=run)
         .exclude(case__eval_results__in=run.results.filter(passed=True))
@@ -276,6 +286,24 @@ def _said(result: EvalResult) -> tuple[bool, str, bytes | None, str]:
     return result.acted, result.action_type, output, result.error
 
 
+def expected_of(member: DatasetMember, redactor: Redactor | None) -> JsonValue:
+    """Return the right arguments by which an answer is measured; None where nothing should be done.
+
+    The agent saw the case as it left, with pseudonyms: so does its answer.
+    """
+    document = compose(member.case.content, member.later)
+    truth = (document if redactor is None else redactor.apply(document).document)["truth"]
+    assert isinstance(truth, dict)
+    return truth["arguments"]
+
+
+def _redactor(version: DatasetVersion) -> Redactor | None:
+    try:
+        return redactor_of(version)
+    except CannotRedact as error:
+        raise NotReadable(str(error)) from None
+
+
 def _graded(
     documents: Mapping[str, GraderDocument],
     member: DatasetMember,
@@ -285,10 +313,6 @@ def _graded(
     case = member.case
     if case.erased_at is not None:
         return Grade(passed=None, score=None, why="The case was erased.")
-    document = compose(case.content, member.later)
-    # The agent saw the case as it left, with pseudonyms: that is what its answer is measured by.
-    truth = (document if redactor is None else redactor.apply(document).document)["truth"]
-    assert isinstance(truth, dict)
     grader = documents.get(case.action_type, graders.DEFAULT)
     answer = Answer(
         acted=result.acted,
@@ -296,7 +320,7 @@ def _graded(
         arguments=grader_documents.parsed(result.output_canonical),
         error=result.error,
     )
-    return graders.grade(grader, Expected(case.action_type, truth["arguments"]), answer)
+    return graders.grade(grader, Expected(case.action_type, expected_of(member, redactor)), answer)
 
 
 def _keep(run: EvalRun, fresh: list[EvalResult], *, agent: Agent, now: datetime) -> None:

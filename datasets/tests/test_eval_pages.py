@@ -95,6 +95,7 @@ def test_a_run_shows_both_sides_and_its_filters_hold(learners: Learners, judged:
     assert "977" in whole
     assert "<del>977</del>" in whole
     assert "2 of 5" in whole
+    assert "Corrections not passed" in whole
     assert "977" in text(mia, f"{address}?outcome=failed")
     assert "977" not in text(mia, f"{address}?outcome=passed")
     assert "977" in text(mia, f"{address}?field=/amount&action_type=refund.issue")
@@ -186,7 +187,7 @@ def test_with_one_version_nothing_is_claimed(judged: Judged) -> None:
     (row,) = learning.report()
     assert (row.cases, row.corrected, row.uses.unsplit, row.uses.evaluated) == (5, 2, 5, 5)
     assert row.sentence == (
-        "Nothing can be said of Refund yet: no two versions of an agent were tested on the same cases."
+        "Nothing can be said of “Refund” yet: no two versions of an agent were tested on the same cases."
     )
 
 
@@ -199,7 +200,7 @@ def test_five_cases_are_too_few_to_claim_anything(learners: Learners, judged: Ju
     # Five fixed and none broken: half a chance in sixteen, which is not below 5%.
     assert (row.progress.compared.p, row.progress.verdict) == (0.0625, "unclear")
     assert row.sentence.startswith(
-        "Errors of Refund went from 100.0% to 0.0% with version 3 of clerk, but 5 cases"
+        "Errors of “Refund” went from 100.0% to 0.0% with version 3 of clerk, but 5 cases"
     )
     assert "Too little to tell" in text(as_(learners.mia), "/learning/")
 
@@ -229,16 +230,16 @@ def progress(fixed: int, broken: int, right_: int, corrections: int) -> learning
 @pytest.mark.django_db
 def test_the_sentence_a_manager_wants() -> None:
     assert progress(10, 1, 89, 4).sentence == (
-        "Corrections of March 2026 cut errors of Refund from 10.0% to 1.0% "
+        "Corrections of March 2026 cut errors of “Refund” from 10.0% to 1.0% "
         "(100 cases, range 2.6 to 16.5 points)."
     )
-    assert progress(10, 1, 89, 0).sentence.startswith("Version 3 of clerk cut errors of Refund from 10.0%")
+    assert progress(10, 1, 89, 0).sentence.startswith("Version 3 of clerk cut errors of “Refund” from 10.0%")
     assert progress(1, 10, 89, 4).sentence == (
-        "Errors of Refund rose from 1.0% to 10.0% with version 3 of clerk "
+        "Errors of “Refund” rose from 1.0% to 10.0% with version 3 of clerk "
         "(100 cases, range 2.6 to 16.5 points)."
     )
     assert progress(0, 0, 9, 4).sentence == (
-        "Errors of Refund are the same 9 cases as before with version 3 of clerk: 0.0%."
+        "Errors of “Refund” are the same 9 cases as before with version 3 of clerk: 0.0%."
     )
 
 

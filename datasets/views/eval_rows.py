@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from datasets.exporters.composition import compose
 from datasets.models import DatasetMember, EvalResult, EvalRun
+from datasets.redaction import Redactor
+from datasets.services import evaluating
+from datasets.services.export_redaction import redactor_of
 from datasets.services.grader_documents import parsed
 from hitl_site.lib.strict_json import JsonValue, pointer_token
 
@@ -47,22 +49,18 @@ def rows(run: EvalRun, results: Iterable[EvalResult]) -> list[ResultRow]:
     """Return the results of one page with the truth as it was frozen."""
     found = list(results)
     cases = [result.case_id for result in found]
-    members = {
-        member.case_id: member for member in DatasetMember.objects.filter(version=run.version, case__in=cases)
-    }
-    return [_row(result, members[result.case_id]) for result in found]
+    members = DatasetMember.objects.filter(version=run.version, case__in=cases).select_related("case")
+    by_case = {member.case_id: member for member in members}
+    redactor = redactor_of(run.version)
+    return [_row(result, by_case[result.case_id], redactor) for result in found]
 
 
-def _row(result: EvalResult, member: DatasetMember) -> ResultRow:
-    case = result.case
-    if case.erased_at is not None:
+def _row(result: EvalResult, member: DatasetMember, redactor: Redactor | None) -> ResultRow:
+    if result.case.erased_at is not None:
         return ResultRow(result, erased=True, should_act=False, arguments=())
-    truth = compose(case.content, member.later)["truth"]
-    assert isinstance(truth, dict)
-    expected, got = truth["arguments"], parsed(result.output_canonical)
-    return ResultRow(
-        result, erased=False, should_act=expected is not None, arguments=_arguments(result, expected, got)
-    )
+    expected = evaluating.expected_of(member, redactor)
+    arguments = _arguments(result, expected, parsed(result.output_canonical))
+    return ResultRow(result, erased=False, should_act=expected is not None, arguments=arguments)
 
 
 def _arguments(result: EvalResult, expected: JsonValue, got: JsonValue) -> tuple[ArgumentRow, ...]:

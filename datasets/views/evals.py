@@ -16,7 +16,7 @@ from datasets.models import DatasetVersion, EvalRun
 from datasets.selectors import eval_comparison, eval_runs, graders_in_use
 from datasets.selectors.eval_comparison import Change
 from datasets.selectors.eval_runs import OUTCOMES, ResultFilter
-from datasets.services import grader_documents
+from datasets.services import evaluating, grader_documents
 from datasets.views import eval_rows
 from datasets.views.access import SEE
 from hitl_site.lib import strict_json
@@ -72,6 +72,7 @@ def detail(request: AuthenticatedRequest, run_id: str) -> HttpResponse:
         "page": page,
         "rows": eval_rows.rows(run, page.items),
         "others": eval_comparison.comparable(run),
+        "failed_corrections": evaluating.corrections_failed_in(run),
     }
     return render(request, "datasets/eval/page.html", context)
 

@@ -100,6 +100,15 @@ def test_an_agent_that_has_learned_passes_and_one_that_has_not_is_held(
     assert shown.out.splitlines()[1].split()[1:] == ["0", "3", "0", "100.0%"]
 
 
+def test_the_cases_come_from_the_server_too(frozen: Frozen) -> None:
+    given = ["eval", "--version", frozen.version, "--agent-version", "3", "--fail-under", "1"]
+    assert main([*given, "agents_under_test:as_told"]) == 0
+    assert len(agents_under_test.ASKED) == 3
+    assert {case.id for case in frozen.client.eval_cases(frozen.version)} == {
+        asked["case"] for asked in agents_under_test.ASKED
+    }
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(
     frozen: Frozen, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,7 +64,10 @@ def of_version(flows: Flows, version_id: str, split: str) -> Flow[list[EvalCase]
         retries=flows.retries,
         clock=flows.clock,
     )
-    return list(_lines(response.body.split(b"\n")))
+    cases = list(_lines(response.body.split(b"\n")))
+    if response.headers.get("handrail-cases", str(len(cases))) != str(len(cases)):
+        raise ProtocolError("the server stopped in the middle of the cases")
+    return cases
 
 
 def _lines(lines: Iterable[bytes]) -> Iterator[EvalCase]:
