@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final, Literal
 
@@ -70,7 +70,7 @@ def list_version_cases(
     wanted = Export(version=version, split=where.split)
     pages = export_members.members(wanted, after=_BEFORE_THE_FIRST, redactor=redactor)
     # The first page before the answer begins: what is wrong with the version is an error and no torn answer.
-    first = next(pages, [])
+    first: Iterable[export_members.Member] = list(next(pages, iter(())))
     answer = StreamingHttpResponse(_lines(chain([first], pages)), content_type=jsonl.MEDIA_TYPE)
     answer["Handrail-Cases"] = str(export_members.taken(wanted).filter(case__erased_at=None).count())
     answer["Handrail-Content-Sha256"] = version.content_sha256
@@ -81,6 +81,6 @@ def list_version_cases(
     return answer
 
 
-def _lines(pages: Iterator[list[export_members.Member]]) -> Iterator[bytes]:
+def _lines(pages: Iterable[Iterable[export_members.Member]]) -> Iterator[bytes]:
     for page in pages:
         yield b"".join(member.canonical + b"\n" for member in page if not member.erased)

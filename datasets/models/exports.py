@@ -57,7 +57,7 @@ class Export(models.Model):
     # Cases to read and cases read: a format makes none, one or several rows of each.
     rows_total = models.PositiveIntegerField()
     rows_done = models.PositiveIntegerField(default=0)
-    # What the next worker has to know besides the bytes (services.exporting): where to go on, what was counted.
+    # What the next worker has to know besides the bytes: where to go on, what was counted.
     checkpoint = models.JSONField(null=True)
     bytes_done = models.BigIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -10,7 +10,7 @@ from datasets import tasks
 from datasets.choices import Cadence, ExportFormat
 from datasets.models import Export, ExportSchedule
 from datasets.selectors import exports
-from datasets.services import exporting, schedules
+from datasets.services import exporting, freezing, schedules
 from datasets.services.exporting import Order, UnableToExport
 from datasets.services.schedules import Outcome, Plan
 from datasets.tests.base import Learners, decide, label, make_dataset, many_cases
@@ -149,7 +149,7 @@ def test_an_error_nobody_thought_of_does_not_come_back_every_few_seconds(
         raise RuntimeError("out of order")
 
     monkeypatch.setattr(exporting, "request", broken)
-    monkeypatch.setattr(schedules.freezing, "freeze", broken)
+    monkeypatch.setattr(freezing, "freeze", broken)
 
     assert run_due(schedule) == Outcome(error="RuntimeError: out of order")
 

@@ -16,7 +16,10 @@ from policies.engine.evaluation import evaluate
 from policies.engine.facts import Verdict
 from policies.tests.engine_facts import action_type, facts, policy, rule
 
-NAMES = "there are args, agent, action, subject, conversation, environment, mode, confidence, judge, context, history"
+NAMES = (
+    "there are args, agent, action, subject, conversation, environment, mode, confidence, judge, context,"
+    " history"
+)
 TOO_LONG = "the lists in the arguments are too long for its loops"
 TOO_DEEP = "a condition has at most 8 loops (all, exists, exists_one, filter), nested at most 2 deep"
 NO_MAP = "map is not available in a condition; use exists, exists_one, all or filter"
