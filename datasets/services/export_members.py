@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import orjson
 from django.db import connection
@@ -21,6 +21,7 @@ from psycopg.types.string import TextBinaryLoader
 from datasets.exporters import composition
 from datasets.exporters.base import Document
 from datasets.exporters.composition import compose, nothing_later
+from datasets.exporters.tools import Tool, Tools
 from datasets.models import DatasetMember, Export
 from datasets.redaction import Redactor
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -131,6 +132,30 @@ def ledger_range(export: Export) -> tuple[int, int] | None:
     """Return the first and the last place in the ledger that the export's cases were made from."""
     found = taken(export).aggregate(first=Min("case__ledger_seq"), last=Max("case__ledger_seq"))
     return None if found["first"] is None else (found["first"], found["last"])
+
+
+def tools(export: Export) -> Tools:
+    """Return the action types of the version as its last case of each describes them.
+
+    From the frozen cases and not from today's declarations: a version tells of the same tools for ever, also
+    where one split of it is exported.
+    """
+    found: dict[str, Tool] = {}
+    of_version = DatasetMember.objects.filter(version=export.version_id)
+    for name in sorted(of_version.order_by().values_list("case__action_type", flat=True).distinct()):
+        last = of_version.filter(case__action_type=name).order_by("-position")
+        found[name] = _tool(last.values_list("case__content__action_type", flat=True)[:1].get())
+    return found
+
+
+def _tool(declared: object) -> Tool:
+    if not isinstance(declared, dict):
+        return Tool()
+    schema = declared.get("argument_schema")
+    return Tool(
+        description=str(declared.get("description") or declared.get("title") or ""),
+        parameters=cast(Document, from_jsonb(schema)) if isinstance(schema, dict) else None,
+    )
 
 
 def _page(export: Export, *, after: int, size: int) -> list[_Stored]:

@@ -10,6 +10,7 @@ from django.utils.text import slugify
 
 from datasets.exporters import registry
 from datasets.exporters.base import FolderExporter, RowExporter
+from datasets.exporters.tools import NO_TOOLS, Tools
 from datasets.models import Export
 from datasets.selectors.export_counts import balance
 from datasets.services import (
@@ -66,7 +67,7 @@ class _Turn:
 def write(claim: Claim, clock: Clock, *, deadline: float) -> bool:
     """Write the export or go on with it; False when the slice ended before it did."""
     export = claim.export
-    exporter = registry.exporter(export.format, export.options)
+    exporter = registry.exporter(export.format, export.options, tools=_tools(export))
     turn = _Turn(claim, deadline=deadline if exporter.resumable else float("inf"))
     if isinstance(exporter, RowExporter):
         files = _write_rows(turn, exporter)
@@ -101,6 +102,12 @@ def destination_of(export: Export) -> str:
         return ""
     name = slugify(export.version.dataset.name) or export.version.dataset.public_id
     return f"{export.destination.rstrip('/')}/{name}-v{export.version.number}"
+
+
+def _tools(export: Export) -> Tools:
+    # To look for them takes a walk through the version: only where a format asks for them.
+    asks = "tools" in export.options
+    return export_members.tools(export) if asks else NO_TOOLS
 
 
 def _write_rows(turn: _Turn, exporter: RowExporter) -> list[DataFile] | None:

@@ -109,6 +109,16 @@ def test_what_a_format_left_out_is_counted_with_its_reason(version: DatasetVersi
     assert f"| Right as proposed | {CASES // 3} | 33.3% |" in card(export)
 
 
+def test_a_chat_tells_of_every_action_type_of_its_version_as_the_version_knew_them(
+    version: DatasetVersion,
+) -> None:
+    first, *_ = content(made(version, format=ExportFormat.CHAT)).splitlines()
+
+    (tool,) = json.loads(first)["tools"]
+    assert tool["function"]["description"] == "Refund"
+    assert tool["function"]["parameters"]["properties"] == {"amount": {"type": "number"}}
+
+
 def test_gzip_is_the_same_rows_in_members_that_follow_each_other(
     version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
