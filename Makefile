@@ -16,11 +16,12 @@ EVENTS ?= ../shared/data/events_support.jsonl.gz
 INJECTED ?= ../shared/data/events_injection.jsonl.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt-check lint types imports migrations templates test-formats fmt lock replay replay-injection \
+.PHONY: help setup run test check fmt-check lint types imports migrations templates formats-environment \
+	test-formats fmt lock replay replay-injection \
 	screenshots bench soak clean
 
 help: ## list all targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.dev ## make .venv with all packages, tests and checks included
 
@@ -51,6 +52,8 @@ migrations: $(VENV)/.dev ## is a migration missing?
 
 templates: $(VENV)/.dev ## are the templates free of what the policy forbids?
 	$(WITH_SERVERS) $(PY) -m pytest -q -n 0 -m "not browser" hitl_site/tests/test_templates.py
+
+formats-environment: $(FORMATS)/.ready ## install what reads exports, in an environment of its own
 
 test-formats: $(VENV)/.dev $(FORMATS)/.ready ## every export format, read by the programs that it is for
 	@rm -rf $(FORMATS)/files && mkdir $(FORMATS)/files
