@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from datasets.models import (
+    CaseCuration,
     Dataset,
     DatasetMember,
     DatasetVersion,
@@ -12,9 +13,13 @@ from datasets.models import (
     EvalRun,
     Export,
     ExportSchedule,
+    Freezing,
     Grader,
+    GroundTruth,
     LabelledCase,
+    LabelRevision,
     RedactionProfile,
+    VersionMark,
 )
 from hitl_site.admin_site import ReadOnlyAdmin
 
@@ -94,3 +99,40 @@ class EvalResultAdmin(ReadOnlyAdmin):
     list_filter = ("passed", "acted")
     list_select_related = ("run", "case")
     search_fields = ("=run__public_id", "=case__public_id")
+
+
+@admin.register(CaseCuration)
+class CaseCurationAdmin(ReadOnlyAdmin):
+    list_display = ("case", "tags", "excluded_at", "disputed_at", "updated_at")
+    list_select_related = ("case",)
+    search_fields = ("=case__public_id",)
+
+
+@admin.register(LabelRevision)
+class LabelRevisionAdmin(ReadOnlyAdmin):
+    list_display = ("case", "number", "kind", "label", "author_name", "created_at")
+    list_filter = ("kind", "label")
+    list_select_related = ("case",)
+    search_fields = ("=case__public_id",)
+
+
+@admin.register(GroundTruth)
+class GroundTruthAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_id", "correct", "source", "contradicts", "received_at")
+    list_filter = ("correct", "contradicts")
+    search_fields = ("=public_id", "=action_id")
+
+
+@admin.register(Freezing)
+class FreezingAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "dataset", "state", "cases_done", "cases_total", "requested_at")
+    list_filter = ("state",)
+    list_select_related = ("dataset",)
+    search_fields = ("=public_id",)
+
+
+@admin.register(VersionMark)
+class VersionMarkAdmin(ReadOnlyAdmin):
+    list_display = ("version", "erasure_id", "cases", "marked_at")
+    list_select_related = ("version__dataset",)
+    search_fields = ("=erasure_id",)

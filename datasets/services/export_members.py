@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, cast
 
 import orjson
 from django.db import connection
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from psycopg import Cursor
 from psycopg.types.string import TextBinaryLoader
 
@@ -117,14 +117,12 @@ def taken(export: Export) -> QuerySet[DatasetMember]:
     if export.split:
         found = found.filter(split=export.split)
     if export.since_version_id is not None:
-        found = found.extra(
-            where=[
-                "NOT EXISTS (SELECT FROM datasets_datasetmember o WHERE o.version_id = %s"
-                " AND o.case_id = datasets_datasetmember.case_id"
-                " AND o.content_sha256 = datasets_datasetmember.content_sha256)"
-            ],
-            params=[export.since_version_id],
+        before = DatasetMember.objects.filter(
+            version=export.since_version_id,
+            case=OuterRef("case"),
+            content_sha256=OuterRef("content_sha256"),
         )
+        found = found.filter(~Exists(before))
     return found
 
 

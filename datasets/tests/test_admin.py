@@ -14,6 +14,21 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from datasets.choices import Cadence, ExportFormat, Label, RevisionKind
+from datasets.models import (
+    CaseCuration,
+    DatasetVersion,
+    EvalResult,
+    EvalRun,
+    ExportSchedule,
+    Freezing,
+    Grader,
+    GroundTruth,
+    LabelledCase,
+    LabelRevision,
+    RedactionProfile,
+    VersionMark,
+)
 from datasets.services import exporting, freezing
 from datasets.tests.base import Learners, label, make_dataset
 from hitl_site.lib import ids
@@ -104,6 +119,7 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
     ).version
     exporting.request(version_id=version.public_id, requested_by=cast.olga, now=now)
     fill_governing(cast, round_number=round_number)
+    fill_learning(cast, version, round_number=round_number)
     Incident.objects.create(
         public_id=ids.new("inc"),
         kind=IncidentKind.OUTCOME_UNKNOWN,
@@ -148,6 +164,79 @@ def fill_governing(cast: Cast, *, round_number: int) -> None:
     LedgerCheckpoint.objects.create(seq=1000 + round_number, hash="0" * 64, note="?", created_at=now)
     LedgerVerification.objects.create(public_id=ids.new("ver"), asked_by_name="Olga", asked_at=now)
     loops.tick(f"loop-{round_number}", now)
+
+
+def fill_learning(cast: Cast, version: DatasetVersion, *, round_number: int) -> None:
+    """Make a row of every kind that comes after a case and its version."""
+    now = database_now()
+    case = LabelledCase.objects.latest("id")
+    CaseCuration.objects.get_or_create(case=case, defaults={"tags": ["odd"], "updated_at": now})
+    LabelRevision.objects.create(
+        case=case,
+        number=1 + case.revisions.count(),
+        kind=RevisionKind.EDIT,
+        label=Label.REJECTED,
+        note="?",
+        author_name="Olga",
+        created_at=now,
+    )
+    GroundTruth.objects.create(
+        public_id=ids.new("gtr"),
+        action_id=case.action_id,
+        agent=cast.clerk,
+        correct=True,
+        source="audit",
+        idempotency_key=f"truth-{round_number}",
+        body_digest="sha256:0",
+        contradicts=False,
+        received_at=now,
+    )
+    Freezing.objects.create(
+        public_id=ids.new("frz"),
+        dataset=version.dataset,
+        cases_total=1,
+        requested_by_name="Olga",
+        requested_at=now,
+    )
+    Grader.objects.create(
+        action_type="refund.issue",
+        number=1 + Grader.objects.count(),
+        document={},
+        created_by_name="Olga",
+        created_at=now,
+    )
+    RedactionProfile.objects.create(
+        public_id=ids.new("rdp"),
+        name=f"Profile {round_number}",
+        number=1,
+        document={},
+        created_by_name="Olga",
+        created_at=now,
+    )
+    ExportSchedule.objects.create(
+        public_id=ids.new("sch"),
+        dataset=version.dataset,
+        format=ExportFormat.JSONL,
+        cadence=Cadence.DAILY,
+        next_at=now,
+        created_by_name="Olga",
+        created_at=now,
+    )
+    run = EvalRun.objects.create(
+        public_id=ids.new("evr"),
+        version=version,
+        agent=cast.clerk,
+        agent_name="clerk",
+        agent_version="1",
+        source="handrail",
+        cases_total=1,
+        idempotency_key=f"run-{round_number}",
+        body_digest="sha256:0",
+        posted_by_name="clerk",
+        created_at=now,
+    )
+    EvalResult.objects.create(run=run, case=case, acted=True, received_at=now)
+    VersionMark.objects.create(version=version, erasure_id=ids.new("req"), cases=1, marked_at=now)
 
 
 def test_every_model_of_ours_is_there() -> None:

@@ -14,8 +14,8 @@ from celery import Task, current_app
 from django.db import connection
 from pytest_django import Settings
 
-from datasets.models import Export
-from datasets.services import exporting, freezing
+from datasets.models import Export, Freezing
+from datasets.services import exporting, freezing, freezings
 from datasets.tests.base import make_dataset, many_cases
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, LedgerLink, LedgerVerification
@@ -87,7 +87,10 @@ def _scene() -> dict[str, str]:
     verification = LedgerVerification.objects.create(
         public_id="ver_f07", asked_by_name="a test", asked_at=database_now()
     )
+    large = make_dataset(name="Large")
+    freezings.ask(dataset_id=large.public_id, asked_by=None, now=database_now(), at_once=0)
     return {
+        "freezing_id": Freezing.objects.get().public_id,
         "batch_id": IngestRow.objects.values_list("batch_id", flat=True).distinct().get(),
         "export_id": export.public_id,
         "verification_id": verification.public_id,

@@ -107,12 +107,20 @@ def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path)
     assert first.result(timeout=60) == {**WRONG, "amount": 148}
     assert second.result(timeout=60) == RIGHT
 
-    page.goto("/datasets/")
+    # A case is made a moment after the undo window; both have to be there before they are frozen.
+    page.goto("/cases/")
+    for _ in range(60):
+        if page.locator("tr", has_text="parcel-bot").count() >= 2:
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+
+    page.goto("/datasets/new/")
     page.fill("input[name=name]", "Parcels")
-    page.get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Create dataset").click()
     expect(page.get_by_role("heading", name="Parcels")).to_be_visible()
-    page.get_by_role("button", name="Freeze").first.click()
-    page.get_by_role("button", name="Export").first.click()
+    page.get_by_role("button", name="Freeze version").click()
+    page.get_by_role("button", name="Export as JSON Lines").first.click()
     link = page.locator("a[href$='/download/']").first
     expect(link).to_be_visible(timeout=30_000)
     with page.expect_download() as downloading:
