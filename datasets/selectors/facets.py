@@ -15,6 +15,7 @@ READ_AT_MOST: Final = 20_000
 
 _COLUMNS: Final = ("action_type", "kind", "label", "strength", "source", "agent", "agent_version")
 
+# Filled with the names above alone.
 _BY_COLUMN: Final = """
     SELECT {names}, grouping({names}), count(*) FROM (
         SELECT c.action_type, c.kind, coalesce(r.label, c.label) AS label, c.strength, c.source, c.agent,

@@ -110,6 +110,7 @@ def standings(cases: QuerySet[LabelledCase]) -> dict[tuple[str, str], int]:
     rows: QuerySet[Any, tuple[str, str]] = cases.order_by().values_list("label_now", "standing")  # type: ignore[misc]  # annotated
     query, params = rows.query.sql_with_params()
     with connection.cursor() as cursor:
+        # Django wrote the inner query, and its values stay parameters.
         # Around the query: PostgreSQL ranks near duplicates after it groups, in one and the same SELECT.
         cursor.execute(
             f"SELECT label, standing, count(*) FROM ({query}) AS taken (label, standing) GROUP BY 1, 2",  # noqa: S608

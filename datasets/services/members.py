@@ -103,6 +103,7 @@ def time_cuts(cases: QuerySet[LabelledCase], shares: Shares) -> tuple[datetime, 
     rows: QuerySet[Any, tuple[str]] = cases.filter(standing="").order_by().values_list("group_key")  # type: ignore[misc]  # annotated
     query, params = rows.query.sql_with_params()
     with connection.cursor() as cursor:
+        # Django wrote the inner query, and its values stay parameters.
         cursor.execute(
             f"""
             WITH taken (group_key) AS ({query}),

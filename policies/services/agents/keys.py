@@ -35,7 +35,7 @@ _DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _TOKEN: Final = re.compile(r"(hr_live_([0-9A-Za-z]{8})_[0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 _PARTS: Final = (Part.of(AgentKey, "k"), Part.of(Agent, "a"))
-# A row comes in any case, since the time does.
+# A row comes in any case, since the time does. Filled with names of columns alone.
 _BY_LOOKUP: Final = f"""
     SELECT clock_timestamp(), {parts.columns(_PARTS)}
     FROM (VALUES ($1)) AS asked(lookup)
