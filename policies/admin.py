@@ -11,6 +11,8 @@ from policies.models import (
     AgentKey,
     AgentVersion,
     AutonomyGrant,
+    DoubleReview,
+    DrillResult,
     GateCheck,
     KillSwitch,
     LedgerCheckpoint,
@@ -20,6 +22,7 @@ from policies.models import (
     LedgerPayload,
     LedgerVerification,
     LoopTick,
+    MissingLabel,
     Observation,
     PolicyVersion,
     Publication,
@@ -174,3 +177,24 @@ class LedgerVerificationAdmin(ReadOnlyAdmin):
 @admin.register(LoopTick)
 class LoopTickAdmin(ReadOnlyAdmin):
     list_display = ("name", "ticked_at")
+
+
+@admin.register(MissingLabel)
+class MissingLabelAdmin(ReadOnlyAdmin):
+    list_display = ("gate_check", "reason", "noted_at")
+    list_filter = ("reason",)
+    list_select_related = ("gate_check",)
+
+
+@admin.register(DrillResult)
+class DrillResultAdmin(ReadOnlyAdmin):
+    list_display = ("drill_id", "action_type", "reviewer", "error_kind", "caught", "decided_at")
+    list_filter = ("caught", "error_kind")
+    list_select_related = ("action_type", "reviewer")
+
+
+@admin.register(DoubleReview)
+class DoubleReviewAdmin(ReadOnlyAdmin):
+    list_display = ("gate_check", "action_type", "first_kind", "second_kind", "agreed", "settled_kind")
+    list_filter = ("agreed",)
+    list_select_related = ("gate_check", "action_type")

@@ -97,6 +97,15 @@ class Trigger(TextChoices):
     INCIDENT = "incident", "Incident"
 
 
+class MissingLabelReason(TextChoices):
+    """Why a person who was to look at an action never said anything of it."""
+
+    EXPIRED = "expired", "Nobody decided in time"
+    CANCELLED = "cancelled", "The agent withdrew it"
+    STOPPED = "stopped", "A stop closed it"
+    BYPASSED = "bypassed", "It was let through without a look"
+
+
 class ActorKind(TextChoices):
     PERSON = "person", "Person"
     AGENT = "agent", "Agent"

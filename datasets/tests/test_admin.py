@@ -33,12 +33,17 @@ from datasets.services import exporting, freezing
 from datasets.tests.base import Learners, label, make_dataset
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
-from policies.choices import KillSwitchScope, PublicationState, Verdict
+from policies.choices import KillSwitchScope, MissingLabelReason, PublicationState, Verdict
 from policies.models import (
+    ActionType,
     Agent,
+    DoubleReview,
+    DrillResult,
+    GateCheck,
     KillSwitch,
     LedgerCheckpoint,
     LedgerVerification,
+    MissingLabel,
     PolicyVersion,
     Publication,
     PublicationApproval,
@@ -164,6 +169,31 @@ def fill_governing(cast: Cast, *, round_number: int) -> None:
     LedgerCheckpoint.objects.create(seq=1000 + round_number, hash="0" * 64, note="?", created_at=now)
     LedgerVerification.objects.create(public_id=ids.new("ver"), asked_by_name="Olga", asked_at=now)
     loops.tick(f"loop-{round_number}", now)
+    fill_evidence(cast, live.action_type, round_number=round_number)
+
+
+def fill_evidence(cast: Cast, action_type: ActionType, *, round_number: int) -> None:
+    """Make a row of every kind that says how well people look."""
+    now = database_now()
+    checks = iter(GateCheck.objects.filter(missing_label=None, double_review=None).order_by("-id"))
+    MissingLabel.objects.create(gate_check=next(checks), reason=MissingLabelReason.EXPIRED, noted_at=now)
+    DrillResult.objects.create(
+        drill_id=f"drill-{round_number}",
+        action_type=action_type,
+        reviewer=cast.alice,
+        caught=True,
+        decided_at=now,
+    )
+    DoubleReview.objects.create(
+        gate_check=next(checks),
+        action_type=action_type,
+        first_reviewer=cast.alice,
+        second_reviewer=cast.dan,
+        first_kind=DecisionKind.APPROVE,
+        second_kind=DecisionKind.REJECT,
+        agreed=False,
+        reviewed_at=now,
+    )
 
 
 def fill_learning(cast: Cast, version: DatasetVersion, *, round_number: int) -> None:

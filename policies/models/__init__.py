@@ -14,7 +14,7 @@ from policies.models.ledger import (
     LoopTick,
 )
 from policies.models.policies import PolicyVersion, Publication, PublicationApproval
-from policies.models.trust import Observation
+from policies.models.trust import DoubleReview, DrillResult, MissingLabel, Observation
 
 __all__ = [
     "ActionType",
@@ -22,6 +22,8 @@ __all__ = [
     "AgentKey",
     "AgentVersion",
     "AutonomyGrant",
+    "DoubleReview",
+    "DrillResult",
     "GateCheck",
     "KillSwitch",
     "LedgerCheckpoint",
@@ -31,6 +33,7 @@ __all__ = [
     "LedgerPayload",
     "LedgerVerification",
     "LoopTick",
+    "MissingLabel",
     "Observation",
     "PolicyVersion",
     "Publication",

@@ -19,6 +19,10 @@ class ActionType(models.Model):
     6901) name arguments that may differ, ``normalised_fields`` maps a pointer to the form in which its value
     is compared. ``second_admin`` says whether publishing takes a second person; None follows the risk.
     ``reason_codes`` is a list of ``{"code", "label"}``; ``checklist`` a list of sentences.
+    Evidence counts an edit as an error where it touches ``material_pointers`` (none named: every field), and
+    weighs it by ``severities`` (reason code to a loss in [0, 1]). ``evidence_sources`` say which tool result a
+    reviewer should see beside an argument: ``{"pointer", "tool", "path", "label"}``, the path being JSONPath
+    (RFC 9535). ``ladder`` holds what differs from the usual rules of promotion and demotion.
     """
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
@@ -47,6 +51,23 @@ class ActionType(models.Model):
         default=AutonomyLevel.REVIEW_ALL,
     )
     reading_floor_ms = models.PositiveIntegerField(default=2000)
+    material_pointers = models.JSONField(default=list, blank=True)
+    severities = models.JSONField(default=dict, blank=True)
+    evidence_sources = models.JSONField(default=list, blank=True)
+    # RFC 6901 pointer to the number that is at stake, and what it is counted in (ISO 4217 for money).
+    value_pointer = models.CharField(max_length=200, blank=True, default="")
+    currency = models.CharField(max_length=12, blank=True, default="")
+    cost_of_error = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    cost_of_review_minute = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    cost_of_delay = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    # The share of wrong actions among those that run alone which is not to be passed; None follows the risk.
+    error_limit = models.FloatField(null=True, blank=True)
+    ladder = models.JSONField(default=dict, blank=True)
+    evals_required = models.BooleanField(default=False)
+    drill_rate = models.FloatField(default=0.0)
+    second_opinion_rate = models.FloatField(default=0.0)
+    # How many low-risk items may be decided at once; 0 for none.
+    bulk_cap = models.PositiveSmallIntegerField(default=25)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -58,6 +79,16 @@ class ActionType(models.Model):
                 condition=Q(first_contact_level__in=["shadow", "review_all"]),
                 name="action_type_first_contact_never_runs_alone",
             ),
+            models.CheckConstraint(
+                condition=Q(error_limit=None) | Q(error_limit__gt=0, error_limit__lt=1),
+                name="action_type_error_limit_between_0_and_1",
+            ),
+            models.CheckConstraint(
+                condition=Q(drill_rate__gte=0, drill_rate__lte=0.05)
+                & Q(second_opinion_rate__gte=0, second_opinion_rate__lte=1),
+                name="action_type_rates_of_checking_in_range",
+            ),
+            models.CheckConstraint(condition=Q(bulk_cap__lte=25), name="action_type_bulk_cap_within_25"),
         ]
 
     def __str__(self) -> str:
