@@ -20,9 +20,9 @@ class ActionType(models.Model):
     is compared. ``second_admin`` says whether publishing takes a second person; None follows the risk.
     ``reason_codes`` is a list of ``{"code", "label"}``; ``checklist`` a list of sentences.
     Evidence counts an edit as an error where it touches ``material_pointers`` (none named: every field), and
-    weighs it by ``severities`` (reason code to a loss in [0, 1]). ``evidence_sources`` say which tool result a
-    reviewer should see beside an argument: ``{"pointer", "tool", "path", "label"}``, the path being JSONPath
-    (RFC 9535). ``ladder`` holds what differs from the usual rules of promotion and demotion.
+    weighs it by ``severities`` (reason code to a loss in [0, 1]). ``evidence_sources`` say which tool result
+    a reviewer should see beside an argument: ``{"pointer", "tool", "path", "label"}``, the path being
+    JSONPath (RFC 9535). ``ladder`` holds what differs from the usual rules of promotion and demotion.
     """
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)

@@ -50,7 +50,7 @@ class Observation(models.Model):
 
 
 class MissingLabel(models.Model):
-    """A gate check that was drawn for a person and will never be compared: it expired, was withdrawn, bypassed.
+    """A gate check that was drawn for a person and will never be compared: it expired or was withdrawn.
 
     Evidence is taken in the order of sampling; without this mark it could not go on past such a check.
     """
