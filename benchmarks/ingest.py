@@ -20,7 +20,7 @@ from django.conf import settings
 from benchmarks import installation
 from hitl_site.lib.clock import database_now
 from reviews.models import IngestRow
-from reviews.services import observed
+from reviews.services import working_off
 
 LINES = 1000
 BATCHES = int(os.environ.get("BENCH_BATCHES", "6"))
@@ -96,9 +96,9 @@ def _work_off(seconds: float = 5.0) -> float:
     waiting = IngestRow.objects.filter(state="accepted")
     before, started = waiting.count(), time.perf_counter()
     while time.perf_counter() - started < seconds:
-        todo = observed.rows_to_do(limit=100)
+        todo = working_off.rows_to_do(limit=100)
         if not todo:
             break
         for row_id in todo:
-            observed.work_off(row_id=row_id, now=database_now())
+            working_off.work_off(row_id=row_id, now=database_now())
     return (before - waiting.count()) / (time.perf_counter() - started)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from celery import shared_task
 
 from hitl_site.lib.clock import database_now
-from reviews.services import observed
 from reviews.services import sweep as due
+from reviews.services import working_off
 
 
 @shared_task(name="reviews.sweep", ignore_result=True)
@@ -18,12 +18,10 @@ def sweep(**_future: object) -> None:
 @shared_task(name="reviews.ingest_batch", ignore_result=True)
 def ingest_batch(batch_id: str, **_future: object) -> None:
     """Work off the accepted lines of one batch."""
-    for row_id in observed.rows_to_do(batch_id=batch_id):
-        observed.work_off(row_id=row_id, now=database_now())
+    working_off.work_off_waiting(batch_id=batch_id, clock=database_now)
 
 
 @shared_task(name="reviews.sweep_ingest", ignore_result=True)
 def sweep_ingest(**_future: object) -> None:
     """Work off the accepted lines that no hint led to."""
-    for row_id in observed.rows_to_do():
-        observed.work_off(row_id=row_id, now=database_now())
+    working_off.work_off_waiting(clock=database_now)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from hitl_site.lib import ids, rows
 from hitl_site.lib.canonical import digest_of_canonical
 from policies.models import AgentKey
-from policies.services import ledger
 from reviews.adapters import submission as wire
 from reviews.choices import IngestState
 from reviews.models import IngestRow
-from reviews.services import ingest
 from reviews.services.ingest import EnvironmentNotAllowed, IdempotencyKeyReused, UnableToSubmit
-
-logger = logging.getLogger(__name__)
-
-MAX_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +40,9 @@ def accept(
 ) -> list[Accepted | UnableToSubmit]:
     """Store the observed lines of a batch, all by one COPY, and answer in their order.
 
-    They are durable when this returns to a committed transaction; ``work_off`` takes them through the gate. A
-    key that was used before, here or for a single action, answers what exists where the body means the same.
+    They are durable when this returns to a committed transaction; ``working_off`` takes them through the
+    gate. A key that was used before, here or for a single action, answers what exists where the body means
+    the same.
     """
     # One batch of an agent at a time: two that share keys in another order would wait for each other for
     # ever, and each finds here what the one before it stored.
@@ -104,50 +97,6 @@ def accept(
     return answers
 
 
-def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
-    """Return the rows that wait to be worked off, oldest first; those of one batch when it is named."""
-    waiting = IngestRow.objects.filter(state=IngestState.ACCEPTED)
-    if batch_id:
-        waiting = waiting.filter(batch_id=batch_id)
-    return list(waiting.order_by("id").values_list("pk", flat=True)[:limit])
-
-
-def work_off(*, row_id: int, now: datetime) -> bool:
-    """Take one accepted row through the gate. Return False when somebody else has it or had it.
-
-    A row that fails ``MAX_ATTEMPTS`` times is parked with its error, so that the others keep moving.
-    """
-    try:
-        with transaction.atomic():
-            row = (
-                IngestRow.objects.select_for_update(skip_locked=True, of=("self",))
-                .select_related("agent_key__agent")
-                .filter(pk=row_id, state=IngestState.ACCEPTED)
-                .first()
-            )
-            if row is None or row.agent_key is None:
-                return False
-            submitted = ingest.submit(
-                key=row.agent_key,
-                body=wire.read(_parse(row.body)),
-                idempotency_key=row.idempotency_key,
-                request_id=row.request_id,
-                now=now,
-                action_id=row.public_id,
-            )
-            row.action = submitted.action
-            row.state = IngestState.DONE
-            row.done_at = now
-            row.save(update_fields=["action", "state", "done_at"])
-    except (OperationalError, InterfaceError):
-        # The database's own trouble says nothing about the row; it will be tried again. What it refuses does.
-        raise
-    except Exception as error:
-        logger.exception("row %s of a batch failed", row_id)
-        _count_failure(row_id, str(error), now)
-    return True
-
-
 def _known(agent_id: int, keys: Sequence[str]) -> dict[str, Accepted]:
     """Return what exists under these keys of the agent: lines of batches, and single actions."""
     with connection.cursor() as cursor:
@@ -172,26 +121,3 @@ def _known(agent_id: int, keys: Sequence[str]) -> dict[str, Accepted]:
             )
             for key, public_id, state, digest in cursor.fetchall()
         }
-
-
-def _parse(body: Mapping[str, Any]) -> object:
-    parsed: dict[str, Any] = json.loads(body["canonical"])
-    return parsed
-
-
-@transaction.atomic
-def _count_failure(row_id: int, error: str, now: datetime) -> None:
-    row = IngestRow.objects.select_for_update().get(pk=row_id)
-    row.attempts += 1
-    row.last_error = error[:2000]
-    if row.attempts >= MAX_ATTEMPTS:
-        row.state = IngestState.PARKED
-        ledger.record(
-            actor=ledger.Actor.system(),
-            verb="batch.line_parked",
-            object_kind="batch_line",
-            object_id=row.public_id,
-            now=now,
-            payload={"batch": row.batch_id, "attempts": row.attempts, "error": row.last_error},
-        )
-    row.save(update_fields=["attempts", "last_error", "state"])

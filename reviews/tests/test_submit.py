@@ -14,7 +14,7 @@ from policies.services import autonomy, kill_switch, policies
 from reviews.adapters import submission as wire
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionContext, ActionRequest, IngestRow, Permit, ReviewItem
-from reviews.services import ingest, observed
+from reviews.services import ingest, observed, working_off
 from reviews.tests.cast import REFUND, Cast, held, propose
 
 
@@ -182,9 +182,9 @@ def test_accepted_lines_are_stored_once_and_worked_off_once(cast: Cast) -> None:
     assert (first[0].replayed, again[0].replayed) == (False, True)
     assert again[0].id == first[0].id
 
-    (row_id,) = observed.rows_to_do()
-    assert observed.work_off(row_id=row_id, now=database_now()) is True
-    assert observed.work_off(row_id=row_id, now=database_now()) is False
+    (row_id,) = working_off.rows_to_do()
+    assert working_off.work_off(row_id=row_id, now=database_now()) is True
+    assert working_off.work_off(row_id=row_id, now=database_now()) is False
 
     row = IngestRow.objects.get()
     assert row.state == "done"

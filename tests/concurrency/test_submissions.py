@@ -13,7 +13,7 @@ from hitl_site.lib.clock import database_now
 from policies.models import AgentVersion, GateCheck, LedgerEntry
 from reviews.adapters import submission as wire
 from reviews.models import ActionRequest, IngestRow, Permit, ReviewItem
-from reviews.services import ingest, observed
+from reviews.services import ingest, observed, working_off
 from reviews.tests.api_client import Api, read
 from reviews.tests.cast import REFUND, Cast, make_cast
 from tests.concurrency.threads import at_once, errors, values
@@ -117,7 +117,7 @@ def test_a_row_worked_off_by_many_at_once_is_one_action(cast: Cast) -> None:
     accept(cast, [line(f"k-{number}") for number in range(5)])
 
     def work() -> int:
-        return sum(observed.work_off(row_id=row, now=database_now()) for row in observed.rows_to_do())
+        return sum(working_off.work_off(row_id=row, now=database_now()) for row in working_off.rows_to_do())
 
     ended = at_once(*(work for _ in range(6)))
     done = sum(values(ended)) + work()

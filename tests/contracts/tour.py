@@ -60,6 +60,7 @@ from reviews.services import (
     passing_on,
     permits,
     queues,
+    working_off,
 )
 from reviews.tests.cast import Cast, decide_as, held, propose
 
@@ -275,8 +276,8 @@ def ingest_batch(cast: Cast) -> None:
     }
     body = wire.read_line(json.loads(json.dumps(line)))
     observed.accept(key=cast.key, lines=[body], request_id="", now=database_now())
-    for row_id in observed.rows_to_do():
-        observed.work_off(row_id=row_id, now=database_now())
+    for row_id in working_off.rows_to_do():
+        working_off.work_off(row_id=row_id, now=database_now())
 
 
 def learn(cast: Cast) -> None:
