@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from hitl_site.lib.clock import database_now
 from reviews.services import sweep as due
 from reviews.services import working_off
+
+_OUT_OF_TIME = (SoftTimeLimitExceeded,)
 
 
 @shared_task(name="reviews.sweep", ignore_result=True)
@@ -18,10 +21,10 @@ def sweep(**_future: object) -> None:
 @shared_task(name="reviews.ingest_batch", ignore_result=True)
 def ingest_batch(batch_id: str, **_future: object) -> None:
     """Work off the accepted lines of one batch."""
-    working_off.work_off_waiting(batch_id=batch_id, clock=database_now)
+    working_off.work_off_waiting(batch_id=batch_id, clock=database_now, interruptions=_OUT_OF_TIME)
 
 
 @shared_task(name="reviews.sweep_ingest", ignore_result=True)
 def sweep_ingest(**_future: object) -> None:
     """Work off the accepted lines that no hint led to."""
-    working_off.work_off_waiting(clock=database_now)
+    working_off.work_off_waiting(clock=database_now, interruptions=_OUT_OF_TIME)

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
@@ -38,6 +37,7 @@ _DIED: Final = f"The process died while it worked on this line, {MAX_ATTEMPTS} t
 _TOO_MUCH: Final = ("54", "57014")
 
 Clock = Callable[[], datetime]
+Interruptions = tuple[type[Exception], ...]
 
 
 def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
@@ -45,16 +45,21 @@ def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
     return list(_waiting(batch_id).order_by("id").values_list("pk", flat=True)[:limit])
 
 
-def work_off_waiting(*, clock: Clock, batch_id: str = "", limit: int = 1000) -> int:
-    """Work off the lines that wait, fresh ones first; return how many. Any number may call it at once."""
+def work_off_waiting(
+    *, clock: Clock, batch_id: str = "", limit: int = 1000, interruptions: Interruptions = ()
+) -> int:
+    """Work off the lines that wait, fresh ones first; return how many. Any number may call it at once.
+
+    ``interruptions`` are raised by who runs this, to end it; they say nothing of the line they come at.
+    """
     waiting = _waiting(batch_id)
     fresh = list(waiting.filter(attempts=0).order_by("id").values_list("pk", flat=True)[:limit])
     taken = 0
     for start in range(0, len(fresh), CHUNK):
-        taken += _work_off(fresh[start : start + CHUNK], clock=clock, fresh=True)
+        taken += _work_off(fresh[start : start + CHUNK], clock=clock, fresh=True, interruptions=interruptions)
     tried = waiting.filter(attempts__gt=0).order_by("attempts", "id").values_list("pk", flat=True)
     for row_id in list(tried[:limit]):
-        taken += _work_off([row_id], clock=clock, fresh=False)
+        taken += _work_off([row_id], clock=clock, fresh=False, interruptions=interruptions)
     return taken
 
 
@@ -71,14 +76,16 @@ def _waiting(batch_id: str) -> Any:
     return waiting.filter(batch_id=batch_id) if batch_id else waiting
 
 
-def _work_off(row_ids: Sequence[int], *, clock: Clock, fresh: bool | None) -> int:
+def _work_off(
+    row_ids: Sequence[int], *, clock: Clock, fresh: bool | None, interruptions: Interruptions = ()
+) -> int:
     """Work off the lines that nobody is at. ``fresh``: only those never begun, or only the others."""
     with _held(row_ids) as free:
         begun = _begin(free, fresh=fresh)
         for place, row_id in enumerate(begun):
             try:
                 _through_the_gate(row_id, now=clock())
-            except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
+            except (OperationalError, InterfaceError, *interruptions) as error:
                 if _was_too_much(error):
                     _fail(row_id, error, clock())
                     continue
