@@ -11,6 +11,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lead": (
         "reviews.review_item",
         "reviews.view_any_item",
+        "reviews.adjudicate",
         "policies.view_observation",
         "datasets.view_dataset",
         "datasets.curate_case",

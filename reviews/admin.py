@@ -23,6 +23,7 @@ from reviews.models import (
     Permit,
     Queue,
     ReviewItem,
+    SecondOpinion,
     Skip,
 )
 
@@ -98,6 +99,13 @@ class EscalationAdmin(ReadOnlyAdmin):
     list_display = ("item", "reviewer_name", "to_user", "to_queue", "escalated_at")
     list_select_related = ("item", "to_user", "to_queue")
     search_fields = ("=item__public_id",)
+
+
+@admin.register(SecondOpinion)
+class SecondOpinionAdmin(ReadOnlyAdmin):
+    list_display = ("item", "first_decision", "propensity", "because", "asked_by", "opened_at")
+    list_select_related = ("item", "first_decision", "asked_by")
+    search_fields = ("=item__public_id", "=first_decision__public_id")
 
 
 @admin.register(Skip)

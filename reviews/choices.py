@@ -30,6 +30,7 @@ class ItemKind(TextChoices):
     GATE = "gate", "Held"
     AUDIT = "audit", "Routine check"
     SECOND_OPINION = "second_opinion", "Second opinion"
+    ADJUDICATION = "adjudication", "Disagreement"
     DRILL = "drill", "Drill"
     INCIDENT = "incident", "Incident"
 

@@ -52,7 +52,18 @@ from policies.models import (
 from policies.services import agents, kill_switch, loops
 from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, IncidentKind, IngestState, SkipReason
-from reviews.models import Draft, Escalation, Execution, Incident, IngestRow, ItemView, Permit, Queue, Skip
+from reviews.models import (
+    Draft,
+    Escalation,
+    Execution,
+    Incident,
+    IngestRow,
+    ItemView,
+    Permit,
+    Queue,
+    SecondOpinion,
+    Skip,
+)
 from reviews.tests.cast import Cast, decide_as, held, make_person, propose
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +112,9 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
         item=other, reviewer=cast.alice, reviewer_name="Alice", to_user=cast.bob, note="?", escalated_at=now
     )
     Skip.objects.create(item=other, reviewer=cast.alice, reason=SkipReason.NEED_TIME, skipped_at=now)
+    SecondOpinion.objects.create(
+        item=other, first_decision=item.decisions.get(), propensity=0.05, opened_at=now
+    )
     Draft.objects.create(item=other, reviewer=cast.alice, form={"note": ["n"]}, updated_at=now)
     ItemView.objects.create(
         public_id=ids.new("view"), item=other, reviewer=cast.alice, opened_at=now, last_seen_at=now

@@ -7,6 +7,7 @@ from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
 from reviews.models.permits import Execution, Permit
 from reviews.models.queues import DEFAULT_QUEUE, Queue
+from reviews.models.second_opinions import SecondOpinion
 
 __all__ = [
     "DEFAULT_QUEUE",
@@ -22,5 +23,6 @@ __all__ = [
     "Permit",
     "Queue",
     "ReviewItem",
+    "SecondOpinion",
     "Skip",
 ]

@@ -29,6 +29,8 @@ class ReviewItem(models.Model):
     version = models.PositiveIntegerField(default=1)
     blind = models.BooleanField(default=False)
     approvals_required = models.PositiveSmallIntegerField(default=1)
+    # Since when the approvals given so far are for different arguments: it takes somebody else to settle it.
+    disagreed_at = models.DateTimeField(null=True, blank=True)
 
     action_type_name = models.CharField(max_length=120)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
@@ -58,12 +60,19 @@ class ReviewItem(models.Model):
         permissions = [
             ("review_item", "Can decide review items"),
             ("view_any_item", "Can see every review item"),
+            ("adjudicate", "Can settle what two people answered differently"),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["action", "kind"],
-                condition=~Q(kind="incident"),
+                condition=~Q(kind__in=["incident", "second_opinion"]),
                 name="item_one_of_each_kind_per_action",
+            ),
+            # What nobody looked at in time may be asked once more.
+            models.UniqueConstraint(
+                fields=["action"],
+                condition=Q(kind="second_opinion", status__in=["open", "recorded", "decided"]),
+                name="item_one_second_opinion_per_action",
             ),
             models.CheckConstraint(
                 condition=Q(claimed_by=None, lease_expires_at=None)
@@ -87,6 +96,11 @@ class ReviewItem(models.Model):
             ),
             models.Index(
                 fields=["risk_rank", "due_at", "id"], condition=Q(status="open"), name="item_inbox_by_risk"
+            ),
+            models.Index(
+                fields=["due_at", "id"],
+                condition=Q(status="open", kind="second_opinion"),
+                name="item_second_opinion_due",
             ),
         ]
 

@@ -22,6 +22,7 @@ NOT_YET_VISITED = {
     "policies_doublereview",
     "policies_drillresult",
     "policies_missinglabel",
+    "reviews_secondopinion",
 }
 
 pytestmark = pytest.mark.django_db(transaction=True)
