@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -20,7 +21,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from hitl_site.lib import visible_text, wording
+from hitl_site.lib import chart_drawing, visible_text, wording
+from hitl_site.lib.charts import Plot
 
 register = template.Library()
 
@@ -28,6 +30,7 @@ _TIME_FORMATS = {"datetime": "j M Y, H:i", "date": "j M Y", "time": "H:i:s", "sh
 # Lucide renamed it; the old name is the one people look for.
 ICON_ALIASES = {"circle-help": "circle-question-mark"}
 _UNKNOWN_ICON = "circle-dot"
+_WIDTHS = (chart_drawing.WIDE, chart_drawing.NARROW)
 _CURSOR_PARAMETERS = ("after", "before", "page")
 
 
@@ -85,6 +88,20 @@ def big_meter(value: float | None, threshold: float | None = None, note: str = "
         "tick_x": None if threshold is None else _coordinate(340 * threshold),
         "label_x": _coordinate(label_x),
     }
+
+
+@register.inclusion_tag("components/_plot.html")
+def plot(chart: Plot) -> dict[str, object]:
+    """Draw a chart with its legend, its read-out and its numbers as a table; the page loads charts.css."""
+    # Built of escaped words and numbers alone (hitl_site/lib/chart_drawing.py).
+    wide, narrow = (mark_safe(chart_drawing.draw(chart, width=width)) for width in _WIDTHS)  # noqa: S308
+    return {"chart": chart, "wide": wide, "narrow": narrow}
+
+
+@register.simple_tag
+def sparkline(values: Sequence[float | None], title: str) -> SafeString:
+    """Draw a small curve that ``title`` says in words."""
+    return mark_safe(chart_drawing.sparkline(values, title=title))  # noqa: S308 - as above
 
 
 def _coordinate(value: float) -> str:
