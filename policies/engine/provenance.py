@@ -52,6 +52,22 @@ class UnknownProvenance(Exception):
     """It cannot be told where the value comes from; the message says why in plain words."""
 
 
+class Voice(StrEnum):
+    """Who wrote a text of the context. What the agent wrote itself has no voice here."""
+
+    USER = "user"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A text of the context: who wrote it, and in which part (``messages/3``, ``steps/0``, ``input``)."""
+
+    place: str
+    voice: Voice
+    text: str
+
+
 @dataclass(frozen=True)
 class _Voices:
     """The texts of one context by who wrote them."""
@@ -153,32 +169,41 @@ def _leaves(value: object) -> list[str | bool | Decimal]:
     return leaves
 
 
+def spoken(context: object) -> Iterator[Spoken]:
+    """Yield every text that the user or a tool wrote, with its place in the context."""
+    if not isinstance(context, Mapping):
+        return
+    for text in _said(context.get("input")):
+        yield Spoken("input", Voice.USER, text)
+    for number, message in enumerate(_items(context.get("messages"))):
+        yield from _of_message(f"messages/{number}", message)
+    for number, step in enumerate(_items(context.get("steps"))):
+        if isinstance(step, Mapping):
+            for name in _RESULTS:
+                yield from (Spoken(f"steps/{number}", Voice.TOOL, text) for text in _texts(step.get(name)))
+
+
 def _read(context: object) -> _Voices:
-    user: list[str] = []
-    tools: list[str] = []
-    if isinstance(context, Mapping):
-        user += _said(context.get("input"))
-        for message in _items(context.get("messages")):
-            _read_message(message, user, tools)
-        for step in _items(context.get("steps")):
-            if isinstance(step, Mapping):
-                tools += [text for name in _RESULTS for text in _texts(step.get(name))]
-    if sum(map(len, user)) + sum(map(len, tools)) > MAX_TEXT:
+    texts = list(spoken(context))
+    if sum(len(each.text) for each in texts) > MAX_TEXT:
         raise UnknownProvenance("the context is too long to tell where its values come from")
-    return _Voices(user=tuple(user), tools=tuple(tools))
+    return _Voices(
+        user=tuple(each.text for each in texts if each.voice is Voice.USER),
+        tools=tuple(each.text for each in texts if each.voice is Voice.TOOL),
+    )
 
 
-def _read_message(message: object, user: list[str], tools: list[str]) -> None:
+def _of_message(place: str, message: object) -> Iterator[Spoken]:
     if not isinstance(message, Mapping):
         return
     role = str(message.get("role", "")).strip().lower()
     content = message.get("content", message.get("parts"))
     if role in _TOOLS or message.get("tool_call_id"):
-        tools += _texts(content)
+        yield from (Spoken(place, Voice.TOOL, text) for text in _texts(content))
         return
-    tools += _results_within(content)
+    yield from (Spoken(place, Voice.TOOL, text) for text in _results_within(content))
     if role in _USERS:
-        user += _said(content)
+        yield from (Spoken(place, Voice.USER, text) for text in _said(content))
 
 
 def _said(content: object) -> Iterator[str]:

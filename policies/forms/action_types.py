@@ -20,6 +20,7 @@ from policies.forms.binding import (
     written_normalised,
     written_pointers,
 )
+from policies.forms.declaration_evidence import evidence_field, read_evidence, written_evidence
 from policies.models import ActionType
 from policies.selectors.binding_preview import Preview, example_of, preview, written
 from policies.services.action_types import DEFAULT_REASON_CODES, Declaration, InvalidActionType
@@ -165,6 +166,7 @@ class DeclarationForm(forms.Form):
         widget=forms.NumberInput(attrs={"class": "input", "step": "0.1"}),
         help_text="An approval that is faster does not count as considered.",
     )
+    evidence_sources = evidence_field()
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: object, icon: str = "", **kwargs: object) -> None:
@@ -213,6 +215,10 @@ class DeclarationForm(forms.Form):
     def clean_normalised_fields(self) -> dict[str, list[str]]:
         """Return the forms by pointer."""
         return read_normalised(str(self.cleaned_data["normalised_fields"]))
+
+    def clean_evidence_sources(self) -> list[dict[str, str]]:
+        """Return the sources of evidence."""
+        return read_evidence(str(self.cleaned_data["evidence_sources"]))
 
     def clean_example(self) -> JsonValue:
         """Return the arguments of the preview that were approved."""
@@ -277,6 +283,7 @@ class DeclarationForm(forms.Form):
             second_admin={"always": True, "never": False}.get(data["second_admin"]),
             first_contact_level=AutonomyLevel(data["first_contact_level"]),
             reading_floor_ms=round(data["reading_floor"] * 1000),
+            evidence_sources=data["evidence_sources"],
         )
         if data["autonomy_cap"]:
             declared["autonomy_cap"] = AutonomyLevel(data["autonomy_cap"])
@@ -338,5 +345,6 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "autonomy_cap": action_type.autonomy_cap,
         "first_contact_level": action_type.first_contact_level,
         "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,
+        "evidence_sources": written_evidence(action_type.evidence_sources),
         "seen": action_type.updated_at.isoformat(),
     }

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, Risk
-from policies.engine import binding
+from policies.engine import binding, evidence_sources
 from policies.engine.scope import InvalidSchema, check_schema
 from policies.models import ActionType
 from policies.selectors import autonomy as ladder
@@ -60,6 +60,7 @@ class Declaration(TypedDict, total=False):
     autonomy_cap: AutonomyLevel
     first_contact_level: AutonomyLevel
     reading_floor_ms: int
+    evidence_sources: Sequence[Mapping[str, str]]
 
 
 _FIELDS: Final = tuple(Declaration.__annotations__)
@@ -178,6 +179,7 @@ def _faults(action_type: ActionType) -> list[FieldError]:
         "autonomy_cap": _cap_faults,
         "first_contact_level": _first_contact_faults,
         "reading_floor_ms": _floor_faults,
+        "evidence_sources": _evidence_faults,
     }
     return [FieldError(field, fault) for field, faults in checks.items() for fault in faults(action_type)]
 
@@ -293,6 +295,10 @@ def _floor_faults(action_type: ActionType) -> Iterator[str]:
         yield f"A whole number of milliseconds from 0 to {_LONGEST_FLOOR_MS}."
 
 
+def _evidence_faults(action_type: ActionType) -> Iterator[str]:
+    yield from evidence_sources.faults(action_type.evidence_sources)
+
+
 def _document(action_type: ActionType) -> dict[str, JsonValue]:
     """Return the declaration as JSON, a copy that later changes do not reach."""
     fields = {field: getattr(action_type, field) for field in _FIELDS}
@@ -300,6 +306,7 @@ def _document(action_type: ActionType) -> dict[str, JsonValue]:
     fields["reason_codes"] = [dict(code) for code in fields["reason_codes"]]
     fields["checklist"] = list(fields["checklist"])
     fields["cosmetic_pointers"] = list(fields["cosmetic_pointers"])
+    fields["evidence_sources"] = [dict(source) for source in fields["evidence_sources"]]
     fields["normalised_fields"] = {
         pointer: list(forms) for pointer, forms in fields["normalised_fields"].items()
     }

@@ -34,7 +34,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     **dict.fromkeys(("title", "title_template", "icon", "risk", "cluster_pointer"), (str,)),
     **dict.fromkeys(("autonomy_cap", "first_contact_level"), (str,)),
     **dict.fromkeys(("irreversible", "widens_rights", "pause_on_mismatch"), (bool,)),
-    **dict.fromkeys(("reason_codes", "checklist", "cosmetic_pointers"), (list,)),
+    **dict.fromkeys(("reason_codes", "checklist", "cosmetic_pointers", "evidence_sources"), (list,)),
     "argument_schema": (dict, type(None)),
     "normalised_fields": (dict,),
     "second_admin": (bool, type(None)),
