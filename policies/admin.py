@@ -11,6 +11,8 @@ from policies.models import (
     AgentKey,
     AgentVersion,
     AutonomyGrant,
+    DeclarationApproval,
+    DeclarationChange,
     DoubleReview,
     DrillResult,
     GateCheck,
@@ -61,6 +63,22 @@ class PublicationAdmin(ReadOnlyAdmin):
 class PublicationApprovalAdmin(ReadOnlyAdmin):
     list_display = ("publication_id", "person_name", "content_sha256", "approved_at")
     search_fields = ("=publication__public_id", "person_name")
+
+
+@admin.register(DeclarationChange)
+class DeclarationChangeAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "action_type", "state", "people_required", "asked_by_name", "asked_at", "closed_at",
+    )  # fmt: skip
+    list_filter = ("state",)
+    list_select_related = ("action_type",)
+    search_fields = ("=public_id", "action_type__name")
+
+
+@admin.register(DeclarationApproval)
+class DeclarationApprovalAdmin(ReadOnlyAdmin):
+    list_display = ("change_id", "person_name", "content_sha256", "approved_at")
+    search_fields = ("=change__public_id", "person_name")
 
 
 @admin.register(Agent)

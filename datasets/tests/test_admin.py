@@ -37,6 +37,8 @@ from policies.choices import KillSwitchScope, MissingLabelReason, PublicationSta
 from policies.models import (
     ActionType,
     Agent,
+    DeclarationApproval,
+    DeclarationChange,
     DoubleReview,
     DrillResult,
     GateCheck,
@@ -170,6 +172,21 @@ def fill_governing(cast: Cast, *, round_number: int) -> None:
     PublicationApproval.objects.create(
         publication=publication, person=cast.dan, person_name="Dan", approved_at=now
     )
+    change = DeclarationChange.objects.create(
+        public_id=ids.new("dch"),
+        action_type=cast.refund,
+        state=PublicationState.WITHDRAWN,
+        before={"risk": "high"},
+        after={"risk": "low"},
+        loosening=["Risk: high → low."],
+        reason="?",
+        people_required=2,
+        asked_by=cast.olga,
+        asked_by_name="Olga",
+        asked_at=now,
+        closed_at=now,
+    )
+    DeclarationApproval.objects.create(change=change, person=cast.dan, person_name="Dan", approved_at=now)
     ShadowCheck.objects.create(
         policy_version=live,
         action_id=ids.new("act"),

@@ -11,7 +11,7 @@ import uuid_utils
 
 PREFIXES = frozenset(
     {
-        "act", "agt", "agv", "aty", "bat", "case", "chk", "dec", "dst", "dsv", "evr", "exe",
+        "act", "agt", "agv", "aty", "bat", "case", "chk", "dch", "dec", "dst", "dsv", "evr", "exe",
         "exp", "frz", "gra", "gtr", "inc", "itm", "key", "kil", "obs", "pol", "pov", "prm", "pub",
         "que", "rdp", "req", "sch", "ver", "view",
     }

@@ -3,6 +3,7 @@
 from policies.models.action_types import ActionType
 from policies.models.agents import Agent, AgentKey, AgentVersion
 from policies.models.autonomy import AutonomyGrant
+from policies.models.declarations import DeclarationApproval, DeclarationChange
 from policies.models.gate import GateCheck, KillSwitch, ShadowCheck
 from policies.models.ledger import (
     LedgerCheckpoint,
@@ -22,6 +23,8 @@ __all__ = [
     "AgentKey",
     "AgentVersion",
     "AutonomyGrant",
+    "DeclarationApproval",
+    "DeclarationChange",
     "DoubleReview",
     "DrillResult",
     "GateCheck",
