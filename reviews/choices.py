@@ -58,6 +58,21 @@ class SkipReason(TextChoices):
     CONFLICT = "conflict", "Conflict of interest"
 
 
+class SeedState(TextChoices):
+    """Where the making of drills from a past decision stands."""
+
+    WAITING = "waiting", "Waits for approval"
+    APPROVED = "approved", "In use"
+    RETIRED = "retired", "Retired"
+
+
+class PaceAnswer(TextChoices):
+    """What a person said to the card that tells them they go fast."""
+
+    TAKE_FIVE = "take_five", "Take five"
+    GO_ON = "go_on", "Go on"
+
+
 class PermitBasis(TextChoices):
     ALLOWED = "allowed", "Allowed by the gate"
     APPROVED = "approved", "Approved by a person"

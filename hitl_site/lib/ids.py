@@ -11,8 +11,8 @@ import uuid_utils
 
 PREFIXES = frozenset(
     {
-        "act", "agt", "agv", "aty", "bat", "case", "chk", "dch", "dec", "dst", "dsv", "evr", "exe",
-        "exp", "frz", "gra", "gtr", "inc", "itm", "key", "kil", "obs", "pol", "pov", "prm", "pub",
+        "act", "agt", "agv", "apr", "aty", "bat", "case", "chk", "dch", "dec", "drs", "dst", "dsv", "evr",
+        "exe", "exp", "frz", "gra", "gtr", "inc", "itm", "key", "kil", "obs", "pol", "pov", "prm", "pub",
         "que", "rdp", "req", "sch", "ver", "view",
     }
 )  # fmt: skip

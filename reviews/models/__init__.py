@@ -1,8 +1,9 @@
 """Facts and constraints of the reviewing app."""
 
 from reviews.models.actions import ActionContext, ActionRequest, IngestRow
-from reviews.models.attention import Draft, ItemView
+from reviews.models.attention import Draft, ItemView, PaceNotice
 from reviews.models.decisions import Decision
+from reviews.models.drills import Drill, DrillSeed
 from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
 from reviews.models.permits import Execution, Permit
@@ -15,11 +16,14 @@ __all__ = [
     "ActionRequest",
     "Decision",
     "Draft",
+    "Drill",
+    "DrillSeed",
     "Escalation",
     "Execution",
     "Incident",
     "IngestRow",
     "ItemView",
+    "PaceNotice",
     "Permit",
     "Queue",
     "ReviewItem",

@@ -26,6 +26,8 @@ class ActionRequest(models.Model):
     action_type = models.ForeignKey(ActionType, null=True, on_delete=models.PROTECT, related_name="+")
     gate_check = models.OneToOneField(GateCheck, on_delete=models.PROTECT, related_name="action")
     mode = models.CharField(max_length=16, choices=Mode)
+    # Made up from an earlier case for the reviewers alone: no agent sees it, nothing of it is ever run.
+    drill = models.BooleanField(default=False)
     state = models.CharField(max_length=16, choices=ActionState)
     version = models.PositiveIntegerField(default=1)
     title = models.CharField(max_length=200)
@@ -77,6 +79,11 @@ class ActionRequest(models.Model):
                 | ~Q(state="pending_review") & Q(closed_at__isnull=False),
                 name="action_closed_exactly_when_terminal",
             ),
+            models.CheckConstraint(
+                condition=Q(drill=False)
+                | Q(mode="gated", likeness="") & ~Q(state__in=["allowed", "observed"]),
+                name="action_a_drill_never_ran",
+            ),
         ]
         indexes = [
             models.Index(fields=["agent", "-id"], name="action_of_an_agent"),
@@ -95,7 +102,9 @@ class ActionRequest(models.Model):
                 name="action_refused_by_likeness",
             ),
             models.Index(
-                fields=["agent"], condition=Q(state="pending_review"), name="action_pending_of_an_agent"
+                fields=["agent"],
+                condition=Q(state="pending_review", drill=False),
+                name="action_pending_of_an_agent",
             ),
             # The sweeper's question: what ran out of time?
             models.Index(

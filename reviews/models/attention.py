@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from hitl_site.lib import ids
+from reviews.choices import PaceAnswer
 from reviews.models.items import ReviewItem
 
 
@@ -37,4 +39,31 @@ class Draft(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["item", "reviewer"], name="draft_one_per_person_and_item")
+        ]
+
+
+class PaceNotice(models.Model):
+    """Once in a sitting a person is told that they go faster than one can read; what they answered.
+
+    Nobody else is shown it. While ``paused_until`` lies ahead, nothing new is served to them.
+    """
+
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    sitting_began_at = models.DateTimeField()
+    median_ms = models.PositiveIntegerField()
+    usual_ms = models.PositiveIntegerField(null=True)
+    shown_at = models.DateTimeField()
+    answer = models.CharField(max_length=16, choices=PaceAnswer, blank=True, default="")
+    answered_at = models.DateTimeField(null=True)
+    paused_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reviewer", "sitting_began_at"], name="pace_notice_once_per_sitting"
+            ),
+            models.CheckConstraint(
+                condition=Q(answer="", answered_at=None) | ~Q(answer="") & Q(answered_at__isnull=False),
+                name="pace_notice_answered_with_its_time",
+            ),
         ]
