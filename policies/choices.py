@@ -22,6 +22,21 @@ class AutonomyLevel(TextChoices):
     AUTONOMOUS = "autonomous", "Autonomous"
 
 
+class ProposalKind(TextChoices):
+    PROMOTION = "promotion", "Promotion"
+    RENEWAL = "renewal", "Renewal"
+
+
+class ProposalState(TextChoices):
+    """Where a proposal of more autonomy stands: only a person approves one."""
+
+    OPEN = "open", "Waiting"
+    APPROVED = "approved", "Approved"
+    REFUSED = "refused", "Refused"
+    EXPIRED = "expired", "Expired"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
 class AgentState(TextChoices):
     ACTIVE = "active", "Running"
     PAUSED = "paused", "Paused"
@@ -116,3 +131,22 @@ class KillSwitchScope(TextChoices):
     EVERYTHING = "everything", "Everything"
     AGENT = "agent", "One agent"
     ACTION_TYPE = "action_type", "One action type"
+
+
+class RemovalKind(TextChoices):
+    ERASURE = "erasure", "Erasure of a person's data"
+    RETENTION = "retention", "Daily sweep"
+
+
+class RemovalState(TextChoices):
+    RUNNING = "running", "Under way"
+    WAITING = "waiting", "Waits for what is still open or held"
+    DONE = "done", "Done"
+
+
+class Criterion(TextChoices):
+    """What says whose data an erasure is about."""
+
+    SUBJECT = "subject", "Subject"
+    CONVERSATION = "conversation", "Conversation"
+    CUSTOMER = "customer", "Customer key"

@@ -2,8 +2,9 @@
 
 from policies.models.action_types import ActionType
 from policies.models.agents import Agent, AgentKey, AgentVersion
-from policies.models.autonomy import AutonomyGrant
+from policies.models.autonomy import AutonomyGrant, AutonomyProposal
 from policies.models.declarations import DeclarationApproval, DeclarationChange
+from policies.models.evidence import EvalStanding, EvidenceSample, EvidenceTrack
 from policies.models.gate import GateCheck, KillSwitch, ShadowCheck
 from policies.models.ledger import (
     LedgerCheckpoint,
@@ -23,10 +24,14 @@ __all__ = [
     "AgentKey",
     "AgentVersion",
     "AutonomyGrant",
+    "AutonomyProposal",
     "DeclarationApproval",
     "DeclarationChange",
     "DoubleReview",
     "DrillResult",
+    "EvalStanding",
+    "EvidenceSample",
+    "EvidenceTrack",
     "GateCheck",
     "KillSwitch",
     "LedgerCheckpoint",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("policies", "0013_drills_and_pace"),
+        ("policies", "0012_guards_of_declaration_changes"),
         ("reviews", "0010_guard_of_second_opinions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -23,6 +23,8 @@ EXEMPT: Final = {
     "policies_ledgercursor": "how far a reader of the record has come",
     "policies_ledgercheckpoint": "a signed copy of the record's last hash",
     "policies_looptick": "a sign of life of the worker",
+    "policies_evidencesample": "made of the record alone, and can be made again",
+    "policies_evidencetrack": "made of the record alone, and can be made again",
     "datasets_labelledcase": "made of the record alone, entry by entry, and can be made again",
     "reviews_itemview": "how long a page was open; the decision's entry says what of it counts",
     "reviews_draft": "what somebody has typed and not sent",

@@ -24,6 +24,8 @@ NOT_YET_VISITED = {
     "policies_doublereview",
     "policies_drillresult",
     "policies_missinglabel",
+    "policies_autonomyproposal",
+    "policies_evalstanding",
     "reviews_secondopinion",
 }
 
