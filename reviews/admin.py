@@ -21,6 +21,7 @@ from reviews.models import (
     IngestRow,
     ItemView,
     Permit,
+    Precedent,
     Queue,
     ReviewItem,
     SecondOpinion,
@@ -155,3 +156,12 @@ class IncidentAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "resolution")
     list_select_related = ("action",)
     search_fields = ("=public_id", "=action__public_id")
+
+
+@admin.register(Precedent)
+class PrecedentAdmin(ReadOnlyAdmin):
+    list_display = ("action", "action_type", "kind", "decided_at")
+    list_filter = ("kind",)
+    list_select_related = ("action", "action_type")
+    search_fields = ("=action__public_id",)
+    exclude = ("tokens",)

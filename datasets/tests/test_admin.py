@@ -62,6 +62,7 @@ from reviews.models import (
     IngestRow,
     ItemView,
     Permit,
+    Precedent,
     Queue,
     SecondOpinion,
     Skip,
@@ -116,6 +117,14 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
     Skip.objects.create(item=other, reviewer=cast.alice, reason=SkipReason.NEED_TIME, skipped_at=now)
     SecondOpinion.objects.create(
         item=other, first_decision=item.decisions.get(), propensity=0.05, opened_at=now
+    )
+    Precedent.objects.create(
+        action=item.action,
+        decision=item.decisions.get(),
+        action_type=cast.refund,
+        kind=DecisionKind.APPROVE,
+        tokens=[round_number],
+        decided_at=now,
     )
     Draft.objects.create(item=other, reviewer=cast.alice, form={"note": ["n"]}, updated_at=now)
     ItemView.objects.create(

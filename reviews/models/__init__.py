@@ -7,6 +7,7 @@ from reviews.models.drills import Drill, DrillSeed
 from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
 from reviews.models.permits import Execution, Permit
+from reviews.models.precedents import Precedent
 from reviews.models.queues import DEFAULT_QUEUE, Queue
 from reviews.models.second_opinions import SecondOpinion
 
@@ -25,6 +26,7 @@ __all__ = [
     "ItemView",
     "PaceNotice",
     "Permit",
+    "Precedent",
     "Queue",
     "ReviewItem",
     "SecondOpinion",

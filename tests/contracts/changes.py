@@ -26,6 +26,7 @@ EXEMPT: Final = {
     "policies_evidencesample": "made of the record alone, and can be made again",
     "policies_evidencetrack": "made of the record alone, and can be made again",
     "datasets_labelledcase": "made of the record alone, entry by entry, and can be made again",
+    "reviews_precedent": "made of the record alone, decision by decision, and can be made again",
     "reviews_itemview": "how long a page was open; the decision's entry says what of it counts",
     "reviews_draft": "what somebody has typed and not sent",
     "django_session": "who is signed in; signing in and out are recorded",
