@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
-from reviews.choices import ItemStatus
+from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Decision, ReviewItem, Skip
+from reviews.selectors import independence
 
 # The two orders of the inbox; both end in the key, so that no two items share a place.
 DUE_FIRST = ("due_at", "id")
@@ -50,15 +51,21 @@ def may_look(person: User) -> bool:
 
 
 def visible_to(person: User) -> QuerySet[ReviewItem]:
-    """Return the items that a person may see: every one, for reviewers and those who may see any."""
-    return ReviewItem.objects.all() if may_look(person) else ReviewItem.objects.none()
+    """Return the items that a person may see: every one, for reviewers and those who may see any.
+
+    But not a second opinion on their own answer or agent, for as long as nobody else has given it.
+    """
+    if not may_look(person):
+        return ReviewItem.objects.none()
+    return ReviewItem.objects.exclude(independence.not_to_be_opened(person))
 
 
 def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
     """Return the open items that this person may decide now.
 
     Not those they skipped or have decided already (a second approval needs another person), not those of
-    agents they own, and not those that were passed on to somebody else.
+    agents they own, and not those that were passed on to somebody else. What asks about an answer is for
+    those who did not give it, and disagreements are for leads.
     """
     decided = Decision.objects.filter(item=OuterRef("pk"), reviewer=person, undone_at=None)
     skipped = Skip.objects.filter(item=OuterRef("pk"), reviewer=person)
@@ -67,7 +74,10 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
         .filter(Q(escalated_to=None) | Q(escalated_to=person))
         .exclude(agent__owner=person)
         .filter(~Exists(decided), ~Exists(skipped))
+        .filter(~Q(kind__in=independence.APART) | ~Q(independence.answered_elsewhere(person)))
     )
+    if not person.has_perm(independence.ADJUDICATE):
+        items = items.exclude(kind=ItemKind.ADJUDICATION)
     return narrow(items, view, person=person) if view else items
 
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from django.contrib.auth.models import Permission, User
 from django.db.models import Q, QuerySet
 
-from reviews.models import Queue, ReviewItem
+from reviews.choices import ItemKind
+from reviews.models import Decision, Queue, ReviewItem
+from reviews.selectors.independence import APART
 
 
 def reviewers() -> QuerySet[User]:
     """Return everybody who may decide review items now."""
-    right = Permission.objects.filter(content_type__app_label="reviews", codename="review_item")
+    return _with_right("review_item")
+
+
+def adjudicators() -> QuerySet[User]:
+    """Return everybody who may settle what two people answered differently."""
+    return reviewers().filter(pk__in=_with_right("adjudicate"))
+
+
+def _with_right(codename: str) -> QuerySet[User]:
+    right = Permission.objects.filter(content_type__app_label="reviews", codename=codename)
     return (
         User.objects.filter(is_active=True)
         .filter(Q(is_superuser=True) | Q(user_permissions__in=right) | Q(groups__permissions__in=right))
@@ -19,10 +30,18 @@ def reviewers() -> QuerySet[User]:
 
 
 def receivers_of(item: ReviewItem, *, sender: User) -> QuerySet[User]:
-    """Return the reviewers to whom the item can go: not the sender, not the owner of its agent."""
-    people = reviewers().exclude(pk=sender.pk).order_by("first_name", "username")
+    """Return those who could answer the item: not the sender, the agent's owner, or who has answered.
+
+    What asks about an answer is for those who did not give it, and a disagreement for leads.
+    """
+    everybody = adjudicators() if item.kind == ItemKind.ADJUDICATION else reviewers()
+    answers = Decision.objects.filter(undone_at=None)
+    answers = answers.filter(action=item.action_id) if item.kind in APART else answers.filter(item=item)
+    people = everybody.exclude(pk=sender.pk).exclude(pk__in=answers.values("reviewer"))
     owner = item.agent.owner_id
-    return people.exclude(pk=owner) if owner is not None else people
+    if owner is not None:
+        people = people.exclude(pk=owner)
+    return people.order_by("first_name", "username")
 
 
 def queues_for(item: ReviewItem) -> QuerySet[Queue]:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from hitl_site.lib.canonical import action_digest, canonicalize
 from reviews.adapters.submission import ARGUMENTS_LIMIT
-from reviews.choices import OVERRIDES, DecisionKind
+from reviews.choices import OVERRIDES, DecisionKind, ItemKind
 from reviews.models import Decision, ReviewItem
 from reviews.schema_form import FieldError, validate
 from reviews.selectors.actions import Arguments, proposed_arguments
@@ -108,13 +108,18 @@ def final_of(item: ReviewItem, answer: Answer) -> Final:
 
 
 def check_reasons(item: ReviewItem, answer: Answer) -> None:
-    """Raise where a reason is unknown, or missing though the answer goes against the proposal."""
+    """Raise where a reason is unknown, or missing though the answer goes against the proposal.
+
+    Whoever settles what two people answered differently says how they came to it, whatever they find.
+    """
     known = {reason.code for reason in reason_codes(item.action.action_type)}
     unknown = sorted(set(answer.reasons) - known)
     if unknown:
         raise InvalidAnswer(f"Unknown reason: {', '.join(unknown)}.")
     if answer.kind in OVERRIDES and not answer.reasons:
         raise InvalidAnswer("Say why: choose at least one reason.")
+    if item.kind == ItemKind.ADJUDICATION and not answer.note.strip():
+        raise InvalidAnswer("Say in the note how you came to this: both of them will read it.")
 
 
 def ticked(item: ReviewItem, answer: Answer) -> list[str]:

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
-from reviews.selectors import inbox
+from reviews.selectors import inbox, independence
 from reviews.services import wakeups
 from reviews.services.rights import NotAllowed, current_reviewer
 
@@ -42,13 +42,14 @@ def claim(*, item_id: str, reviewer: User, now: datetime, take_over: bool = Fals
     reviewer = current_reviewer(reviewer)
     item = (
         inbox.visible_to(reviewer)
-        .select_related("agent")
+        .select_related("action__agent")
         .select_for_update(of=("self",))
         .get(public_id=item_id)
     )
-    if item.agent.owner_id == reviewer.pk:
+    because = independence.why_not(item, reviewer)
+    if because:
         # They cannot decide it, and holding it would only keep it from those who can.
-        raise NotAllowed("You own this agent; somebody else decides for it.")
+        raise NotAllowed(because)
     if item.status != ItemStatus.OPEN:
         raise ItemClosed("This item is no longer open.")
     held = item.lease_expires_at is not None and item.lease_expires_at > now

@@ -20,7 +20,8 @@ from reviews.choices import (
     PermitBasis,
 )
 from reviews.models import ActionRequest, Decision, Draft, Execution, Permit, ReviewItem
-from reviews.services import incidents, permits, wakeups
+from reviews.selectors.independence import APART
+from reviews.services import incidents, permits, second_opinions, wakeups
 from reviews.services.decisions import close_state
 from reviews.services.due_rows import work_off
 
@@ -90,16 +91,18 @@ def _release(decision_pk: int, now: datetime) -> bool:
     going_out.update(released_at=now)
     if item.kind == ItemKind.GATE and action.state == ActionState.PENDING_REVIEW:
         _close(action, decision, now=now)
-    trust.observe(
-        gate_check=action.gate_check,
-        decision_id=decision.public_id,
-        # An observed action that a policy would have held is looked at too, but nobody drew it.
-        audited=item.kind == ItemKind.AUDIT and action.gate_check.audit_selected,
-        error=decision.kind in OVERRIDES,
-        considered=decision.considered,
-        blind=decision.blind,
-        now=now,
-    )
+    # A second opinion, or a lead's answer to one, speaks of the reviewers: the agent was compared already.
+    if item.kind not in APART:
+        trust.observe(
+            gate_check=action.gate_check,
+            decision_id=decision.public_id,
+            # An observed action that a policy would have held is looked at too, but nobody drew it.
+            audited=item.kind == ItemKind.AUDIT and action.gate_check.audit_selected,
+            error=decision.kind in OVERRIDES,
+            considered=decision.considered,
+            blind=decision.blind,
+            now=now,
+        )
     ledger.record(
         actor=ledger.Actor.person(decision.reviewer),
         verb="decision.released",
@@ -118,6 +121,7 @@ def _release(decision_pk: int, now: datetime) -> bool:
         },
         now=now,
     )
+    second_opinions.follow(item=item, decision=decision, now=now)
     wakeups.action_changed(action.public_id)
     wakeups.inbox_changed(item.public_id)
     return True

@@ -19,6 +19,7 @@ from policies.selectors.policies import live_version
 from policies.services import gate, ledger
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus
 from reviews.models import Decision, ReviewItem
+from reviews.selectors import independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.services import gatekeeping, wakeups
 from reviews.services.answers import (
@@ -102,8 +103,9 @@ def decide(
     reviewer = current_reviewer(reviewer)
     item = lock_item(item_id)
     action = item.action
-    if action.agent.owner_id == reviewer.pk:
-        raise NotAllowed("You own this agent; somebody else decides for it.")
+    because = independence.why_not(item, reviewer)
+    if because:
+        raise NotAllowed(because)
     earlier = item.decisions.filter(reviewer=reviewer, undone_at=None).first()
     if earlier is not None and is_same(earlier, answer):
         return Decided(decision=earlier, item=item, replayed=True)
@@ -146,13 +148,28 @@ def decide(
     )
     item.version += 1
     item.approvals_required = required
+    item.disagreed_at = _disagreed_at(item, now=now)
     item.claimed_by = None
     item.lease_expires_at = None
     if terminal:
         item.status = ItemStatus.RECORDED
-    item.save(update_fields=["version", "approvals_required", "claimed_by", "lease_expires_at", "status"])
+    item.save(
+        update_fields=[
+            "version",
+            "approvals_required",
+            "disagreed_at",
+            "claimed_by",
+            "lease_expires_at",
+            "status",
+        ]
+    )
     # What was typed stays a draft until the release: taking the answer back brings it back.
-    _record(decision, "decision.recorded", now=now, payload={"terminal": terminal})
+    _record(
+        decision,
+        "decision.recorded",
+        now=now,
+        payload={"terminal": terminal, "answers_differ": item.disagreed_at is not None},
+    )
     wakeups.inbox_changed(item.public_id)
     return Decided(decision=decision, item=item, replayed=False)
 
@@ -182,7 +199,8 @@ def undo(*, decision_id: str, reviewer: User, now: datetime) -> ReviewItem:
         and not item.decisions.filter(terminal=True, undone_at=None).exists()
     ):
         item.status = ItemStatus.OPEN
-    item.save(update_fields=["version", "status"])
+    item.disagreed_at = _disagreed_at(item, now=now)
+    item.save(update_fields=["version", "disagreed_at", "status"])
     wakeups.inbox_changed(item.public_id)
     return item
 
@@ -219,6 +237,14 @@ def _is_terminal(item: ReviewItem, answer: Answer, final: Final, *, required: in
     agreeing = item.decisions.filter(final_digest=final.digest, undone_at=None)
     people = set(agreeing.values_list("reviewer_id", flat=True)) - {item.action.agent.owner_id}
     return len(who_may_review(people)) + 1 >= required
+
+
+def _disagreed_at(item: ReviewItem, *, now: datetime) -> datetime | None:
+    """Return since when the approvals that stand are for different arguments; None while they are not."""
+    standing = item.decisions.filter(undone_at=None).exclude(final_digest="")
+    if standing.values("final_digest").distinct().count() < 2:
+        return None
+    return item.disagreed_at or now
 
 
 def _is_considered(item: ReviewItem, answer: Answer, opening: Opening | None, *, now: datetime) -> bool:

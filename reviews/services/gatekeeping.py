@@ -67,7 +67,7 @@ def draw_up_item(
     document = document_of(check)
     # Where nobody declared the act, nobody can say that it is harmless.
     risk = Risk(check.action_type.risk) if check.action_type is not None else Risk.HIGH
-    blind = check.blind or kind == ItemKind.AUDIT
+    blind = check.blind or kind != ItemKind.GATE
     due_at = action.expires_at if kind == ItemKind.GATE else now + AUDIT_TIME
     return ReviewItem(
         public_id=ids.new("itm"),

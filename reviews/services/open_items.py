@@ -62,7 +62,10 @@ def check_open(item: ReviewItem, own: Decision | None, *, now: datetime) -> None
         raise AlreadyDecided(_who_decided(first, own), first)
     if item.status == ItemStatus.CANCELLED:
         raise Cancelled("The agent took this action back.")
-    if item.status == ItemStatus.EXPIRED or (item.kind == ItemKind.GATE and item.due_at <= now):
+    if item.kind == ItemKind.SECOND_OPINION:
+        if item.status == ItemStatus.EXPIRED or item.due_at <= now:
+            raise TimeRanOut("Time ran out for a second opinion; what was decided first stands.")
+    elif item.status == ItemStatus.EXPIRED or (item.kind == ItemKind.GATE and item.due_at <= now):
         raise TimeRanOut("Time ran out; nothing will run.")
     if own is not None:
         raise AlreadyDecided("You have given your answer; it waits for another person.", own)

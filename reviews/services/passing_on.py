@@ -10,10 +10,11 @@ from django.db import transaction
 from policies.services import ledger
 from reviews.choices import SkipReason
 from reviews.models import Escalation, Queue, ReviewItem, Skip
+from reviews.selectors import independence
 from reviews.services import wakeups
 from reviews.services.answers import InvalidAnswer
 from reviews.services.open_items import StaleView, check_open, lock_item
-from reviews.services.rights import current_reviewer
+from reviews.services.rights import NotAllowed, current_reviewer
 
 
 @transaction.atomic
@@ -34,6 +35,7 @@ def escalate(
     if not note.strip():
         raise InvalidAnswer("Say why you pass it on.")
     item = lock_item(item_id)
+    _check_sender(item, reviewer)
     check_open(item, None, now=now)
     if item_version != item.version:
         raise StaleView("This item has changed since you opened it.")
@@ -83,6 +85,7 @@ def skip(*, item_id: str, reviewer: User, reason: SkipReason, now: datetime) -> 
     """Leave an item to others. For them nothing changes; skipping twice changes nothing more."""
     reviewer = current_reviewer(reviewer)
     item = lock_item(item_id)
+    _check_sender(item, reviewer)
     check_open(item, None, now=now)
     _, fresh = Skip.objects.get_or_create(
         item=item, reviewer=reviewer, defaults={"reason": reason, "skipped_at": now}
@@ -110,4 +113,23 @@ def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
         raise InvalidAnswer("Pass it on to somebody else.")
     if item.action.agent.owner_id == target.pk:
         raise InvalidAnswer("That person owns the agent and cannot decide for it.")
-    current_reviewer(target)
+    try:
+        # As they are now: the right may have gone since the page was opened.
+        target = current_reviewer(target)
+    except NotAllowed:
+        raise InvalidAnswer("That person may not decide review items.") from None
+    if independence.why_not(item, target):
+        raise InvalidAnswer("That person cannot answer this one. Choose somebody else.")
+    if item.decisions.filter(reviewer=target, undone_at=None).exists():
+        raise InvalidAnswer("That person has answered this one already; it waits for somebody else.")
+
+
+def _check_sender(item: ReviewItem, reviewer: User) -> None:
+    """Raise where an item is none of this person's business: it asks about their own answer, or is for leads.
+
+    Of other items the agent's owner may say who should look at them.
+    """
+    if item.kind in independence.APART:
+        because = independence.why_not(item, reviewer)
+        if because:
+            raise NotAllowed(because)

@@ -18,9 +18,9 @@ from django.db.models import QuerySet
 from policies.choices import PublicationState
 from policies.models import Publication
 from policies.services import publications
-from reviews.choices import ActionState, ItemStatus
+from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
-from reviews.services import deadlines, reminders, stops
+from reviews.services import deadlines, reminders, second_opinions, stops
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ ACTS: tuple[Act, ...] = (
     reminders.remind_due,
     deadlines.end_leases,
     deadlines.expire_permits,
+    second_opinions.expire_due,
     stops.close_pending,
     publications.publish_due,
 )
@@ -62,6 +63,7 @@ def next_due(*, now: datetime) -> datetime | None:
         (ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW), "expires_at"),
         (ReviewItem.objects.filter(status=ItemStatus.OPEN, reminded_at=None), "remind_at"),
         (Execution.objects.filter(outcome=""), "lease_until"),
+        (ReviewItem.objects.filter(status=ItemStatus.OPEN, kind=ItemKind.SECOND_OPINION), "due_at"),
         (Publication.objects.filter(state=PublicationState.OPEN), "publish_at"),
     )
     moments = (

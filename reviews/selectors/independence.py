@@ -1,0 +1,72 @@
+"""Who may answer independently of whom: second opinions and disagreements are for somebody else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, Q
+
+from reviews.choices import ItemKind, ItemStatus
+from reviews.models import ActionRequest, Decision, ReviewItem
+
+REVIEW: Final = "reviews.review_item"
+ADJUDICATE: Final = "reviews.adjudicate"
+# Items that ask about an answer, and so are never for those who gave it.
+APART: Final = frozenset({ItemKind.SECOND_OPINION, ItemKind.ADJUDICATION})
+_UNANSWERED: Final = (ItemStatus.OPEN, ItemStatus.RECORDED)
+
+
+def why_not(item: ReviewItem, person: User) -> str:
+    """Return why this person may not answer the item whatever their right to review, "" where they may."""
+    if item.action.agent.owner_id == person.pk:
+        return "You own this agent; somebody else decides for it."
+    if item.kind not in APART:
+        return ""
+    if item.kind == ItemKind.ADJUDICATION and not person.has_perm(ADJUDICATE):
+        return "Settling what two people answered differently is for leads (reviews.adjudicate)."
+    if has_answered(item, person):
+        if item.kind == ItemKind.ADJUDICATION:
+            return "One of the answers that differ is yours; somebody else settles it."
+        return "You have answered this before; a second opinion is somebody else’s."
+    return ""
+
+
+def has_answered(item: ReviewItem, person: User) -> bool:
+    """Say whether an answer of this person to another item of the same action stands."""
+    return (
+        Decision.objects.filter(action_id=item.action_id, reviewer=person, undone_at=None)
+        .exclude(item=item)
+        .exists()
+    )
+
+
+def answered_elsewhere(person: User) -> Exists:
+    """Return the same question for a query of items."""
+    return Exists(
+        Decision.objects.filter(action=OuterRef("action"), reviewer=person, undone_at=None).exclude(
+            item=OuterRef("pk")
+        )
+    )
+
+
+def not_to_be_opened(person: User) -> Q:
+    """Return the condition for items that a person must not even open while nobody has answered them."""
+    return Q(kind=ItemKind.SECOND_OPINION, status__in=_UNANSWERED) & (
+        Q(agent__owner=person) | Q(answered_elsewhere(person))
+    )
+
+
+def second_look_at(action: ActionRequest, person: User) -> ReviewItem | None:
+    """Return the unanswered second opinion on an action that this person could give.
+
+    As long as there is one, they are kept from what was said first.
+    """
+    if not person.has_perm(REVIEW):
+        return None
+    item = (
+        ReviewItem.objects.filter(action=action, kind=ItemKind.SECOND_OPINION, status__in=_UNANSWERED)
+        .select_related("action__agent")
+        .first()
+    )
+    return item if item is not None and not why_not(item, person) else None
