@@ -6,6 +6,9 @@ from django.contrib import admin
 
 from datasets.models import (
     CaseCuration,
+    Conversation,
+    ConversationCheck,
+    ConversationShare,
     Dataset,
     DatasetMember,
     DatasetVersion,
@@ -18,7 +21,10 @@ from datasets.models import (
     GroundTruth,
     LabelledCase,
     LabelRevision,
+    LegalHold,
+    Omission,
     RedactionProfile,
+    RetentionRule,
     VersionMark,
 )
 from hitl_site.admin_site import ReadOnlyAdmin
@@ -136,3 +142,43 @@ class VersionMarkAdmin(ReadOnlyAdmin):
     list_display = ("version", "erasure_id", "cases", "marked_at")
     list_select_related = ("version__dataset",)
     search_fields = ("=erasure_id",)
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "agent", "message_count", "action_count", "propensity", "drawn", "closed_at")
+    list_filter = ("drawn",)
+    list_select_related = ("agent",)
+    search_fields = ("=public_id", "=conversation_id")
+
+
+@admin.register(ConversationCheck)
+class ConversationCheckAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "finding", "reviewer_name", "asked_at", "answered_at")
+    list_filter = ("finding",)
+    search_fields = ("=public_id",)
+
+
+@admin.register(ConversationShare)
+class ConversationShareAdmin(ReadOnlyAdmin):
+    list_display = ("agent", "share", "updated_by_name", "updated_at")
+    list_select_related = ("agent",)
+
+
+@admin.register(Omission)
+class OmissionAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type", "reviewer", "found_at")
+    list_select_related = ("action_type", "reviewer")
+    search_fields = ("=public_id",)
+
+
+@admin.register(RetentionRule)
+class RetentionRuleAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "action_type", "keep_days", "updated_by_name", "updated_at")
+    list_filter = ("kind",)
+
+
+@admin.register(LegalHold)
+class LegalHoldAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type", "placed_by_name", "placed_at", "lifted_at")
+    search_fields = ("=public_id",)

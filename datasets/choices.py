@@ -73,6 +73,9 @@ class CaseStanding(TextChoices):
     """What has come to a case since it was made."""
 
     DISPUTED = "disputed", "Disputed"
+    LEFT_OUT = "left_out", "Left out of new versions"
+    ANSWERED_AGAIN = "answered_again", "Answered again since"
+    ALIKE = "alike", "With near duplicates"
     GROUND_TRUTH = "ground_truth", "With ground truth"
 
 
@@ -92,3 +95,21 @@ class EvalState(TextChoices):
     OPEN = "open", "Taking results"
     DONE = "done", "Done"
     ABANDONED = "abandoned", "Given up"
+
+
+class CheckFinding(TextChoices):
+    """What a person found in a whole conversation."""
+
+    COMPLETE = "complete", "Nothing was missing"
+    MISSING = "missing", "Something was missing"
+
+
+class DataKind(TextChoices):
+    """Kinds of data with a time of their own (services.retention)."""
+
+    CONTEXT = "context", "Context: what the agent said around its proposal"
+    ARGUMENTS = "arguments", "Arguments: what was proposed, decided and done"
+    CASES = "cases", "Labelled cases"
+    CONVERSATIONS = "conversations", "Whole conversations"
+    EXPORTS = "exports", "Exported files"
+    LEDGER = "ledger", "What ledger entries say"

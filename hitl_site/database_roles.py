@@ -38,8 +38,22 @@ _REMOVABLE: Final = frozenset(
     }
 )
 _ADDED_ONLY: Final = frozenset({"django_admin_log", "policies_ledgerpayload"})
-# A payload is erased, and nothing else of it ever changes.
-_COLUMNS: Final = {"policies_ledgerpayload": ("body", "salt", "erased_at")}
+# A payload is erased, and nothing else of it ever changes; of the others content goes while a removal is
+# under way, which the guards see to (lib.removal_guards).
+_COLUMNS: Final = {
+    "policies_ledgerpayload": ("body", "salt", "erased_at"),
+    "policies_gatecheck": ("cluster_key", "nearest_miss", "reasons"),
+    "policies_observation": ("cluster_key",),
+    "policies_shadowcheck": ("reasons",),
+    "reviews_actioncontext": ("context", "judge", "samples", "reason", "reported_outcome"),
+    "reviews_escalation": ("note",),
+    "datasets_labelledcase": ("content", "group_key", "likeness", "similarity", "erased_at"),
+    "datasets_labelrevision": ("arguments_canonical", "note"),
+    "datasets_groundtruth": ("arguments_canonical", "detail"),
+    "datasets_datasetmember": ("later",),
+    "datasets_conversation": ("messages", "subject", "conversation_id"),
+    "datasets_omission": ("arguments_canonical", "note"),
+}
 
 
 class SameRole(Exception):

@@ -29,6 +29,8 @@ from policies.models import (
     PolicyVersion,
     Publication,
     PublicationApproval,
+    Removal,
+    RemovalTarget,
     ShadowCheck,
 )
 
@@ -216,3 +218,17 @@ class DoubleReviewAdmin(ReadOnlyAdmin):
     list_display = ("gate_check", "action_type", "first_kind", "second_kind", "agreed", "settled_kind")
     list_filter = ("agreed",)
     list_select_related = ("gate_check", "action_type")
+
+
+@admin.register(Removal)
+class RemovalAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "kind", "state", "asked_by_name", "done", "total", "asked_at", "finished_at")
+    list_filter = ("kind", "state")
+    exclude = ("value", "value_digest")
+
+
+@admin.register(RemovalTarget)
+class RemovalTargetAdmin(ReadOnlyAdmin):
+    list_display = ("removal", "kind", "object_id", "removed_at")
+    list_select_related = ("removal",)
+    search_fields = ("=object_id",)

@@ -1,6 +1,7 @@
 """Facts and constraints of the learning app."""
 
 from datasets.models.cases import CaseCuration, GroundTruth, LabelledCase, LabelRevision
+from datasets.models.conversations import Conversation, ConversationCheck, ConversationShare, Omission
 from datasets.models.datasets import (
     Dataset,
     DatasetMember,
@@ -11,9 +12,13 @@ from datasets.models.datasets import (
 )
 from datasets.models.evals import EvalResult, EvalRun, Grader
 from datasets.models.exports import Export, ExportSchedule
+from datasets.models.retention import LegalHold, RetentionRule
 
 __all__ = [
     "CaseCuration",
+    "Conversation",
+    "ConversationCheck",
+    "ConversationShare",
     "Dataset",
     "DatasetMember",
     "DatasetVersion",
@@ -26,6 +31,9 @@ __all__ = [
     "GroundTruth",
     "LabelRevision",
     "LabelledCase",
+    "LegalHold",
+    "Omission",
     "RedactionProfile",
+    "RetentionRule",
     "VersionMark",
 ]

@@ -16,6 +16,7 @@ from policies.models.ledger import (
     LoopTick,
 )
 from policies.models.policies import PolicyVersion, Publication, PublicationApproval
+from policies.models.removals import Removal, RemovalTarget
 from policies.models.trust import DoubleReview, DrillResult, MissingLabel, Observation
 
 __all__ = [
@@ -46,5 +47,7 @@ __all__ = [
     "PolicyVersion",
     "Publication",
     "PublicationApproval",
+    "Removal",
+    "RemovalTarget",
     "ShadowCheck",
 ]

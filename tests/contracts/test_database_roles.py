@@ -85,7 +85,8 @@ def granted() -> str:
         )
         columns = {table: names for table, names in cursor.fetchall() if "UPDATE" not in tables[table]}
     lines = [f"{table}: {rights}" for table, rights in sorted(tables.items())]
-    return "\n".join([*lines, *(f"{table}: UPDATE of {names}" for table, names in columns.items())]) + "\n"
+    lines += [f"{table}: UPDATE of {names}" for table, names in sorted(columns.items())]
+    return "\n".join(lines) + "\n"
 
 
 def test_the_rights_are_those_that_were_agreed(application: dict[str, str]) -> None:
