@@ -23,7 +23,7 @@ from reviews.engine.value_kinds import Leaf, is_prose, leaves, names_something
 TWIN: Final = 0.85
 MOST_TOKENS: Final = 120
 _COMPARED: Final = 400  # characters of a prose: enough to know it again
-_NAME_WEIGHT: Final = 0.25
+_NAME_WEIGHT: Final = 0.15
 _WORD: Final = re.compile(r"\w{3,}")
 _MOST_WORDS: Final = 60
 
@@ -105,7 +105,7 @@ def _digest(text: str) -> int:
 
 
 def most_alike(wanted: Mapping[int, frozenset[int]], own: frozenset[int], limit: int) -> list[int]:
-    """Return the keys of those that share most of what they say with ``own``, the newest first among equals."""
+    """Return the keys of those that share most with ``own``, the newest first among equals."""
 
     def share(key: int) -> tuple[float, int]:
         both = len(wanted[key] & own)

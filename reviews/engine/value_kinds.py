@@ -11,16 +11,20 @@ from typing import Final
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _NAMING: Final = frozenset(
-    ("id", "ids", "iban", "bic", "account", "accounts", "order", "invoice", "ticket", "ref", "reference")
-    + ("customer", "user", "username", "client", "person", "employee", "member", "owner", "sku", "uuid")
-    + ("email", "mail", "to", "cc", "bcc", "recipient", "recipients", "payee", "beneficiary", "phone")
-    + ("address", "url", "uri", "link", "domain", "host", "path", "repo", "branch", "card", "wallet")
-    + ("channel", "destination", "target", "number")
-)
+    {
+        "id", "ids", "iban", "bic", "account", "accounts", "order", "invoice", "ticket", "ref", "reference",
+        "customer", "user", "username", "client", "person", "employee", "member", "owner", "sku", "uuid",
+        "email", "mail", "to", "cc", "bcc", "recipient", "recipients", "payee", "beneficiary", "phone",
+        "address", "url", "uri", "link", "domain", "host", "path", "repo", "branch", "card", "wallet",
+        "channel", "destination", "target", "number",
+    }
+)  # fmt: skip
 _COUNTING: Final = frozenset(
-    ("amount", "total", "price", "sum", "value", "cost", "fee", "limit", "credit", "balance", "quantity")
-    + ("qty", "refund", "payment", "rate", "percent", "discount")
-)
+    {
+        "amount", "total", "price", "sum", "value", "cost", "fee", "limit", "credit", "balance", "quantity",
+        "qty", "refund", "payment", "rate", "percent", "discount",
+    }
+)  # fmt: skip
 # An address, or a code: no white space, and a digit in it.
 _CODE: Final = re.compile(r"\S*[0-9]\S*|\S+@\S+|\S+://\S+")
 _LONGEST_CODE: Final = 120
@@ -46,7 +50,7 @@ def leaves(document: object, pointer: str = "") -> Iterator[tuple[str, Leaf]]:
 
 
 def names_something(pointer: str, value: Leaf) -> bool:
-    """Say whether a value is an identifier, a recipient or an amount: by the name of its place, or its form."""
+    """Say whether a value is an identifier, a recipient or an amount: by its place's name, or its form."""
     if value is None or isinstance(value, bool) or value == "":
         return False
     named = {word.lower() for word in _WORDS.findall(_last_name(pointer))}

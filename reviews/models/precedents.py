@@ -15,7 +15,7 @@ from reviews.models.decisions import Decision
 class Precedent(models.Model):
     """One decided action. Made of the record alone, decision by decision, and can be made again.
 
-    ``tokens`` stand for what the action says, each a digest of 64 bits (reviews.selectors.likenesses): the
+    ``tokens`` stand for what the action says, each a digest of 64 bits (reviews.engine.precedents): the
     index over them finds decisions that share what is rare.
     """
 
