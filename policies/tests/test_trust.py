@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hitl_site.lib import ids
-from policies.choices import AutonomyLevel, Trigger
-from policies.models import ActionType, AgentVersion, GateCheck, Observation
+from policies.choices import AutonomyLevel, MissingLabelReason, Trigger
+from policies.models import ActionType, AgentVersion, GateCheck, MissingLabel, Observation
 from policies.selectors.trust import TrustFilter, trust_rows
 from policies.services import gate, trust
 from policies.statistics.intervals import clopper_pearson
@@ -24,6 +24,8 @@ pytestmark = pytest.mark.django_db
 
 
 def observe(check: GateCheck, *, error: bool = False, considered: bool = True) -> Observation | None:
+    # As if the draw had fallen on it.
+    check.audit_selected = check.route == "alone"
     return trust.observe(
         gate_check=check,
         decision_id=ids.new("dec"),
@@ -71,6 +73,51 @@ def test_a_denied_action_and_a_drill_say_nothing_of_the_agent(
     assert not Observation.objects.exists()
 
 
+def test_what_nobody_held_or_drew_says_nothing_of_the_agent(
+    clerk_v1: AgentVersion, refund: ActionType, alice: User
+) -> None:
+    make_policy(refund, alice, audit_rate=0.01)
+    grant_trust(clerk_v1, refund, alice)
+    check = gate.check(proposal=make_proposal(clerk_v1), now=NOON)
+    check.audit_selected = False
+    seen = trust.observe(
+        gate_check=check,
+        decision_id=ids.new("dec"),
+        audited=False,
+        error=True,
+        considered=True,
+        blind=False,
+        now=NOON,
+    )
+    assert seen is None
+    assert not Observation.objects.exists()
+    assert trust.note_missing(gate_check=check, reason=MissingLabelReason.EXPIRED, now=NOON) is None
+
+
+def test_a_missing_label_is_noted_once_and_never_beside_an_answer(
+    clerk_v1: AgentVersion, refund_policy: object
+) -> None:
+    check, other = (gate.check(proposal=make_proposal(clerk_v1), now=NOON) for _ in range(2))
+    first = trust.note_missing(gate_check=check, reason=MissingLabelReason.EXPIRED, now=NOON)
+    again = trust.note_missing(gate_check=check, reason=MissingLabelReason.STOPPED, now=NOON)
+    assert first is not None
+    assert again == first
+    assert MissingLabel.objects.get().reason == "expired"
+    observe(other)
+    assert trust.note_missing(gate_check=other, reason=MissingLabelReason.EXPIRED, now=NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("reasons", "severity"),
+    [((), 1.0), (("wrong_arguments",), 0.3), (("wrong_arguments", "wrong_target"), 0.9), (("other",), 1.0)],
+)
+def test_an_error_weighs_as_much_as_the_gravest_of_its_reasons(
+    refund: ActionType, reasons: tuple[str, ...], severity: float
+) -> None:
+    refund.severities = {"wrong_arguments": 0.3, "wrong_target": 0.9}
+    assert trust.severity_of(refund, reasons) == severity
+
+
 def test_a_row_counts_what_was_proposed_held_and_found_wrong(
     clerk_v1: AgentVersion,
     refund: ActionType,
@@ -105,7 +152,7 @@ def test_a_row_counts_what_was_proposed_held_and_found_wrong(
     assert row.error_interval == clopper_pearson(1, 2)
     # Audits drawn at 1/2 stand for two each: (2·1 + 2·0 + 1 + 0 + 0) of (2 + 2 + 1 + 1 + 1).
     assert row.overall.rate == pytest.approx(3 / 7)
-    assert row.drawn == sum(check.audit_selected for check in alone)
+    assert row.drawn == GateCheck.objects.filter(audit_selected=True).count()
     assert (row.level, row.grant) == (AutonomyLevel.THRESHOLD, granted)
     assert (unknown.action_type, unknown.level, unknown.error_interval) == (None, "review_all", (0.0, 1.0))
     assert unknown.audited_error_rate is None

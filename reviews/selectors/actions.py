@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from pydantic import JsonValue
 
 from policies.models import Agent, AgentKey
-from reviews.models import ActionRequest, IngestRow
+from reviews.models import ActionRequest, Decision, IngestRow
 
 Arguments = dict[str, JsonValue]
 
@@ -26,9 +26,17 @@ def final_arguments(action: ActionRequest) -> Arguments:
     return cast(Arguments, json.loads(bytes(action.final_arguments_canonical)))
 
 
+def decided_arguments(decision: Decision) -> Arguments:
+    """Return the arguments that this answer stands for: the person’s own, or those that were proposed."""
+    if decision.final_arguments_canonical is None:
+        return proposed_arguments(decision.action)
+    return cast(Arguments, json.loads(bytes(decision.final_arguments_canonical)))
+
+
 def of_agent(agent: Agent) -> QuerySet[ActionRequest]:
     """Return this agent's actions with what an answer needs; no other agent's are ever among them."""
-    return ActionRequest.objects.filter(agent=agent).select_related(
+    # A drill bears an agent's name, and no agent ever asked for it.
+    return ActionRequest.objects.filter(agent=agent, drill=False).select_related(
         "agent", "agent_version", "action_type", "gate_check__policy_version"
     )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 from pydantic import JsonValue
 
+from policies.choices import MissingLabelReason
+from policies.engine.materiality import is_material
 from policies.services import ledger, trust
 from reviews.choices import (
     OVERRIDES,
@@ -20,10 +23,17 @@ from reviews.choices import (
     PermitBasis,
 )
 from reviews.models import ActionRequest, Decision, Draft, Execution, Permit, ReviewItem
+from reviews.selectors.actions import decided_arguments, proposed_arguments
 from reviews.selectors.independence import APART
 from reviews.services import incidents, permits, second_opinions, wakeups
 from reviews.services.decisions import close_state
 from reviews.services.due_rows import work_off
+
+_WHY_MISSING: Final = {
+    ActionState.EXPIRED: MissingLabelReason.EXPIRED,
+    ActionState.CANCELLED: MissingLabelReason.CANCELLED,
+    ActionState.DENIED: MissingLabelReason.STOPPED,
+}
 
 
 def release_due(*, now: datetime) -> int:
@@ -63,7 +73,7 @@ def _release(decision_pk: int, now: datetime) -> bool:
     action_pk = Decision.objects.values_list("action_id", flat=True).get(pk=decision_pk)
     action = (
         ActionRequest.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("agent", "gate_check__policy_version", "gate_check__action_type")
+        .select_related("agent", "gate_check__policy_version", "gate_check__action_type", "action_type")
         .filter(pk=action_pk)
         .first()
     )
@@ -98,9 +108,11 @@ def _release(decision_pk: int, now: datetime) -> bool:
             decision_id=decision.public_id,
             # An observed action that a policy would have held is looked at too, but nobody drew it.
             audited=item.kind == ItemKind.AUDIT and action.gate_check.audit_selected,
-            error=decision.kind in OVERRIDES,
+            error=_is_error(action, decision),
             considered=decision.considered,
             blind=decision.blind,
+            reasons=decision.reasons,
+            decision_ms=decision.decision_ms,
             now=now,
         )
     ledger.record(
@@ -127,6 +139,17 @@ def _release(decision_pk: int, now: datetime) -> bool:
     return True
 
 
+def _is_error(action: ActionRequest, decision: Decision) -> bool:
+    """Say whether the person objected to anything that the action type calls material."""
+    if decision.kind == DecisionKind.CORRECT and action.action_type is not None:
+        return is_material(
+            action.action_type.material_pointers,
+            before=proposed_arguments(action),
+            after=decided_arguments(decision),
+        )
+    return decision.kind in OVERRIDES
+
+
 def _close(action: ActionRequest, decision: Decision, *, now: datetime) -> None:
     """Bring the action into its final state, and issue the permit where something may run."""
     kind = DecisionKind(decision.kind)
@@ -140,8 +163,8 @@ def _close(action: ActionRequest, decision: Decision, *, now: datetime) -> None:
         action.final_arguments_canonical = decision.final_arguments_canonical
         action.final_digest = decision.final_digest
     action.save(update_fields=["state", "closed_at", "version", "final_arguments_canonical", "final_digest"])
-    # In shadow people decide as if it could run, and nothing does.
-    if kind != DecisionKind.REJECT and action.gate_check.level != "shadow":
+    # In shadow people decide as if it could run, and nothing does. A drill is no agent's to run.
+    if kind != DecisionKind.REJECT and action.gate_check.level != "shadow" and not action.drill:
         permits.issue(action=action, basis=PermitBasis(action.state), decision=decision, now=now)
 
 
@@ -175,6 +198,7 @@ def close_undecided(
     action.closed_at = now
     action.version += 1
     action.save(update_fields=["state", "closed_at", "version"])
+    trust.note_missing(gate_check=action.gate_check, reason=_WHY_MISSING[state], now=now)
     status = ItemStatus.EXPIRED if state == ActionState.EXPIRED else ItemStatus.CANCELLED
     for item in ReviewItem.objects.select_for_update().filter(
         action=action, status__in=[ItemStatus.OPEN, ItemStatus.RECORDED]

@@ -1,0 +1,185 @@
+"""Demotions: autonomy is lost at once, without anybody's leave, and the record says why.
+
+Whoever learns of a reason calls ``demote`` in the transaction in which it learns of it. After its commit
+nothing runs on the level that was: a permit that rests on it is used up under ``holding``, which a demotion
+waits for and which then waits for the demotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from django.db import connection, transaction
+
+from hitl_site.lib import ids
+from hitl_site.lib.strict_json import JsonValue
+from policies.choices import AutonomyLevel, ProposalState
+from policies.engine.facts import Level
+from policies.engine.ladder import Demotion, below
+from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
+from policies.selectors import autonomy as ladder
+from policies.selectors.evidence_limits import settings_of
+from policies.services import ledger
+from policies.services.ledger import Actor
+
+__all__ = ["Demotion", "change_of_level", "demote", "holding", "withdraw_open"]
+
+HANDRAIL: Final = "Handrail"
+_KEY_BITS: Final = 0x7FFFFFFF
+
+
+def change_of_level(*, agent_version_id: int, action_type_id: int) -> None:
+    """Wait for whatever is being used up under the present level, and keep the next waiting until the commit.
+
+    Every service that changes a level calls it before it looks at the grant: two of them take turns.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", _key(agent_version_id, action_type_id))
+
+
+def holding(*, agent_version_id: int, action_type_id: int | None) -> None:
+    """Keep the level as it is until the caller's commit: what it reads after this is what holds."""
+    if action_type_id is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", _key(agent_version_id, action_type_id))
+
+
+@transaction.atomic
+def demote(
+    *,
+    agent_version: AgentVersion,
+    action_type: ActionType,
+    because: Demotion,
+    says: str,
+    facts: Mapping[str, JsonValue],
+    now: datetime,
+    at_most: AutonomyLevel | None = None,
+) -> AutonomyGrant | None:
+    """Take the level away that lets anything run alone: one rung, or down to ``at_most``.
+
+    A level still in canary falls back to the one beside it. Returns the grant that ended, None where nothing
+    ran alone any more: twice at once, one of the two demotes. Open proposals are withdrawn in any case.
+    """
+    change_of_level(agent_version_id=agent_version.pk, action_type_id=action_type.pk)
+    withdraw_open(agent_version=agent_version, action_type=action_type, because=says, now=now)
+    held = (
+        AutonomyGrant.objects.select_for_update(no_key=True)
+        .filter(agent_version=agent_version, action_type=action_type, ended_at=None)
+        .first()
+    )
+    if held is None or ladder.rank(held.level) <= ladder.rank(AutonomyLevel.REVIEW_ALL):
+        return None
+    target = AutonomyLevel(below(Level(str(held.level))).value)
+    if held.canary_share < 1:
+        target = ladder.lowest(target, AutonomyLevel(held.canary_base))
+    if at_most is not None:
+        target = ladder.lowest(target, at_most)
+    earlier = _last_threshold(held) if target == AutonomyLevel.THRESHOLD else None
+    if target == AutonomyLevel.THRESHOLD and earlier is None:
+        # Nothing was ever certified to fall back on.
+        target = AutonomyLevel.REVIEW_ALL
+    held.ended_at = now
+    held.save(update_fields=["ended_at"])
+    _fall_back(held, target, earlier, says=says, now=now)
+    ledger.record(
+        actor=Actor.system(),
+        verb="autonomy.demoted",
+        object_kind="autonomy_grant",
+        object_id=held.public_id,
+        now=now,
+        payload={
+            "agent": agent_version.agent.name,
+            "version": agent_version.label,
+            "action_type": action_type.name,
+            "before": str(held.level),
+            "after": str(target),
+            "because": because.value,
+            "says": says,
+            "certified": held.certified,
+            **facts,
+        },
+    )
+    return held
+
+
+def withdraw_open(
+    *, agent_version: AgentVersion, action_type: ActionType, because: str, now: datetime
+) -> AutonomyProposal | None:
+    """Withdraw the open proposal, if there is one: what it rests on no longer stands."""
+    proposal = (
+        AutonomyProposal.objects.select_for_update(no_key=True)
+        .filter(agent_version=agent_version, action_type=action_type, state=ProposalState.OPEN)
+        .first()
+    )
+    if proposal is None:
+        return None
+    proposal.state = ProposalState.WITHDRAWN
+    proposal.closed_at = now
+    proposal.closed_by_name = HANDRAIL
+    proposal.closed_because = because
+    proposal.save(update_fields=["state", "closed_at", "closed_by_name", "closed_because"])
+    ledger.record(
+        actor=Actor.system(),
+        verb="autonomy.proposal_withdrawn",
+        object_kind="autonomy_proposal",
+        object_id=proposal.public_id,
+        now=now,
+        payload={
+            "agent": agent_version.agent.name,
+            "version": agent_version.label,
+            "action_type": action_type.name,
+            "to": str(proposal.to_level),
+            "because": because,
+        },
+    )
+    return proposal
+
+
+def _fall_back(
+    held: AutonomyGrant,
+    target: AutonomyLevel,
+    earlier: AutonomyGrant | None,
+    *,
+    says: str,
+    now: datetime,
+) -> None:
+    """Make the grant of the level that holds from now on, where it is not the one of first contact."""
+    if target == held.action_type.first_contact_level:
+        return
+    settings = settings_of(held.action_type)
+    AutonomyGrant.objects.create(
+        public_id=ids.new("gra"),
+        agent_version=held.agent_version,
+        action_type=held.action_type,
+        level=target,
+        reason=says,
+        certified=earlier.certified if earlier is not None else held.certified,
+        granted_by=None,
+        granted_by_name=HANDRAIL,
+        granted_at=now,
+        expires_at=held.expires_at if earlier is not None else None,
+        threshold=earlier.threshold if earlier is not None else None,
+        audit_rate=settings.audit_start if earlier is not None else None,
+    )
+
+
+def _last_threshold(held: AutonomyGrant) -> AutonomyGrant | None:
+    """Return the newest grant of this version that a certified threshold came with."""
+    return (
+        AutonomyGrant.objects.filter(
+            agent_version=held.agent_version_id,
+            action_type=held.action_type_id,
+            level=AutonomyLevel.THRESHOLD,
+            certified=True,
+            threshold__isnull=False,
+        )
+        .order_by("-granted_at", "-id")
+        .first()
+    )
+
+
+def _key(agent_version_id: int, action_type_id: int) -> list[int]:
+    return [agent_version_id & _KEY_BITS, action_type_id & _KEY_BITS]
