@@ -18,6 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "ops_admin": (
         "reviews.view_any_item",
+        "reviews.manage_drills",
         "policies.manage_policies",
         "policies.manage_agents",
         "policies.view_actiontype",

@@ -71,7 +71,9 @@ def receive(*, action_id: str, agent: Agent, report: Report, idempotency_key: st
     """Keep one report. The same key with the same one answers the first; with another: ``KeyReused``."""
     # Under the lock no decision on the action is released, so that what is contradicted is certain.
     action = (
-        ActionRequest.objects.select_for_update(of=("self",)).filter(public_id=action_id, agent=agent).first()
+        ActionRequest.objects.select_for_update(of=("self",))
+        .filter(public_id=action_id, agent=agent, drill=False)
+        .first()
     )
     if action is None:
         raise UnknownAction("There is no such action.")

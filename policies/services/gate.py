@@ -138,11 +138,13 @@ def check(*, proposal: Proposal, now: datetime) -> GateCheck:
     return answer
 
 
-def judge(*, proposal: Proposal, now: datetime, standing: Standing | None = None) -> GateCheck:
+def judge(
+    *, proposal: Proposal, now: datetime, standing: Standing | None = None, drill: bool = False
+) -> GateCheck:
     """Return what ``check`` keeps, for a caller who writes it together with the action.
 
     ``standing`` is what the caller has read in this very transaction; without it the gate reads by itself.
-    What the version in shadow says is kept right away.
+    What the version in shadow says is kept right away, but not of a ``drill``: nobody proposed it.
     """
     outlook = evaluate(proposal=proposal, now=now, standing=standing)
     found = outlook.evaluation
@@ -167,12 +169,13 @@ def judge(*, proposal: Proposal, now: datetime, standing: Standing | None = None
         min_propensity=found.min_propensity,
         audit_selected=found.audit_selected,
         blind=found.blind,
+        drill=drill,
         cluster_key=outlook.cluster_key,
         approvals_required=found.approvals_required,
         history=dict(found.history),
         evaluated_at=now,
     )
-    if outlook.facts is not None and outlook.in_shadow is not None:
+    if outlook.facts is not None and outlook.in_shadow is not None and not drill:
         shadow.record(
             version=outlook.in_shadow,
             action_id=proposal.action_id,

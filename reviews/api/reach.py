@@ -16,7 +16,7 @@ def to_action(key: AgentKey, action_id: str) -> None:
     if key.environments:
         _found(
             ActionRequest.objects.filter(
-                public_id=action_id, agent=key.agent, environment__in=key.environments
+                public_id=action_id, agent=key.agent, drill=False, environment__in=key.environments
             ).exists(),
             "action",
         )

@@ -14,16 +14,21 @@ from typing import Final
 
 from reviews.engine.fresh_draws import Draws
 
-WORD: Final = re.compile(r"[^\W\d_]+")
-EMAIL: Final = re.compile(r"(?<![\w.+-])([\w.+-]+)@[\w-]+(?:\.[\w-]+)+")
-_YEAR: Final = re.compile(r"(?:19|20)[0-9]{2}")
-_PERSON: Final = re.compile(r"[^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3}")
-_SHORTEST: Final = 3
-
 
 def _listed(words: str) -> tuple[str, ...]:
     return tuple(words.split())
 
+
+WORD: Final = re.compile(r"[^\W\d_]+")
+EMAIL: Final = re.compile(r"(?<![\w.+-])([\w.+-]+)@[\w-]+(?:\.[\w-]+)+")
+_YEAR: Final = re.compile(r"(?:19|20)[0-9]{2}")
+# Where prose says who somebody is.
+_INTRODUCED: Final = re.compile(
+    r"\b(?:Dear|Hi|Hello|Mr\.?|Mrs\.?|Ms\.?|name is|I am|I'm) ([A-Z][^\W\d_]+(?: [A-Z][^\W\d_]+)?)"
+)
+_NO_NAMES: Final = frozenset(_listed("there team all sir madam support customer everyone"))
+_PERSON: Final = re.compile(r"[^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3}")
+_SHORTEST: Final = 3
 
 _FIRST: Final = _listed(
     "Amara Anton Bea Bruno Carla Cedric Dalia Dario Edda Emil Farid Fiona Greta Gustav Hana Hugo Ines Ivo "
@@ -59,6 +64,8 @@ class Words:
         """Take in what a member says of a person, if it does."""
         for found in EMAIL.finditer(value):
             self._add(word for word in WORD.findall(found[1]) if word.casefold() not in _NOBODY)
+        for found in _INTRODUCED.finditer(value):
+            self._add(word for word in WORD.findall(found[1]) if word.casefold() not in _NO_NAMES)
         parts = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", member)]
         if not parts or not _PERSON.fullmatch(value) or not value[0].isupper():
             return

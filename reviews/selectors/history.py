@@ -53,7 +53,7 @@ _STATEMENT = """
     SELECT {sum}, count(*) FILTER (WHERE {broken})
     FROM reviews_actionrequest a CROSS JOIN LATERAL (SELECT {amount} AS amount) AS found
     WHERE a.action_type_id IN (SELECT id FROM policies_actiontype WHERE name = ANY(%s))
-      AND a.created_at > %s AND a.state = ANY(%s) AND a.id < %s AND {whose}
+      AND a.created_at > %s AND a.state = ANY(%s) AND a.id < %s AND NOT a.drill AND {whose}
 """
 _LOCKS = """
     SELECT pg_advisory_xact_lock(past.key) FROM (

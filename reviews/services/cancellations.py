@@ -27,7 +27,7 @@ def cancel(*, action_id: str, agent: Agent, now: datetime) -> ActionRequest:
     action = (
         ActionRequest.objects.select_for_update(of=("self",))
         .select_related("agent", "agent_version", "action_type", "gate_check__policy_version")
-        .filter(public_id=action_id, agent=agent)
+        .filter(public_id=action_id, agent=agent, drill=False)
         .first()
     )
     if action is None:

@@ -21,7 +21,7 @@ from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, Item
 from reviews.models import Decision, ReviewItem
 from reviews.selectors import independence
 from reviews.selectors.actions import proposed_arguments
-from reviews.services import gatekeeping, wakeups
+from reviews.services import drills, gatekeeping, wakeups
 from reviews.services.answers import (
     Answer,
     ChecksMissing,
@@ -163,6 +163,10 @@ def decide(
             "status",
         ]
     )
+    if action.drill:
+        drills.answered(decision=decision, now=now)
+    else:
+        drills.plan(decision=decision, now=now)
     # What was typed stays a draft until the release: taking the answer back brings it back.
     _record(
         decision,
@@ -184,6 +188,8 @@ def undo(*, decision_id: str, reviewer: User, now: datetime) -> ReviewItem:
     decision = Decision.objects.select_for_update().get(pk=found.pk)
     if decision.undone_at is not None:
         return item
+    if item.action.drill:
+        raise TooLateToUndo("This was a drill, and you have been told what was right: the answer stands.")
     if decision.released_at is not None or decision.release_at <= now:
         raise TooLateToUndo("The undo window is over; this answer has gone out.")
     _take_back(decision, by=reviewer, now=now)

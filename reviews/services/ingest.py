@@ -323,7 +323,8 @@ def _pending(agent_id: int, most: int) -> int:
     with rows.server_side_cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM (SELECT FROM reviews_actionrequest"
-            " WHERE agent_id = $1::bigint AND state = 'pending_review' LIMIT $2::bigint) AS waiting",
+            " WHERE agent_id = $1::bigint AND state = 'pending_review' AND NOT drill"
+            " LIMIT $2::bigint) AS waiting",
             [str(agent_id), str(most)],
         )
         return int(cursor.fetchone()[0])

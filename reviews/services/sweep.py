@@ -19,8 +19,8 @@ from policies.choices import PublicationState
 from policies.models import Publication
 from policies.services import publications
 from reviews.choices import ActionState, ItemKind, ItemStatus
-from reviews.models import ActionRequest, Decision, Execution, ReviewItem
-from reviews.services import deadlines, reminders, second_opinions, stops
+from reviews.models import ActionRequest, Decision, Drill, Execution, ReviewItem
+from reviews.services import deadlines, drills, reminders, second_opinions, stops
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ Act = Callable[..., int]
 ACTS: tuple[Act, ...] = (
     deadlines.release_due,
     deadlines.expire_due,
+    drills.serve_due,
     reminders.remind_due,
     deadlines.end_leases,
     deadlines.expire_permits,
@@ -63,6 +64,7 @@ def next_due(*, now: datetime) -> datetime | None:
         (ActionRequest.objects.filter(state=ActionState.PENDING_REVIEW), "expires_at"),
         (ReviewItem.objects.filter(status=ItemStatus.OPEN, reminded_at=None), "remind_at"),
         (Execution.objects.filter(outcome=""), "lease_until"),
+        (Drill.objects.filter(served_at=None, dropped_because=""), "serve_at"),
         (ReviewItem.objects.filter(status=ItemStatus.OPEN, kind=ItemKind.SECOND_OPINION), "due_at"),
         (Publication.objects.filter(state=PublicationState.OPEN), "publish_at"),
     )
