@@ -16,6 +16,9 @@ from reviews.selectors import independence
 DUE_FIRST = ("due_at", "id")
 RISK_FIRST = ("risk_rank", "due_at", "id")
 
+# What items can ask about answers that were given before.
+SECOND_OPINIONS, DISAGREEMENTS = "second", "disagreement"
+
 
 @dataclass(frozen=True)
 class View:
@@ -31,6 +34,7 @@ class View:
     escalated: bool = False
     due_before: datetime | None = None
     risk_first: bool = False
+    asks: str = ""  # SECOND_OPINIONS or DISAGREEMENTS
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -98,6 +102,8 @@ def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet
         )
     if view.risk:
         items = items.filter(risk=view.risk)
+    if view.asks:
+        items = items.filter(asking(view.asks))
     if view.mine:
         items = items.filter(claimed_by=person)
     if view.escalated:
@@ -123,6 +129,13 @@ def count(items: QuerySet[ReviewItem], *, now: datetime) -> Counts:
         oldest=Min("created_at"),
     )
     return Counts(waiting=row["waiting"], due_within_the_hour=row["due"], oldest=row["oldest"])
+
+
+def asking(what: str) -> Q:
+    """Return the condition for items that ask about answers: SECOND_OPINIONS, or DISAGREEMENTS to settle."""
+    if what == SECOND_OPINIONS:
+        return Q(kind=ItemKind.SECOND_OPINION)
+    return Q(kind=ItemKind.ADJUDICATION) | Q(disagreed_at__isnull=False)
 
 
 def in_queue(slug: str) -> Q:

@@ -21,6 +21,7 @@ from policies.models import Agent
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Decision, Escalation, ReviewItem
 from reviews.selectors import inbox
+from reviews.selectors.independence import ADJUDICATE
 from reviews.selectors.turn import name_of
 from reviews.selectors.why import hold_reason
 
@@ -30,6 +31,7 @@ _SOON = timedelta(minutes=30)
 # What a row shows: arguments and schemas, which may be large, stay where they are.
 _COLUMNS = (
     *("public_id", "kind", "blind", "action_type_name", "risk", "risk_rank", "trigger", "title", "due_at"),
+    *("status", "disagreed_at"),
     *("created_at", "reminded_at", "lease_expires_at", "claimed_by", "escalated_to", "agent__name"),
     *("action__gate_check", "action__gate_check__reasons"),
     *("action__gate_check__score", "action__gate_check__threshold"),
@@ -219,6 +221,10 @@ def _held(item: ReviewItem, *, person: User) -> Held:
         return Held("Escalated to you", "arrow-up-right", "up")
     if item.kind == ItemKind.INCIDENT:
         return Held("Incident", "circle-alert", "no")
+    if item.kind == ItemKind.ADJUDICATION:
+        return Held("Answers differ", "layers", "warn")
+    if item.disagreed_at is not None and person.has_perm(ADJUDICATE):
+        return Held("Answers differ", "layers", "warn")
     if item.blind:
         return Held("Routine check", "eye", "acc")
     first: dict[str, object] = next(iter(item.action.gate_check.reasons), {})

@@ -57,6 +57,24 @@ def not_to_be_opened(person: User) -> Q:
     )
 
 
+class KeptApart(Exception):
+    """The person could give a second opinion on this: until then they see nothing of the first answer."""
+
+    def __init__(self, item: ReviewItem) -> None:
+        super().__init__(
+            "A second opinion is asked for here, and you could give it. What was answered first is shown once"
+            " it has gone out."
+        )
+        self.item = item
+
+
+def keep_apart(action: ActionRequest, person: User) -> None:
+    """Raise ``KeptApart`` where this person must see nothing of what was answered about the action."""
+    item = second_look_at(action, person)
+    if item is not None:
+        raise KeptApart(item)
+
+
 def second_look_at(action: ActionRequest, person: User) -> ReviewItem | None:
     """Return the unanswered second opinion on an action that this person could give.
 

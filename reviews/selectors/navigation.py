@@ -19,6 +19,7 @@ from policies.selectors import publications
 from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
 from reviews.selectors import inbox, incidents
+from reviews.selectors.independence import ADJUDICATE
 
 _QUEUE_COLUMNS = ("name", "slug", "icon")
 _REVIEW, _VIEW_ANY = "reviews.review_item", "reviews.view_any_item"
@@ -156,6 +157,7 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
                 rail=False,
             )
         )
+        entries += _about_answers(waits, url=url, current=current, leads=person.has_perm(ADJUDICATE))
         if person.has_perm(_VIEW_ANY):
             entries.append(
                 NavEntry(
@@ -174,6 +176,21 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
     return entries
 
 
+def _about_answers(
+    waits: Sequence[_Wait], *, url: str, current: str | None, leads: bool
+) -> list[NavEntry]:
+    """Return the ways to second opinions while there are any, and for leads to what answers differ in."""
+    counted = [
+        ("Second opinion", inbox.SECOND_OPINIONS, sum(wait.second_opinions for wait in waits), True),
+        ("Answers differ", inbox.DISAGREEMENTS, sum(wait.disagreements for wait in waits), leads),
+    ]
+    return [
+        NavEntry(label, f"{url}?asks={asks}", "layers", number, current=current == f"asks:{asks}", rail=False)
+        for label, asks, number, shown in counted
+        if shown and (number or current == f"asks:{asks}")
+    ]
+
+
 @dataclass(frozen=True)
 class _Wait:
     """How many items stand in the same queue and the same second queue: each item is in one of these."""
@@ -182,6 +199,8 @@ class _Wait:
     waiting: int
     due: int
     escalated: int
+    second_opinions: int
+    disagreements: int
 
 
 def _incidents(here: Here) -> list[NavEntry]:
@@ -207,6 +226,8 @@ def _waiting(items: QuerySet[ReviewItem], *, person: User, now: datetime) -> lis
             waiting=Count("pk"),
             due=Count("pk", filter=Q(due_at__lte=now + timedelta(hours=1))),
             escalated=Count("pk", filter=Q(escalated_to=person)),
+            second_opinions=Count("pk", filter=inbox.asking(inbox.SECOND_OPINIONS)),
+            disagreements=Count("pk", filter=inbox.asking(inbox.DISAGREEMENTS)),
         )
     )
     return [_Wait(_queues_of(*row[:6]), *row[6:]) for row in rows]
@@ -233,6 +254,8 @@ def _current_inbox_entry(here: Here, url: str) -> str | None:
     view = here.query.get("view", "")
     if view in {"escalated", "all"}:
         return view
+    if here.query.get("asks"):
+        return f"asks:{here.query['asks']}"
     if here.query.get("queue"):
         return f"queue:{here.query['queue']}"
     return "due" if here.query.get("due") == "hour" else ""

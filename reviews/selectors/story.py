@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.contrib.auth.models import User
 
@@ -14,10 +14,11 @@ from policies.models import LedgerEntry
 from policies.selectors import ledger
 from reviews.choices import DecisionKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, Permit, ReviewItem
-from reviews.selectors import inbox
+from reviews.selectors import inbox, independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.reasons import reason_codes
+from reviews.selectors.their_answers import are_hidden
 from reviews.selectors.why import Why, why_held
 from reviews.selectors.workspace import VERBS, plainly
 
@@ -34,6 +35,12 @@ _SENTENCES = {
     "decision.recorded": ("pencil", "Answered"),
     "decision.undone": ("undo-2", "Took the answer back"),
     "decision.released": ("send", "The answer went out"),
+    "second_opinion.drawn": ("layers", "Drawn for a second opinion"),
+    "second_opinion.asked": ("layers", "A second opinion was asked for"),
+    "second_opinion.agreed": ("layers", "A second person said the same"),
+    "second_opinion.disagreed": ("layers", "A second person said otherwise"),
+    "second_opinion.settled": ("layers", "A lead settled the disagreement"),
+    "second_opinion.expired": ("hourglass", "No second opinion came in time"),
     "permit.issued": ("key-round", "A permit was issued"),
     "permit.consumed": ("play", "The permit was used: it ran"),
     "permit.revoked": ("ban", "The permit was revoked"),
@@ -46,6 +53,9 @@ _SENTENCES = {
     "incident.resolved": ("check", "The incident was resolved"),
 }
 _ABOUT_THE_REASON = frozenset({"action.held", "action.allowed", "action.denied", "action.observed"})
+
+_OF_ANSWERS = "decision."
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TOLD = ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason", "note")
 
@@ -88,18 +98,29 @@ class Story:
 
 
 def story(*, action_id: str, viewer: User) -> Story:
-    """Return the story of an action. Raises ``DoesNotExist``, also for those who may not look."""
+    """Return the story of an action. Raises ``DoesNotExist``, also for those who may not look.
+
+    Raises ``KeptApart`` for those who could give a second opinion that is waited for.
+    """
     actions = ActionRequest.objects.all() if inbox.may_look(viewer) else ActionRequest.objects.none()
     action = actions.select_related(
         "agent", "agent_version", "action_type", "gate_check__policy_version", "context"
     ).get(public_id=action_id)
+    independence.keep_apart(action, viewer)
     proposed: JsonValue = dict(proposed_arguments(action))
-    items = tuple(action.items.order_by("id"))
-    hidden = any(item.blind and item.status in {ItemStatus.OPEN, ItemStatus.RECORDED} for item in items)
+    items = tuple(action.items.select_related("action__agent").order_by("id"))
+    hidden = any(
+        item.blind
+        and item.status in {ItemStatus.OPEN, ItemStatus.RECORDED}
+        and item.kind not in independence.APART
+        for item in items
+    )
     final: JsonValue = (
         json.loads(bytes(action.final_arguments_canonical)) if action.final_arguments_canonical else None
     )
-    decisions = action.decisions.select_related("item").order_by("id")
+    decisions = list(action.decisions.select_related("item").order_by("id"))
+    # Whoever may still answer along with others answers alone: no moment at which that is over is asked here.
+    kept_apart = any(are_hidden(item, viewer, decisions, now=LONG_AGO) for item in items)
     return Story(
         action=action,
         title=plainly(action.title),
@@ -107,13 +128,15 @@ def story(*, action_id: str, viewer: User) -> Story:
         final=final,
         items=items,
         why=None if hidden else why_held(action.gate_check, action),
-        answers=() if hidden else tuple(_answered(decision, action, proposed) for decision in decisions),
+        answers=()
+        if hidden or kept_apart
+        else tuple(_answered(decision, action, proposed) for decision in decisions),
         permits=tuple(action.permits.order_by("id")),
         executions=tuple(action.executions.order_by("id")),
         events=tuple(
             _event(entry, hidden=hidden)
             for entry in ledger.story(action.public_id)
-            if not (hidden and entry.verb.startswith("decision."))
+            if not ((hidden or kept_apart) and entry.verb.startswith(_OF_ANSWERS))
         ),
     )
 

@@ -15,7 +15,7 @@ from reviews import schema_form
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Draft, Escalation, ReviewItem
 from reviews.schema_form import FieldError, FormView
-from reviews.selectors import edits, inbox, timeline
+from reviews.selectors import edits, inbox, independence, timeline
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.earlier_refusal import earlier_refusal
@@ -23,6 +23,7 @@ from reviews.selectors.edits import Edit, Posted
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
 from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
+from reviews.selectors.their_answers import TheirAnswers, are_hidden, their_answers
 from reviews.selectors.why import Why, why_held
 from reviews.selectors.workspace_parts import (
     Approvals,
@@ -56,6 +57,10 @@ _JOINS = (
 
 
 @dataclass(frozen=True)
+# What nobody can answer any more once its time is over.
+_LAPSE = frozenset({ItemKind.GATE, ItemKind.SECOND_OPINION})
+
+
 class Workspace:
     """All that the review page shows. Texts of the agent in it are hostile."""
 
@@ -80,6 +85,10 @@ class Workspace:
     approvals: Approvals | None
     lease: Lease | None
     ending: Ending | None
+    # What others answered, where the person is to know: ``kept_apart`` while they answer alone.
+    answers: TheirAnswers | None
+    kept_apart: bool
+    why_not: str
     escalation: Escalation | None
     turn: Turn
     present: tuple[Presence, ...]
@@ -109,6 +118,21 @@ class Workspace:
 
     @property
     def runs_nothing(self) -> bool:
+    @property
+    def is_settling(self) -> bool:
+        """Say whether the item asks who of two people was right, long after something may have run."""
+        return self.item.kind == ItemKind.ADJUDICATION
+
+    @property
+    def has_run(self) -> bool:
+        """Say whether the page may tell that it has run already: of a second opinion that would be a hint."""
+        return self.item.kind == ItemKind.AUDIT
+
+    @property
+    def barred(self) -> str:
+        """Return why the person looks on, for those whose answer is not asked."""
+        return "" if self.standing != Standing.BARRED else self.why_not
+
         """Say whether the item ended without anything that may run."""
         if self.ending is None:
             return False
@@ -147,14 +171,19 @@ def workspace(
 
     ``view`` is the reading of the inbox that the person works through.
 
-    Raises ``ReviewItem.DoesNotExist`` for what is not there or not to be seen.
+    Raises ``ReviewItem.DoesNotExist`` for what is not there or not to be seen, ``KeptApart`` for an answer
+    that is not to be seen yet.
     """
     item = inbox.visible_to(viewer).select_related(*_JOINS).get(public_id=item_id)
     action = item.action
     schema: JsonValue = action.action_type.argument_schema if action.action_type else None
     proposed: JsonValue = dict(proposed_arguments(action))
     decisions = list(item.decisions.filter(undone_at=None).select_related("reviewer").order_by("id"))
-    standing = _standing(item, viewer, decisions, now=now)
+    if item.status == ItemStatus.DECIDED and item.kind not in independence.APART:
+        independence.keep_apart(action, viewer)
+    why_not = independence.why_not(item, viewer)
+    standing = _standing(item, viewer, decisions, why_not=why_not, now=now)
+    kept_apart = are_hidden(item, viewer, decisions, now=now)
     ending = _ending(item, viewer, decisions, proposed) if standing == Standing.CLOSED else None
     draft = Draft.objects.filter(item=item, reviewer=viewer).first()
     fields = posted if posted is not None else (draft.form if draft is not None else None)
@@ -190,10 +219,13 @@ def workspace(
         timeline=timeline.timeline(action.context.context, end=_end_of(item, hidden=hidden)),
         agent_says=action.context.reason,
         judge_says="" if hidden else _rationale(action.context.judge),
-        approvals=_approvals(item, decisions, hidden=hidden),
+        approvals=_approvals(item, decisions, hidden=hidden or kept_apart),
+        answers=their_answers(item, viewer, decisions, now=now),
+        kept_apart=kept_apart,
+        why_not=why_not,
         lease=_lease(item, viewer, now=now),
         ending=ending,
-        escalation=item.escalations.order_by("-id").first(),
+        escalation=item.escalations.select_related("to_user", "to_queue").order_by("-id").first(),
         turn=turn_of(item, viewer, view=view),
         present=others_at(item, viewer, now=now),
         typed=typed,
@@ -213,8 +245,10 @@ def plainly(text: str) -> str:
     return "".join(f"[{piece.label}]" if piece.hidden else piece.text for piece in pieces)
 
 
-def _standing(item: ReviewItem, viewer: User, decisions: list[Decision], *, now: datetime) -> Standing:
-    late = item.kind == ItemKind.GATE and item.due_at <= now
+def _standing(
+    item: ReviewItem, viewer: User, decisions: list[Decision], *, why_not: str, now: datetime
+) -> Standing:
+    late = item.kind in _LAPSE and item.due_at <= now
     if item.status != ItemStatus.OPEN or late:
         return Standing.CLOSED
     if not viewer.has_perm("reviews.review_item"):
@@ -233,6 +267,8 @@ def _ending(item: ReviewItem, viewer: User, decisions: list[Decision], proposed:
         at = item.due_at if status == ItemStatus.EXPIRED else item.closed_at or item.due_at
         return Ending(status, at, None, "", "", mine=False, final=proposed)
     final: JsonValue = (
+    if why_not:
+        return Standing.BARRED
         json.loads(bytes(last.final_arguments_canonical)) if last.final_arguments_canonical else proposed
     )
     return Ending(
@@ -292,7 +328,7 @@ def _checks(item: ReviewItem, edit: Edit) -> tuple[Check, ...]:
 
 
 def _end_of(item: ReviewItem, *, hidden: bool) -> timeline.Step:
-    if item.kind != ItemKind.GATE:
+    if item.kind == ItemKind.AUDIT:
         words = "Did this"
     else:
         words = "Proposed this" if hidden else "Proposed this and was held"

@@ -19,6 +19,7 @@ class Standing(StrEnum):
     DECIDES = "decides"
     LOOKS = "looks"  # may see it, has no right to decide
     OWNS = "owns"  # owns the agent: somebody else decides
+    BARRED = "barred"  # gave one of the answers that are asked about, or is no lead
     ANSWERED = "answered"  # has answered; another person is awaited
     CLOSED = "closed"  # nobody decides it any more
 

@@ -264,7 +264,7 @@ def test_a_stale_page_says_what_changed_and_can_be_sent_again(cast: Cast) -> Non
 
     assert answer.status_code == 409
     assert _says(answer, "This item has changed since you opened it")
-    assert _says(answer, "Bob approved it.")
+    assert _says(answer, "Somebody gave one of the answers it needs.")
     assert _kept(text_of(answer))
     assert Decision.objects.count() == 1
 

@@ -184,7 +184,10 @@ def test_an_item_that_needs_two_people_says_so_and_that_one_has_answered(cast: C
     assert "Nobody has answered yet." in _page(item, cast.alice)
     decide_as(cast.alice, item)
 
-    assert re.search(r"Alice approved it at", _page(item, cast.bob))
+    # Whoever answers next answers alone.
+    assert "One answer is given." in _page(item, cast.bob)
+    assert "Alice approved" not in _page(item, cast.bob)
+    assert re.search(r"Alice approved it at", _page(item, cast.dan))
     assert "You have answered. 1 of 2 approvals: another person is needed" in _page(item, cast.alice)
 
     page = _page(_blind(item), cast.bob)

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import cast
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from hitl_site.lib.access import to_sign_in
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from reviews.models import Decision, ReviewItem
-from reviews.selectors import inbox
+from reviews.selectors import inbox, independence
 from reviews.services import rights
 
 View = Callable[..., HttpResponseBase]
@@ -70,5 +71,10 @@ def _guarded(view: View, allows: Callable[..., bool], text: str) -> View:
             raise Http404("There is no such item.") from None
         except rights.NotAllowed as problem:
             return refused(request, str(problem))
+        except independence.KeptApart as problem:
+            if request.method != "GET" or is_fragment(request) or wants_json(request):
+                return refused(request, str(problem))
+            messages.info(request, str(problem))
+            return redirect("reviews:review", item_id=problem.item.public_id)
 
     return guarded

@@ -103,6 +103,9 @@ def _cancelled(shown: Workspace) -> Notice:
     )
 
 
+    if shown.item.kind == ItemKind.SECOND_OPINION:
+        title = f"Time ran out at {moment(at)}; what was decided first stands"
+        return Notice("no", "hourglass", title, f"Nobody gave a second opinion in time.{kept}")
 def _too_late(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
@@ -120,7 +123,9 @@ def _stale(
         "refresh-cw",
         "This item has changed since you opened it",
         "Nothing was decided. Your version is as you left it: look again, then decide.",
-        lines=changes_since(now_shown.item, since, hidden=now_shown.hidden) if since else (),
+        lines=changes_since(now_shown.item, since, hidden=now_shown.hidden or now_shown.kept_apart)
+        if since
+        else (),
         offers_next=False,
     )
     return pages.answer(request, now_shown, now=now, notice=notice, status=409)
@@ -160,6 +165,8 @@ def _incident(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
     notice = Notice("warn", "siren", "This is an incident", str(problem), offers_next=False)
+        if "note" in str(problem):
+            anchor = "note"
     return pages.answer(request, shown, now=now, notice=notice, status=409)
 
 

@@ -11,6 +11,7 @@ from hitl_site.lib import wording
 from policies.choices import Risk, Trigger
 from reviews.models import Queue
 from reviews.selectors import inbox_page
+from reviews.selectors.inbox import SECOND_OPINIONS
 from reviews.selectors.inbox_page import Reading
 from reviews.views.inbox_query import BY_RISK, ESCALATED, EVERYTHING, InboxQuery
 
@@ -52,6 +53,8 @@ def heading(query: InboxQuery) -> str:
     queue = Queue.objects.filter(slug=query.queue).first() if query.queue else None
     if queue is not None:
         return queue.name
+    if query.asks:
+        return "Second opinions" if query.asks == SECOND_OPINIONS else "Answers differ"
     if query.due:
         return "Due within the hour"
     return "Everything open" if query.base == EVERYTHING else "My turn"

@@ -18,6 +18,7 @@ from reviews.services.rights import REVIEW, VIEW_ANY
 MINE, ESCALATED, EVERYTHING = "mine", "escalated", "all"
 WITHIN_THE_HOUR = "hour"
 BY_RISK = "risk"
+ASKS = (inbox.SECOND_OPINIONS, inbox.DISAGREEMENTS)
 _LONGEST = 200
 # A page that has been open for longer than this begins anew.
 _OLDEST_PAGE = timedelta(days=2)
@@ -40,6 +41,7 @@ class InboxQuery:
     agent: str = ""
     trigger: str = ""
     risk: str = ""
+    asks: str = ""
     cursor: str = ""
     seen: datetime | None = None
     fields: dict[str, str] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class InboxQuery:
             "agent": _text(given, "agent"),
             "why": _one_of(given, "why", Trigger.values),
             "risk": _one_of(given, "risk", Risk.values),
+            "asks": _one_of(given, "asks", ASKS),
             "due": _one_of(given, "due", (WITHIN_THE_HOUR,)),
             "order": _one_of(given, "order", (BY_RISK,)),
         }
@@ -69,6 +72,7 @@ class InboxQuery:
             agent=found["agent"],
             trigger=found["why"],
             risk=found["risk"],
+            asks=found["asks"],
             cursor=given.get("after", "") or given.get("before", ""),
             seen=_moment(given.get("seen", ""), now=now),
             fields={
@@ -93,6 +97,7 @@ class InboxQuery:
                 agent=self.agent,
                 trigger=self.trigger,
                 risk=self.risk,
+                asks=self.asks,
                 escalated=self.base == ESCALATED,
                 due_before=now + timedelta(hours=1) if self.due else None,
                 risk_first=self.order == BY_RISK,
