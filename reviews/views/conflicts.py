@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from hitl_site.lib.http import AuthenticatedRequest
-from reviews.choices import ItemStatus
+from reviews.choices import ItemKind, ItemStatus
 from reviews.selectors.changes import changes_since
 from reviews.selectors.difference import difference, is_same
 from reviews.selectors.workspace import Workspace, with_errors
