@@ -176,9 +176,7 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
     return entries
 
 
-def _about_answers(
-    waits: Sequence[_Wait], *, url: str, current: str | None, leads: bool
-) -> list[NavEntry]:
+def _about_answers(waits: Sequence[_Wait], *, url: str, current: str | None, leads: bool) -> list[NavEntry]:
     """Return the ways to second opinions while there are any, and for leads to what answers differ in."""
     counted = [
         ("Second opinion", inbox.SECOND_OPINIONS, sum(wait.second_opinions for wait in waits), True),

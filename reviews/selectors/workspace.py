@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.contrib.auth.models import User
 
 from hitl_site.lib import visible_text
 from hitl_site.lib.strict_json import JsonValue
+from policies.engine import evidence_sources
 from reviews import schema_form
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Draft, Escalation, ReviewItem
@@ -22,8 +24,8 @@ from reviews.selectors.earlier_refusal import earlier_refusal
 from reviews.selectors.edits import Edit, Posted
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
-from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
 from reviews.selectors.their_answers import TheirAnswers, are_hidden, their_answers
+from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
 from reviews.selectors.why import Why, why_held
 from reviews.selectors.workspace_parts import (
     Approvals,
@@ -56,11 +58,11 @@ _JOINS = (
 )
 
 
-@dataclass(frozen=True)
 # What nobody can answer any more once its time is over.
 _LAPSE = frozenset({ItemKind.GATE, ItemKind.SECOND_OPINION})
 
 
+@dataclass(frozen=True)
 class Workspace:
     """All that the review page shows. Texts of the agent in it are hostile."""
 
@@ -83,12 +85,12 @@ class Workspace:
     agent_says: str
     judge_says: str
     approvals: Approvals | None
-    lease: Lease | None
-    ending: Ending | None
     # What others answered, where the person is to know: ``kept_apart`` while they answer alone.
     answers: TheirAnswers | None
     kept_apart: bool
     why_not: str
+    lease: Lease | None
+    ending: Ending | None
     escalation: Escalation | None
     turn: Turn
     present: tuple[Presence, ...]
@@ -117,8 +119,6 @@ class Workspace:
         return self.item.kind == ItemKind.GATE
 
     @property
-    def runs_nothing(self) -> bool:
-    @property
     def is_settling(self) -> bool:
         """Say whether the item asks who of two people was right, long after something may have run."""
         return self.item.kind == ItemKind.ADJUDICATION
@@ -133,6 +133,8 @@ class Workspace:
         """Return why the person looks on, for those whose answer is not asked."""
         return "" if self.standing != Standing.BARRED else self.why_not
 
+    @property
+    def runs_nothing(self) -> bool:
         """Say whether the item ended without anything that may run."""
         if self.ending is None:
             return False
@@ -255,6 +257,8 @@ def _standing(
         return Standing.LOOKS
     if item.action.agent.owner_id == viewer.pk:
         return Standing.OWNS
+    if why_not:
+        return Standing.BARRED
     if any(decision.reviewer_id == viewer.pk for decision in decisions):
         return Standing.ANSWERED
     return Standing.DECIDES
@@ -267,8 +271,6 @@ def _ending(item: ReviewItem, viewer: User, decisions: list[Decision], proposed:
         at = item.due_at if status == ItemStatus.EXPIRED else item.closed_at or item.due_at
         return Ending(status, at, None, "", "", mine=False, final=proposed)
     final: JsonValue = (
-    if why_not:
-        return Standing.BARRED
         json.loads(bytes(last.final_arguments_canonical)) if last.final_arguments_canonical else proposed
     )
     return Ending(

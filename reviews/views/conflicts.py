@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 
 from hitl_site.lib.http import AuthenticatedRequest
 from reviews.choices import ItemKind, ItemStatus
+from reviews.forms import DecisionForm
 from reviews.selectors.changes import changes_since
 from reviews.selectors.difference import difference, is_same
 from reviews.selectors.workspace import Workspace, with_errors
@@ -88,6 +89,9 @@ def _said_by(decision: object, shown: Workspace) -> tuple[str, ...]:
 def _expired(shown: Workspace) -> Notice:
     at = shown.ending.at if shown.ending is not None else shown.item.due_at
     kept = f" {KEPT}" if shown.typed is not None else ""
+    if shown.item.kind == ItemKind.SECOND_OPINION:
+        title = f"Time ran out at {moment(at)}; what was decided first stands"
+        return Notice("no", "hourglass", title, f"Nobody gave a second opinion in time.{kept}")
     return Notice(
         "no", "hourglass", f"Time ran out at {moment(at)}; nothing will run", f"Nobody decided in time.{kept}"
     )
@@ -103,9 +107,6 @@ def _cancelled(shown: Workspace) -> Notice:
     )
 
 
-    if shown.item.kind == ItemKind.SECOND_OPINION:
-        title = f"Time ran out at {moment(at)}; what was decided first stands"
-        return Notice("no", "hourglass", title, f"Nobody gave a second opinion in time.{kept}")
 def _too_late(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
@@ -150,6 +151,8 @@ def _invalid(
         anchor = "reasons" if "reason" in str(problem).lower() else ""
         if isinstance(problem, decisions.ChecksMissing):
             anchor = "required"
+        if "note" in str(problem):
+            anchor = "note"
         complaints = (Complaint(anchor, "Your answer", str(problem)),)
     return pages.answer(request, marked, now=now, errors=complaints, status=422)
 
@@ -165,8 +168,6 @@ def _incident(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
     notice = Notice("warn", "siren", "This is an incident", str(problem), offers_next=False)
-        if "note" in str(problem):
-            anchor = "note"
     return pages.answer(request, shown, now=now, notice=notice, status=409)
 
 
