@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from datasets.models import (
     CaseCuration,
+    CaseIndex,
     Conversation,
     ConversationCheck,
     ConversationShare,
@@ -105,6 +106,12 @@ class EvalResultAdmin(ReadOnlyAdmin):
     list_filter = ("passed", "acted")
     list_select_related = ("run", "case")
     search_fields = ("=run__public_id", "=case__public_id")
+
+
+@admin.register(CaseIndex)
+class CaseIndexAdmin(ReadOnlyAdmin):
+    list_display = ("case", "near_group", "indexed_at")
+    search_fields = ("case__public_id", "near_group")
 
 
 @admin.register(CaseCuration)

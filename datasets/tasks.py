@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 
 from datasets.selectors import exports
-from datasets.services import exporting, freezings, labelling, schedules
+from datasets.services import case_index, exporting, freezings, labelling, schedules
 from datasets.services.exporting import Ran
 from hitl_site.lib.clock import database_now
 
@@ -25,6 +25,14 @@ def label_cases(**_future: object) -> None:
     """Follow the ledger until there is nothing new, or long enough for one turn."""
     for _ in range(MAX_BATCHES):
         if labelling.label_cases(now=database_now(), limit=BATCH).entries < BATCH:
+            return
+
+
+@shared_task(name="datasets.index_cases", ignore_result=True)
+def index_cases(**_future: object) -> None:
+    """Index the cases that are new, until there is none, or long enough for one turn."""
+    for _ in range(MAX_BATCHES):
+        if case_index.index_cases(now=database_now()) == 0:
             return
 
 

@@ -54,9 +54,11 @@ export_urls: list[URLPattern | URLResolver] = [
 ]
 case_urls: list[URLPattern | URLResolver] = [
     path("cases/", cases.index, name="cases"),
+    path("cases/curate/", cases.curate, name="curate"),
     path("schemas/case-2.json", case_schema.show, name="case_schema"),
     re_path(rf"^cases/{_CASE}/$", cases.detail, name="case"),
     re_path(rf"^cases/{_CASE}/settle/$", cases.settle, name="settle"),
+    re_path(rf"^cases/{_CASE}/edit/$", cases.edit, name="case_edit"),
 ]
 redaction_urls: list[URLPattern | URLResolver] = [
     path("redaction/", redaction.index, name="redaction"),

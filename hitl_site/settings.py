@@ -248,6 +248,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 20},
     },
     "sweep-exports": {"task": "datasets.sweep_exports", "schedule": 5.0, "options": {"expires": 20}},
+    "index-cases": {"task": "datasets.index_cases", "schedule": 10.0, "options": {"expires": 20}},
     "sweep-freezings": {"task": "datasets.sweep_freezings", "schedule": 10.0, "options": {"expires": 20}},
     "sweep-schedules": {"task": "datasets.sweep_schedules", "schedule": 30.0, "options": {"expires": 60}},
 }

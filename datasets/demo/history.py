@@ -14,7 +14,7 @@ from django.db.models import Max
 from datasets.demo import acting, stories
 from datasets.demo.setting_up import Stage, change_policies
 from datasets.demo.story import Story
-from datasets.selectors import cases
+from datasets.selectors import taking
 from datasets.services import labelling
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, LedgerLink
@@ -54,7 +54,7 @@ def learn() -> None:
         ledger.link_entries(now=database_now())
         labelling.label_cases(now=database_now())
         last = LedgerLink.objects.aggregate(last=Max("seq"))["last"] or 0
-        if cases.labelled_up_to() >= last and not LedgerEntry.objects.filter(link=None).exists():
+        if taking.labelled_up_to() >= last and not LedgerEntry.objects.filter(link=None).exists():
             return
         time.sleep(0.05)
 

@@ -1,6 +1,6 @@
 """Facts and constraints of the learning app."""
 
-from datasets.models.cases import CaseCuration, GroundTruth, LabelledCase, LabelRevision
+from datasets.models.cases import CaseCuration, CaseIndex, GroundTruth, LabelledCase, LabelRevision
 from datasets.models.conversations import Conversation, ConversationCheck, ConversationShare, Omission
 from datasets.models.datasets import (
     Dataset,
@@ -16,6 +16,7 @@ from datasets.models.retention import LegalHold, RetentionRule
 
 __all__ = [
     "CaseCuration",
+    "CaseIndex",
     "Conversation",
     "ConversationCheck",
     "ConversationShare",

@@ -5,12 +5,19 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 
 from datasets.choices import CaseKind, Label, LabelSource, LabelStrength, RevisionKind
 from hitl_site.lib import ids
 from policies.models import Agent
+
+
+def _block(number: int) -> Combinable:
+    """Return the expression of one of the four blocks of 16 bits of a case's similarity."""
+    return F("similarity").bitrightshift(16 * number).bitand(65_535)
 
 
 class LabelledCase(models.Model):
@@ -47,6 +54,12 @@ class LabelledCase(models.Model):
             models.Index(fields=["action_id"], name="case_of_an_action"),
             models.Index(fields=["agent", "agent_version", "id"], name="case_by_agent_version"),
             models.Index(fields=["group_key"], name="case_by_group"),
+            models.Index(fields=["action_type", "similarity"], name="case_by_similarity"),
+            # Near duplicates share at least one of four blocks of bits (services.case_index).
+            *(
+                models.Index(F("action_type"), _block(number), name=f"case_by_block_{number}")
+                for number in range(4)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -68,8 +81,6 @@ class CaseCuration(models.Model):
     excluded_at = models.DateTimeField(null=True, blank=True)
     disputed_because = models.TextField(blank=True, default="")
     disputed_at = models.DateTimeField(null=True, blank=True)
-    # Cases of one group say nearly the same; the name is the first one's id.
-    near_group = models.CharField(max_length=ids.MAX_LENGTH, blank=True, default="")
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -82,7 +93,24 @@ class CaseCuration(models.Model):
         ]
         indexes = [
             GinIndex(fields=["tags"], name="curation_by_tag"),
-            models.Index(fields=["near_group"], condition=~Q(near_group=""), name="curation_by_near_group"),
+        ]
+
+
+class CaseIndex(models.Model):
+    """By which words a case is found, and which say nearly the same: computed, and made again at will."""
+
+    case = models.OneToOneField(
+        LabelledCase, primary_key=True, on_delete=models.PROTECT, related_name="index"
+    )
+    words = SearchVectorField()
+    # Cases of one group say nearly the same; the name is the first one's id. "" for a case that is alone.
+    near_group = models.CharField(max_length=ids.MAX_LENGTH, blank=True, default="")
+    indexed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["words"], name="case_index_by_word"),
+            models.Index(fields=["near_group"], condition=~Q(near_group=""), name="case_index_by_near_group"),
         ]
 
 

@@ -9,6 +9,8 @@ from typing import Final, cast
 
 from datasets.models import CaseCuration, LabelledCase
 from hitl_site.lib.strict_json import JsonValue
+from policies.models import ActionType
+from reviews.selectors.reasons import reason_codes
 
 Document = dict[str, JsonValue]
 
@@ -71,6 +73,10 @@ class CaseView:
     ground_truth: tuple[TruthRow, ...]
     revisions: tuple[AnswerRow, ...]
     disputed_because: str
+    left_out_because: str
+    left_out_by: str
+    left_out_at: datetime | None
+    tags: tuple[str, ...]
 
     @property
     def proposed_text(self) -> str:
@@ -79,6 +85,17 @@ class CaseView:
         proposed = {} if proposal is None else cast(Document, proposal)["arguments"]
         return json.dumps(proposed, indent=2, ensure_ascii=False)
 
+    @property
+    def truth_text(self) -> str:
+        """Return what was right as a person begins to edit it; the proposal where nothing should be done."""
+        truth = cast(Document, self.document["truth"])["arguments"]
+        return self.proposed_text if truth is None else json.dumps(truth, indent=2, ensure_ascii=False)
+
+    @property
+    def answers_since(self) -> int:
+        """Return how many answers came after the first."""
+        return max(0, len(self.revisions) - 1)
+
 
 def view(case: LabelledCase, document: Document) -> CaseView:
     """Return what the page of a case shows; ``document`` is the composed case."""
@@ -86,7 +103,7 @@ def view(case: LabelledCase, document: Document) -> CaseView:
     should_act = bool(truth["should_act"])
     changed = cast(list[str], document["changed_fields"])
     proposal = document["proposal"]
-    curation = CaseCuration.objects.filter(case=case, disputed_at__isnull=False).first()
+    curation = CaseCuration.objects.filter(case=case).first() or CaseCuration(case=case)
     return CaseView(
         case=case,
         document=document,
@@ -101,8 +118,18 @@ def view(case: LabelledCase, document: Document) -> CaseView:
         changed_count=len(changed),
         ground_truth=tuple(_truth_row(each) for each in cast(list[Document], later["ground_truth"])),
         revisions=tuple(_answer_row(each) for each in cast(list[Document], later["revisions"])),
-        disputed_because="" if curation is None else curation.disputed_because,
+        disputed_because=curation.disputed_because,
+        left_out_because=curation.excluded_because,
+        left_out_by=curation.excluded_by_name,
+        left_out_at=curation.excluded_at,
+        tags=tuple(sorted(curation.tags)),
     )
+
+
+def reason_choices(case: LabelledCase) -> list[tuple[str, str]]:
+    """Return the reasons that an answer to this case can give: those of its action type as it is now."""
+    declared = ActionType.objects.filter(name=case.action_type).first()
+    return [(reason.code, reason.label) for reason in reason_codes(declared)]
 
 
 def _truth_row(truth: Document) -> TruthRow:

@@ -1,4 +1,4 @@
-"""Questions about labelled cases."""
+"""Questions about labelled cases: the list that people browse and curate."""
 
 from __future__ import annotations
 
@@ -6,75 +6,84 @@ from dataclasses import asdict, dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from datasets.choices import CaseStanding, Label
-from datasets.models import DatasetMember, GroundTruth, LabelledCase
-from datasets.selectors.selection import Selection
+from datasets.choices import CaseStanding
+from datasets.models import CaseCuration, CaseIndex, GroundTruth, LabelledCase, LabelRevision
+from datasets.selectors.taking import gives_one_of
 from hitl_site.lib import pagination
 from hitl_site.lib.pagination import Page
-from policies.models import ActionType, LedgerCursor
+from policies.models import ActionType
 
 PAGE_SIZE: Final = 50
-LABELLING_READER: Final = "labelling"
+# Of a group of near duplicates the page of a case shows so many.
+MOST_ALIKE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
-    """What the list of cases shows; empty fields ask nothing."""
+    """What the list of cases shows; empty fields ask nothing. ``label`` and ``reason`` are the newest."""
 
+    q: str = ""
     action_type: str = ""
     label: str = ""
+    reason: str = ""
     source: str = ""
     strength: str = ""
     agent: str = ""
+    agent_version: str = ""
+    tag: str = ""
     standing: str = ""
+    group: str = ""
 
     def conditions(self) -> dict[str, str]:
         """Return the filters that ask something."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
+_REVISED: Final = Q(Exists(LabelRevision.objects.filter(case=OuterRef("pk"))))
 _STANDINGS: Final[dict[str, Q]] = {
     CaseStanding.DISPUTED: Q(curation__disputed_at__isnull=False),
+    CaseStanding.LEFT_OUT: Q(curation__excluded_at__isnull=False),
+    CaseStanding.ANSWERED_AGAIN: _REVISED,
+    CaseStanding.ALIKE: Q(index__near_group__gt=""),
     CaseStanding.GROUND_TRUTH: Q(Exists(GroundTruth.objects.filter(action_id=OuterRef("action_id")))),
 }
-
-
-def matching(selection: Selection, *, up_to_seq: int | None = None) -> QuerySet[LabelledCase]:
-    """Return the cases that a selection takes; with ``up_to_seq`` a set that can no longer grow."""
-    cases = LabelledCase.objects.all()
-    if selection.action_types:
-        cases = cases.filter(action_type__in=selection.action_types)
-    if selection.labels:
-        cases = cases.filter(label__in=selection.labels)
-    if selection.strengths:
-        cases = cases.filter(strength__in=selection.strengths)
-    if selection.since is not None:
-        cases = cases.filter(decided_at__gte=selection.since)
-    return cases if up_to_seq is None else cases.filter(ledger_seq__lte=up_to_seq)
-
-
-def labelled_up_to() -> int:
-    """Return the ledger's seq up to which every case has been made."""
-    cursor = LedgerCursor.objects.filter(reader=LABELLING_READER).first()
-    return 0 if cursor is None else cursor.seq
-
-
-def label_counts(cases: QuerySet[LabelledCase]) -> dict[str, int]:
-    """Return how many cases there are of each label, labels without any included."""
-    counts = dict(cases.values_list("label").annotate(n=Count("id")).values_list("label", "n"))
-    return {label: counts.get(label, 0) for label in Label.values}
+_SAME_NAME: Final = ("action_type", "source", "strength", "agent", "agent_version")
 
 
 def page(*, where: CaseFilter, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[LabelledCase]:
-    """Return a page of cases without their content, newest first. Raises ``pagination.InvalidCursor``."""
-    named = {name: value for name, value in where.conditions().items() if name != "standing"}
-    cases = LabelledCase.objects.defer("content").select_related("curation").filter(**named)
-    if where.standing:
-        cases = cases.filter(_STANDINGS[where.standing])
+    """Return a page of cases without their content, newest first. Raises ``pagination.InvalidCursor``.
+
+    Each has ``label_now``, the label of the newest answer to it.
+    """
     scope = "cases?" + urlencode(where.conditions())
-    return pagination.page(cases, order_by=["-id"], limit=size, scope=scope, cursor=cursor)
+    found = with_label_now(_matching(where)).defer("content").select_related("curation", "index")
+    return pagination.page(found, order_by=["-id"], limit=size, scope=scope, cursor=cursor)
+
+
+def with_label_now(cases: QuerySet[LabelledCase]) -> QuerySet[LabelledCase]:
+    """Give each of the cases its ``label_now``."""
+    newest = LabelRevision.objects.filter(case=OuterRef("pk")).order_by("-number")
+    return cases.annotate(label_now=Coalesce(Subquery(newest.values("label")[:1]), F("label")))
+
+
+def alike(case: LabelledCase) -> list[LabelledCase]:
+    """Return the other cases that say nearly the same, oldest first, each with its ``label_now``."""
+    group = CaseIndex.objects.filter(case=case).values_list("near_group", flat=True).first()
+    if not group:
+        return []
+    others = LabelledCase.objects.filter(index__near_group=group).exclude(pk=case.pk)
+    return list(
+        with_label_now(others).defer("content").select_related("curation").order_by("pk")[:MOST_ALIKE]
+    )
+
+
+def curation_of(case: LabelledCase) -> CaseCuration | None:
+    """Return what people made of a case, None where nobody has."""
+    return CaseCuration.objects.filter(case=case).first()
 
 
 def action_type_names() -> list[str]:
@@ -89,14 +98,23 @@ def agent_names() -> list[str]:
     return sorted(LabelledCase.objects.order_by().values_list("agent", flat=True).distinct())
 
 
-def members_after(*, version_id: int, position: int, size: int) -> list[DatasetMember]:
-    """Return the next members of a version with their cases, in order.
-
-    Pages by position instead of a server-side cursor: a version's membership never changes, so the pages fit
-    together without a transaction that stays open as long as the export does.
-    """
-    return list(
-        DatasetMember.objects.filter(version_id=version_id, position__gt=position)
-        .select_related("case")
-        .order_by("position")[:size]
-    )
+def _matching(where: CaseFilter) -> QuerySet[LabelledCase]:
+    asked = where.conditions()
+    cases = LabelledCase.objects.filter(**{name: asked[name] for name in _SAME_NAME if name in asked})
+    if where.label:
+        # Few cases have been answered again: theirs are looked up, the others' labels stand in the row.
+        later = LabelRevision.objects.filter(case=OuterRef("case"), number__gt=OuterRef("number"))
+        newest = LabelRevision.objects.filter(~Exists(later), label=where.label).values("case")
+        cases = cases.filter(Q(pk__in=newest) | (Q(label=where.label) & ~_REVISED))
+    if where.reason:
+        cases = cases.filter(gives_one_of((where.reason,)))
+    if where.tag:
+        cases = cases.filter(curation__tags__contains=[where.tag])
+    if where.standing:
+        cases = cases.filter(_STANDINGS[where.standing])
+    if where.group:
+        cases = cases.filter(index__near_group=where.group)
+    if where.q:
+        query = SearchQuery(where.q, config="simple", search_type="websearch")
+        cases = cases.filter(index__words=query)
+    return cases

@@ -63,6 +63,13 @@ class Facets:
         return self.by_field.get(name, {})
 
 
+def tag_counts() -> Mapping[str, int]:
+    """Return how many cases have each tag, the most used first."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_TAGS} ORDER BY count(*) DESC, tag")
+        return {str(tag): int(count) for tag, count in cursor.fetchall()}
+
+
 def facets() -> Facets:
     """Count the cases by everything a selection can name. Labels are those of the newest answers."""
     found: dict[str, dict[str, int]] = {f"{name}s": {} for name in _COLUMNS}
@@ -76,8 +83,7 @@ def facets() -> Facets:
                 index for index in range(len(_COLUMNS)) if not missing >> (len(_COLUMNS) - 1 - index) & 1
             )
             found[f"{_COLUMNS[place]}s"][str(values[place])] = int(count)
-        cursor.execute(_TAGS)
-        found["tags"] = {str(tag): int(count) for tag, count in cursor.fetchall()}
+        found["tags"] = dict(tag_counts())
         cursor.execute(_REASONS, [READ_AT_MOST])
         found["reasons"] = {str(reason): int(count) for reason, count in cursor.fetchall()}
         cursor.execute(_BLIND, [READ_AT_MOST])

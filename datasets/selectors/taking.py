@@ -61,7 +61,7 @@ def taken(selection: Selection, *, up_to_seq: int | None = None) -> QuerySet[Lab
         if names:
             cases = cases.filter(**{field if field.endswith("__overlap") else f"{field}__in": [*names]})
     if selection.reasons:
-        cases = cases.filter(_gives_one_of(selection.reasons))
+        cases = cases.filter(gives_one_of(selection.reasons))
     if selection.blind_only:
         cases = cases.filter(content__decision__blind=True)
     if selection.since is not None:
@@ -90,7 +90,7 @@ def with_standing(cases: QuerySet[LabelledCase], choices: Choices) -> QuerySet[L
     cases = cases.annotate(reason=Case(*reasons, default=Value("")))
     if choices.near_duplicates == NearDuplicates.KEEP:
         return cases.annotate(standing=F("reason"))
-    alike = Coalesce(NullIf(F("curation__near_group"), Value("")), F("public_id"))
+    alike = Coalesce(NullIf(F("index__near_group"), Value("")), F("public_id"))
     place = Window(RowNumber(), partition_by=[alike, F("reason")], order_by=[F("decided_at"), F("id")])
     return cases.annotate(place_among_alike=place).annotate(
         standing=Case(
@@ -132,7 +132,8 @@ def left_out(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return {reason: found[reason] for reason in REASONS if found[reason]}
 
 
-def _gives_one_of(reasons: tuple[str, ...]) -> Q:
+def gives_one_of(reasons: tuple[str, ...]) -> Q:
+    """Return the condition that the newest answer to a case gives one of these reasons."""
     answers = LabelRevision.objects.filter(case=OuterRef("pk"))
     later = LabelRevision.objects.filter(case=OuterRef("case"), number__gt=OuterRef("number"))
     newest_gives_it = Exists(answers.filter(~Exists(later), reasons__overlap=[*reasons]))

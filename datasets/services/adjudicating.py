@@ -12,27 +12,23 @@ from django.db import transaction
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document, compose
 from datasets.models import CaseCuration, LabelledCase, LabelRevision
+from datasets.services.answering import (
+    InvalidAnswer,
+    NotAllowed,
+    UnableToAnswer,
+    answer,
+    current_curator,
+    right_arguments,
+)
 from datasets.services.later import facts_since
-from hitl_site.lib.canonical import canonicalize, sha256_hex
+from hitl_site.lib.canonical import sha256_hex
 from hitl_site.lib.strict_json import JsonValue
 from policies.services import ledger
 from reviews.selectors.decisions import pseudonym
 
 
-class UnableToSettle(Exception):
-    """The dispute cannot be settled like this. Nothing has changed."""
-
-
-class NotAllowed(UnableToSettle):
-    """This person has no right to it, or gave one of the answers in dispute."""
-
-
-class NotDisputed(UnableToSettle):
+class NotDisputed(UnableToAnswer):
     """Nobody disputes this case, or somebody was first."""
-
-
-class InvalidAnswer(UnableToSettle):
-    """The answer does not fit the case."""
 
 
 @transaction.atomic
@@ -46,10 +42,7 @@ def settle(
     now: datetime,
 ) -> LabelRevision:
     """Answer a disputed case for good. ``arguments`` say what was right, with ``CORRECTED`` alone."""
-    # As the database knows them now: the request's person may carry rights that are gone.
-    by = User.objects.get(pk=by.pk)
-    if not by.has_perm("datasets.curate_case"):
-        raise NotAllowed("You may not settle disputes.")
+    by = current_curator(by)
     if not note.strip():
         raise InvalidAnswer("Say how you came to this: whoever reads the case next will ask.")
     case = LabelledCase.objects.get(public_id=case_id)
@@ -59,17 +52,9 @@ def settle(
     standing = compose(case.content, facts_since([case])[case.pk])
     if pseudonym(by.pk) in cast(list[str], cast(Document, standing["decision"])["reviewers"]):
         raise NotAllowed("The answer in dispute is yours; somebody else settles it.")
-    right = _right(standing, label, arguments)
-    revision = LabelRevision.objects.create(
-        case=case,
-        number=case.revisions.count() + 1,
-        kind=RevisionKind.ADJUDICATION,
-        label=label,
-        arguments_canonical=right,
-        note=note.strip(),
-        author=by,
-        author_name=by.get_full_name() or by.get_username(),
-        created_at=now,
+    right = right_arguments(standing, label, arguments)
+    revision = answer(
+        case=case, kind=RevisionKind.ADJUDICATION, label=label, right=right, note=note, by=by, now=now
     )
     because = curation.disputed_because
     curation.disputed_at, curation.disputed_because, curation.updated_at = None, "", now
@@ -89,21 +74,3 @@ def settle(
         now=now,
     )
     return revision
-
-
-def _right(standing: Document, label: Label, arguments: Mapping[str, JsonValue] | None) -> bytes | None:
-    """Return the canonical arguments of the answer; None where nothing should have been done."""
-    if (arguments is not None) != (label == Label.CORRECTED):
-        raise InvalidAnswer("Arguments belong to a correction, and to nothing else.")
-    if label == Label.REJECTED:
-        return None
-    proposal = standing["proposal"]
-    proposed = None if proposal is None else canonicalize(cast(Document, proposal)["arguments"])
-    if arguments is None:
-        if proposed is None:
-            raise InvalidAnswer("Nothing was proposed, so nothing was right as proposed.")
-        return proposed
-    right = canonicalize(dict(arguments))
-    if right == proposed:
-        raise InvalidAnswer("These are the arguments that were proposed: it was right as proposed.")
-    return right

@@ -29,7 +29,7 @@ from datasets.models import (
     RedactionProfile,
     VersionMark,
 )
-from datasets.services import exporting, freezing
+from datasets.services import case_index, exporting, freezing
 from datasets.tests.base import Learners, label, make_dataset
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
@@ -241,6 +241,7 @@ def fill_learning(cast: Cast, version: DatasetVersion, *, round_number: int) -> 
     now = database_now()
     case = LabelledCase.objects.latest("id")
     CaseCuration.objects.get_or_create(case=case, defaults={"tags": ["odd"], "updated_at": now})
+    case_index.index_case(case, now=now)
     LabelRevision.objects.create(
         case=case,
         number=1 + case.revisions.count(),

@@ -12,6 +12,7 @@ from django.db import connection
 
 from datasets.models import (
     CaseCuration,
+    CaseIndex,
     Dataset,
     DatasetMember,
     DatasetVersion,
@@ -53,6 +54,10 @@ def cases() -> list[LabelledCase]:
 
 def curate(case: LabelledCase, **given: Any) -> None:
     CaseCuration.objects.update_or_create(case=case, defaults={**given, "updated_at": database_now()})
+
+
+def say_the_same(case: LabelledCase, *, group: LabelledCase) -> None:
+    CaseIndex.objects.create(case=case, near_group=group.public_id, words="", indexed_at=database_now())
 
 
 def exclude(case: LabelledCase) -> None:
@@ -115,7 +120,7 @@ def test_what_is_excluded_disputed_erased_weak_or_said_before_stays_out_and_is_c
     disputed = add_case(5, group="subject:e", decided_at=now)
     add_case(6, group="subject:f", decided_at=now, erased_at=now)
     kept = add_case(7, group="subject:g", decided_at=now)
-    curate(twin, near_group=first.public_id)
+    say_the_same(twin, group=first)
     exclude(excluded)
     curate(disputed, disputed_because="Two answers", disputed_at=now)
     choices = Choices(near_duplicates=NearDuplicates.ONE_PER_GROUP, weak=WeakLabels.LEAVE_OUT)
@@ -138,7 +143,7 @@ def test_of_near_duplicates_the_first_that_nothing_else_keeps_out_is_in() -> Non
     early_but_excluded = add_case(2, group="subject:a", decided_at=now)
     middle = add_case(3, group="subject:a", decided_at=now + timedelta(minutes=1))
     for case in (late, early_but_excluded, middle):
-        curate(case, near_group=late.public_id)
+        say_the_same(case, group=late)
     exclude(early_but_excluded)
 
     version = freeze(make(Choices(near_duplicates=NearDuplicates.ONE_PER_GROUP))).version

@@ -1,9 +1,10 @@
-"""Pages of labelled cases: the list and one case."""
+"""Pages of labelled cases: the list and one case, and what people make of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -11,21 +12,25 @@ from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
-from datasets.forms.cases import CaseFilterForm, SettleForm
+from datasets.forms.cases import AnswerForm, CaseFilterForm, CurationForm, EditForm
 from datasets.models import LabelledCase
-from datasets.selectors import case_page, cases
+from datasets.selectors import case_page, cases, facets
 from datasets.selectors.cases import CaseFilter
 from datasets.selectors.late_truth import late_truth
-from datasets.services import adjudicating
+from datasets.services import adjudicating, curating
+from datasets.services.answering import UnableToAnswer
 from datasets.services.later import composed
 from datasets.views.access import CURATE, SEE
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor
+
+_TAGS_OFFERED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,47 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "filtered": bool(where.conditions()),
         "menus": _menus(where),
         "late_truth": late_truth(),
+        "may_curate": request.user.has_perm(CURATE),
+        "tags": list(facets.tag_counts())[:_TAGS_OFFERED],
     }
     return render(request, "datasets/cases/page.html", context)
+
+
+@require_POST
+@needs_one_of(CURATE)
+def curate(request: AuthenticatedRequest) -> HttpResponse:
+    """Tag, leave out or take in the chosen cases, and go back to where they were chosen."""
+    form = CurationForm(request.POST)
+    if form.is_valid():
+        try:
+            messages.success(request, _curate(request, form))
+        except UnableToAnswer as error:
+            messages.error(request, str(error))
+    else:
+        for errors in form.errors.values():
+            messages.error(request, " ".join(str(error) for error in errors))
+    back = request.POST.get("back", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None) or not back.startswith("/cases/"):
+        back = reverse("datasets:cases")
+    return redirect(back)
+
+
+def _curate(request: AuthenticatedRequest, form: CurationForm) -> str:
+    """Do what was asked; return what to tell of it."""
+    given, now = form.cleaned_data, database_now()
+    chosen, act = given["cases"], given["act"]
+    if act == CurationForm.LEAVE_OUT:
+        changed = curating.leave_out(case_ids=chosen, because=given["because"], by=request.user, now=now)
+        done = "left out of new versions"
+    elif act == CurationForm.TAKE_IN:
+        changed = curating.take_in(case_ids=chosen, by=request.user, now=now)
+        done = "taken by new versions again"
+    else:
+        add, remove = ([given["tag"]], []) if act == CurationForm.TAG else ([], [given["tag"]])
+        changed = curating.change_tags(case_ids=chosen, add=add, remove=remove, by=request.user, now=now)
+        done = "tagged" if add else "without that tag now"
+    same = len(set(chosen)) - changed
+    return f"{changed} case{'' if changed == 1 else 's'} {done}" + (f", {same} already." if same else ".")
 
 
 def _menus(where: CaseFilter) -> list[Menu]:
@@ -77,6 +121,7 @@ def _menus(where: CaseFilter) -> list[Menu]:
         ("label", "Label", Label.choices),
         ("source", "Source", LabelSource.choices),
         ("strength", "Strength", LabelStrength.choices),
+        ("tag", "Tag", ((tag, f"{tag} ({n})") for tag, n in facets.tag_counts().items())),
         ("standing", "Standing", CaseStanding.choices),
     ]
     conditions = where.conditions()
@@ -109,7 +154,7 @@ def detail(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
 def settle(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
     """Settle a disputed case; what was typed stays where it cannot be."""
     case = get_object_or_404(LabelledCase, public_id=case_id)
-    form = SettleForm(request.POST)
+    form = AnswerForm(request.POST)
     if form.is_valid():
         try:
             adjudicating.settle(
@@ -120,19 +165,61 @@ def settle(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
                 by=request.user,
                 now=database_now(),
             )
-        except adjudicating.UnableToSettle as error:
+        except UnableToAnswer as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, "Settled. The case can be taken by new versions again.")
             return redirect("datasets:case", case.public_id)
-    return _case_page(request, case, form)
+    return _case_page(request, case, settling=form)
+
+
+@require_POST
+@needs_one_of(CURATE)
+def edit(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
+    """Answer a case anew; what was typed stays where it cannot be."""
+    case = get_object_or_404(LabelledCase, public_id=case_id)
+    form = EditForm(request.POST, reasons=case_page.reason_choices(case))
+    if form.is_valid():
+        try:
+            curating.edit_label(
+                case_id=case.public_id,
+                label=Label(form.cleaned_data["label"]),
+                arguments=form.cleaned_data["right"],
+                reasons=form.cleaned_data["reasons"],
+                note=form.cleaned_data["note"],
+                seen=form.cleaned_data["seen"],
+                by=request.user,
+                now=database_now(),
+            )
+        except UnableToAnswer as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, "Answered. This answer counts from now on; the earlier ones stay.")
+            return redirect("datasets:case", case.public_id)
+    return _case_page(request, case, editing=form)
 
 
 def _case_page(
-    request: AuthenticatedRequest, case: LabelledCase, form: SettleForm | None = None
+    request: AuthenticatedRequest,
+    case: LabelledCase,
+    *,
+    settling: AnswerForm | None = None,
+    editing: EditForm | None = None,
 ) -> HttpResponse:
     view = case_page.view(case, composed(case))
-    if view.disputed_because and form is None and request.user.has_perm(CURATE):
-        form = SettleForm(initial={"arguments": view.proposed_text})
-    context = {"view": view, "form": form}
-    return render(request, "datasets/case/page.html", context, status=422 if form and form.errors else 200)
+    may_curate = request.user.has_perm(CURATE) and case.erased_at is None
+    if may_curate and view.disputed_because:
+        settling, editing = settling or AnswerForm(initial={"arguments": view.proposed_text}), None
+    elif may_curate:
+        initial = {"label": view.document["label"], "arguments": view.truth_text, "seen": view.answers_since}
+        editing = editing or EditForm(initial=initial, reasons=case_page.reason_choices(case))
+    context = {
+        "view": view,
+        "settling": settling,
+        "editing": editing,
+        "may_curate": may_curate,
+        "alike": cases.alike(case),
+        "tags": list(facets.tag_counts())[:_TAGS_OFFERED] if may_curate else [],
+    }
+    refused = any(form is not None and form.errors for form in (settling, editing))
+    return render(request, "datasets/case/page.html", context, status=422 if refused else 200)

@@ -25,6 +25,7 @@ EXEMPT: Final = {
     "policies_looptick": "a sign of life of the worker",
     "policies_evidencesample": "made of the record alone, and can be made again",
     "policies_evidencetrack": "made of the record alone, and can be made again",
+    "datasets_caseindex": "made of the cases alone, and can be made again",
     "datasets_labelledcase": "made of the record alone, entry by entry, and can be made again",
     "reviews_precedent": "made of the record alone, decision by decision, and can be made again",
     "reviews_itemview": "how long a page was open; the decision's entry says what of it counts",
