@@ -33,6 +33,10 @@ _REMOVABLE: Final = frozenset(
         "auth_user_groups",
         "auth_user_user_permissions",
         "django_session",
+        # Made of the ledger, and made again from its start.
+        "policies_conditionmatch",
+        "policies_pastchunk",
+        "policies_scorebin",
         "reviews_draft",
         "reviews_skip",
     }

@@ -11,6 +11,7 @@ from policies.models import (
     AgentKey,
     AgentVersion,
     AutonomyGrant,
+    ConditionMatch,
     DeclarationApproval,
     DeclarationChange,
     DoubleReview,
@@ -26,12 +27,15 @@ from policies.models import (
     LoopTick,
     MissingLabel,
     Observation,
+    PastChunk,
     PolicyVersion,
     Publication,
     PublicationApproval,
     Removal,
     RemovalTarget,
+    ScoreBin,
     ShadowCheck,
+    WhatIfRun,
 )
 
 
@@ -232,3 +236,31 @@ class RemovalTargetAdmin(ReadOnlyAdmin):
     list_display = ("removal", "kind", "object_id", "removed_at")
     list_select_related = ("removal",)
     search_fields = ("=object_id",)
+
+
+@admin.register(ScoreBin)
+class ScoreBinAdmin(ReadOnlyAdmin):
+    list_display = ("action_type", "agent_version", "policy_version", "day", "bin", "n", "labelled", "errors")
+    list_filter = ("action_type",)
+    list_select_related = ("action_type", "agent_version__agent", "policy_version__action_type")
+
+
+@admin.register(PastChunk)
+class PastChunkAdmin(ReadOnlyAdmin):
+    list_display = ("action_type", "agent_version", "number", "size", "first_day", "last_day")
+    list_filter = ("action_type",)
+    list_select_related = ("action_type", "agent_version__agent")
+    exclude = ("columns", "numbers")
+
+
+@admin.register(ConditionMatch)
+class ConditionMatchAdmin(ReadOnlyAdmin):
+    list_display = ("chunk_id", "condition_sha256", "size", "asked_at")
+    exclude = ("bits",)
+
+
+@admin.register(WhatIfRun)
+class WhatIfRunAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type", "state", "done", "total", "asked_by_name", "asked_at")
+    list_filter = ("state",)
+    list_select_related = ("action_type",)

@@ -87,6 +87,15 @@ class VerificationState(TextChoices):
     FAILED = "failed", "Failed"
 
 
+class RunState(TextChoices):
+    """Where a job stands that asks a history again."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
 class Verdict(TextChoices):
     """The values of ``engine.Verdict``, for the database."""
 

@@ -18,6 +18,7 @@ from policies.models.ledger import (
 from policies.models.policies import PolicyVersion, Publication, PublicationApproval
 from policies.models.removals import Removal, RemovalTarget
 from policies.models.trust import DoubleReview, DrillResult, MissingLabel, Observation
+from policies.models.what_if import ConditionMatch, PastChunk, ScoreBin, WhatIfRun
 
 __all__ = [
     "ActionType",
@@ -26,6 +27,7 @@ __all__ = [
     "AgentVersion",
     "AutonomyGrant",
     "AutonomyProposal",
+    "ConditionMatch",
     "DeclarationApproval",
     "DeclarationChange",
     "DoubleReview",
@@ -44,10 +46,13 @@ __all__ = [
     "LoopTick",
     "MissingLabel",
     "Observation",
+    "PastChunk",
     "PolicyVersion",
     "Publication",
     "PublicationApproval",
     "Removal",
     "RemovalTarget",
+    "ScoreBin",
     "ShadowCheck",
+    "WhatIfRun",
 ]
