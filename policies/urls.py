@@ -11,6 +11,7 @@ from policies.views import (
     agents,
     autonomy,
     checkpoints,
+    declaration_changes,
     ledger,
     policies,
     publications,
@@ -44,6 +45,22 @@ app_name = "policies"
 
 publication_urls: list[URLPattern | URLResolver] = [
     path("policies/publications/", publications.index, name="publications"),
+    # Below the publications, beside which they are listed: two steps more than any of theirs.
+    path(
+        "policies/publications/declarations/<str:change_id>/",
+        declaration_changes.show,
+        name="declaration_change",
+    ),
+    path(
+        "policies/publications/declarations/<str:change_id>/approve/",
+        declaration_changes.approve,
+        name="declaration_approve",
+    ),
+    path(
+        "policies/publications/declarations/<str:change_id>/withdraw/",
+        declaration_changes.withdraw,
+        name="declaration_withdraw",
+    ),
     path("policies/publications/<str:publication_id>/", publications.show, name="publication"),
     path(
         "policies/publications/<str:publication_id>/approve/",

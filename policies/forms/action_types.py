@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, cast
 
@@ -167,6 +168,14 @@ class DeclarationForm(forms.Form):
         help_text="An approval that is faster does not count as considered.",
     )
     evidence_sources = evidence_field()
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=2_000,
+        widget=_text(),
+        help_text="What makes it stricter counts at once. What makes it looser waits for somebody else, who"
+        " reads this.",
+    )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: object, icon: str = "", **kwargs: object) -> None:
@@ -263,6 +272,14 @@ class DeclarationForm(forms.Form):
             risk=str(data.get("risk", "")),
         )
 
+    @property
+    def seen_at(self) -> datetime | None:
+        """When the declaration was changed last that the form was filled from."""
+        try:
+            return datetime.fromisoformat(self.cleaned_data["seen"])
+        except ValueError:
+            return None
+
     def declaration(self) -> Declaration:
         """Return what the service is asked to declare."""
         data = self.cleaned_data
@@ -308,6 +325,8 @@ class NewActionTypeForm(DeclarationForm):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
+        # Nobody has relied on it, so that nobody else is asked.
+        del self.fields["reason"]
         cap = self.fields["autonomy_cap"]
         assert isinstance(cap, forms.ChoiceField)
         # Nothing chosen: what is grave stops at Review all, by itself.
@@ -346,5 +365,6 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "first_contact_level": action_type.first_contact_level,
         "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,
         "evidence_sources": written_evidence(action_type.evidence_sources),
+        "reason": "",
         "seen": action_type.updated_at.isoformat(),
     }

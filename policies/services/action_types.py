@@ -12,10 +12,11 @@ from django.db import IntegrityError, transaction
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
-from policies.choices import AutonomyLevel, Risk
+from policies.choices import AutonomyLevel, PublicationState, Risk
 from policies.engine import binding, evidence_sources
+from policies.engine.declaration_loosening import loosening
 from policies.engine.scope import InvalidSchema, check_schema
-from policies.models import ActionType
+from policies.models import ActionType, DeclarationChange
 from policies.selectors import autonomy as ladder
 from policies.services import ledger
 from policies.services.ledger import Actor
@@ -38,6 +39,10 @@ _POINTER: Final = re.compile(r"(/([^~/]|~[01])*)*")
 _LONGEST_FLOOR_MS: Final = 600_000
 _MOST_CODES: Final = 50
 _MOST_CHECKS: Final = 30
+
+
+# A declaration as JSON, field by field.
+Document = dict[str, JsonValue]
 
 
 class Declaration(TypedDict, total=False):
@@ -110,28 +115,80 @@ def declare(*, name: str, actor: Actor, now: datetime, **declaration: Unpack[Dec
 
 
 def change(
-    *, action_type: ActionType, actor: Actor, now: datetime, **declaration: Unpack[Declaration]
+    *,
+    action_type: ActionType,
+    actor: Actor,
+    now: datetime,
+    authority: Mapping[str, JsonValue] | None = None,
+    **declaration: Unpack[Declaration],
 ) -> ActionType:
     """Change what is given of an action type; its name stays for ever. No difference, no entry.
 
-    An act that becomes irreversible, critical or widens rights falls back to the cap ``review_all``.
+    An act that becomes irreversible, critical or widens rights falls back to the cap ``review_all``. Nobody
+    is asked for a second look here: that is ``declaration_changes``, through which every page goes; commands
+    and seeding come straight, and where that loosens, the ledger says so. ``authority`` goes into the
+    ledger: who stood for it. A wish that waits was asked against what stood before, and is withdrawn.
     """
     with transaction.atomic():
         current = ActionType.objects.select_for_update(no_key=True).get(pk=action_type.pk)
-        before = _document(current)
-        was_grave = _is_grave(current)
-        _apply(current, declaration)
-        if _is_grave(current) and not was_grave and "autonomy_cap" not in declaration:
-            current.autonomy_cap = ladder.lowest(
-                AutonomyLevel(current.autonomy_cap), AutonomyLevel.REVIEW_ALL
-            )
-        _refuse(_faults(current))
-        if _document(current) == before:
+        before, after = amend(current, declaration)
+        if after == before:
             return current
+        for waiting in DeclarationChange.objects.filter(action_type=current, state=PublicationState.OPEN):
+            close_change(
+                waiting,
+                state=PublicationState.WITHDRAWN,
+                because="The declaration was changed.",
+                actor=actor,
+                now=now,
+            )
         current.updated_at = now
         current.save()
-        _record("action_type.changed", current, before=before, actor=actor, now=now)
+        looser = [each.sentence for each in loosening(before, after)]
+        said: Document = {}
+        if looser:
+            said["loosening"] = list[JsonValue](looser)
+            said["authority"] = dict(authority) if authority is not None else {"four_eyes": "seeded"}
+        _record("action_type.changed", current, before=before, actor=actor, now=now, **said)
     return current
+
+
+def amend(action_type: ActionType, declaration: Declaration) -> tuple[Document, Document]:
+    """Set what is given on the instance alone; return the declaration before and after.
+
+    Raises ``InvalidActionType``.
+    """
+    before = document_of(action_type)
+    was_grave = _is_grave(action_type)
+    _apply(action_type, declaration)
+    if _is_grave(action_type) and not was_grave and "autonomy_cap" not in declaration:
+        action_type.autonomy_cap = ladder.lowest(
+            AutonomyLevel(action_type.autonomy_cap), AutonomyLevel.REVIEW_ALL
+        )
+    _refuse(_faults(action_type))
+    return before, document_of(action_type)
+
+
+def close_change(
+    change: DeclarationChange, *, state: PublicationState, because: str, actor: Actor, now: datetime
+) -> None:
+    """Close a change that waits, with its entry; the caller holds the action type's lock."""
+    change.state, change.closed_at, change.closed_because = state, now, because
+    change.save(update_fields=["state", "closed_at", "closed_because"])
+    ledger.record(
+        actor=actor,
+        verb=f"declaration_change.{state}",
+        object_kind="declaration_change",
+        object_id=change.public_id,
+        now=now,
+        payload={
+            "action_type": change.action_type.name,
+            "content_sha256": change.content_sha256,
+            "because": because,
+            "before": {"state": PublicationState.OPEN.value},
+            "after": {"state": state.value},
+        },
+    )
 
 
 def as_declared(*, name: str, **declaration: Unpack[Declaration]) -> ActionType:
@@ -299,7 +356,7 @@ def _evidence_faults(action_type: ActionType) -> Iterator[str]:
     yield from evidence_sources.faults(action_type.evidence_sources)
 
 
-def _document(action_type: ActionType) -> dict[str, JsonValue]:
+def document_of(action_type: ActionType) -> Document:
     """Return the declaration as JSON, a copy that later changes do not reach."""
     fields = {field: getattr(action_type, field) for field in _FIELDS}
     fields["argument_schema"] = dict(fields["argument_schema"]) if fields["argument_schema"] else None
@@ -312,18 +369,19 @@ def _document(action_type: ActionType) -> dict[str, JsonValue]:
     }
     for field in ("risk", "autonomy_cap", "first_contact_level"):
         fields[field] = str(fields[field])
-    return cast(dict[str, JsonValue], fields)
+    return cast(Document, fields)
 
 
 def _record(
     verb: str,
     action_type: ActionType,
     *,
-    before: dict[str, JsonValue] | None,
+    before: Document | None,
     actor: Actor,
     now: datetime,
+    **said: JsonValue,
 ) -> None:
-    after = _document(action_type)
+    after = document_of(action_type)
     old: dict[str, JsonValue] = {}
     if before is not None:
         # What did not change would bury what did.
@@ -335,5 +393,5 @@ def _record(
         object_kind="action_type",
         object_id=action_type.public_id,
         now=now,
-        payload={"name": action_type.name, "before": old or None, "after": after},
+        payload={"name": action_type.name, "before": old or None, "after": after, **said},
     )

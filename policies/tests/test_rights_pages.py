@@ -11,8 +11,16 @@ from django.urls import get_resolver, reverse
 
 from hitl_site.groups import GROUPS
 from policies.choices import KillSwitchScope, Risk
-from policies.models import ActionType, Agent, AgentVersion, PolicyVersion, Publication
-from policies.services import action_types, agents, kill_switch, policies, publications, verifications
+from policies.models import ActionType, Agent, AgentVersion, DeclarationChange, PolicyVersion, Publication
+from policies.services import (
+    action_types,
+    agents,
+    declaration_changes,
+    kill_switch,
+    policies,
+    publications,
+    verifications,
+)
 from policies.tests.base import NOON, SYSTEM, make_policy, trust
 from policies.tests.people import EVERYBODY, browser_of, everything_stored, make_member
 from policies.tests.test_publications import make_admin
@@ -54,6 +62,7 @@ def places(
     policies.start_shadow(version=third, person=None, content_sha256=third.content_sha256, now=NOON)
     draft = policies.save_draft(action_type=refund, document={"threshold": 0.5}, author=alice, now=NOON)
     waiting = _wait_for_approval()
+    looser = _loosening()
     text = (("content_sha256", draft.content_sha256),)
     text_waiting = (("content_sha256", waiting.content_sha256),)
     key, _ = agents.create_key(agent=clerk, scopes=["actions:create"], actor=SYSTEM, now=NOON)
@@ -85,6 +94,19 @@ def places(
         Place(
             "publication_withdraw",
             (waiting.public_id,),
+            actors=admins,
+            form=(("withdraw-reason", "Because"),),
+        ),
+        Place("declaration_change", (looser.public_id,), readers=managers),
+        Place(
+            "declaration_approve",
+            (looser.public_id,),
+            actors=admins,
+            form=(("content_sha256", looser.content_sha256),),
+        ),
+        Place(
+            "declaration_withdraw",
+            (looser.public_id,),
             actors=admins,
             form=(("withdraw-reason", "Because"),),
         ),
@@ -150,6 +172,18 @@ def _wait_for_approval() -> Publication:
     )
 
 
+def _loosening() -> DeclarationChange:
+    """Return a change of another type's declaration that waits for more people than there are here."""
+    mail = action_types.declare(name="mail.send", title="Mail", risk=Risk.HIGH, actor=SYSTEM, now=NOON)
+    asker = make_admin("loosener")
+    make_policy(mail, asker)
+    saved = declaration_changes.ask(
+        action_type=mail, person=asker, reason="Because", seen_at=NOON, now=NOON, risk=Risk.LOW
+    )
+    assert saved.waiting is not None
+    return saved.waiting
+
+
 def test_the_list_of_places_is_complete(places: list[Place]) -> None:
     named = {name for name in get_resolver("policies.urls").reverse_dict if isinstance(name, str)}
     # Published for everybody, who are to compare them with what they kept.
@@ -187,6 +221,7 @@ def test_an_act_of_somebody_who_may_changes_something(places: list[Place]) -> No
     # These need more than a reason; their own tests have them.
     left = {"action_type_new", "action_type_edit", "policy_edit", "publish", "agent_resume"}
     left |= {"publish_version", "shadow_start", "shadow_end", "rollback", "retire", "publication_withdraw"}
+    left |= {"declaration_withdraw"}
     for place in places:
         if place.actors is None or place.name in left:
             continue

@@ -12,11 +12,12 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.forms.action_types import DeclarationForm, NewActionTypeForm, initial_of
 from policies.models import ActionType
+from policies.selectors import declaration_changes as waiting_changes
 from policies.selectors import policies as policy_questions
 from policies.selectors import policy_pages
 from policies.selectors.binding_preview import Preview
 from policies.services import action_types as acts
-from policies.services.ledger import Actor
+from policies.services import declaration_changes as changes
 
 MANAGE = "policies.manage_policies"
 SEE = ("policies.view_actiontype", MANAGE)
@@ -56,6 +57,7 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
         "draft": draft,
         "change": policy_pages.change(draft) if draft else None,
         "life": policy_pages.life(action_type),
+        "waiting_change": waiting_changes.waiting_for(action_type),
         "versions": policy_pages.versions(action_type),
         "may_manage": request.user.has_perm(MANAGE),
         "bar_title": "Policies",
@@ -74,14 +76,16 @@ def new(request: AuthenticatedRequest) -> HttpResponse:
         return _previewed(request, form)
     if form.is_valid():
         try:
-            action_type = acts.declare(
+            action_type = changes.declare(
                 name=form.cleaned_data["name"],
-                actor=Actor.person(request.user),
+                person=request.user,
                 now=database_now(),
                 **form.declaration(),
             )
         except acts.InvalidActionType as invalid:
             form.add_faults(invalid)
+        except changes.NotAllowed as problem:
+            form.add_error(None, str(problem))
         else:
             messages.success(request, f"Declared {action_type.name}. Without a policy all of it is held.")
             return redirect("policies:action_type", action_type.name)
@@ -100,24 +104,40 @@ def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
     if form.previews:
         return _previewed(request, form, action_type)
     if form.is_valid():
-        if form.cleaned_data["seen"] != action_type.updated_at.isoformat():
-            form.add_error(None, CONFLICT)
-            form.data = request.POST.copy()
-            form.data["seen"] = action_type.updated_at.isoformat()
-            return _form(request, form, action_type, status=409)
         try:
-            acts.change(
+            saved = changes.ask(
                 action_type=action_type,
-                actor=Actor.person(request.user),
+                person=request.user,
+                reason=form.cleaned_data["reason"],
+                seen_at=form.seen_at,
                 now=database_now(),
                 **form.declaration(),
             )
         except acts.InvalidActionType as invalid:
             form.add_faults(invalid)
+        except changes.NoReason as problem:
+            form.add_error("reason", str(problem))
+        except (changes.AlreadyAsked, changes.NotAllowed) as problem:
+            form.add_error(None, str(problem))
+        except changes.ChangedMeanwhile:
+            form.add_error(None, CONFLICT)
+            form.data = request.POST.copy()
+            form.data["seen"] = ActionType.objects.get(pk=action_type.pk).updated_at.isoformat()
+            return _form(request, form, action_type, status=409)
         else:
-            messages.success(request, f"Saved the declaration of {name}.")
-            return redirect("policies:action_type", name)
+            return _after(request, saved)
     return _form(request, form, action_type, status=422)
+
+
+def _after(request: AuthenticatedRequest, saved: changes.Saved) -> HttpResponse:
+    """Say what counts and what waits, and lead to it."""
+    name = saved.action_type.name
+    if saved.waiting is None:
+        messages.success(request, f"Saved the declaration of {name}.")
+        return redirect("policies:action_type", name)
+    kept = "The rest is saved. " if saved.in_force else ""
+    messages.info(request, f"{kept}What loosens {name} waits for somebody else to approve it.")
+    return redirect("policies:declaration_change", saved.waiting.public_id)
 
 
 def _previewed(

@@ -16,7 +16,7 @@ from policies.choices import PublicationState
 from policies.forms.agents import ReasonForm
 from policies.forms.publications import PublishForm
 from policies.models import ActionType, PolicyVersion, Publication
-from policies.selectors import people, policy_pages
+from policies.selectors import declaration_changes, people, policy_pages
 from policies.selectors import policies as versions
 from policies.selectors import publications as found
 from policies.services import publications as acts
@@ -38,7 +38,11 @@ REFUSED = (
 @needs_one_of(*SEE)
 def index(request: AuthenticatedRequest) -> HttpResponse:
     """List what waits for people or for its time."""
-    context = {"rows": policy_pages.waiting_rows(request.user), "bar_title": "Policies"}
+    context = {
+        "rows": policy_pages.waiting_rows(request.user),
+        "changes": declaration_changes.waiting_rows(request.user),
+        "bar_title": "Policies",
+    }
     return render(request, "policies/publications/page.html", context)
 
 

@@ -27,8 +27,6 @@ NOT_YET_VISITED = {
     "policies_removaltarget",
     "datasets_labelrevision",
     "datasets_versionmark",
-    "policies_declarationapproval",
-    "policies_declarationchange",
     "policies_doublereview",
     "policies_drillresult",
     "policies_missinglabel",

@@ -30,13 +30,14 @@ from datasets.services import (
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AGENT_SCOPES, AutonomyLevel, KillSwitchScope, Risk
-from policies.models import LedgerEntry, PolicyVersion
+from policies.models import ActionType, LedgerEntry, PolicyVersion
 from policies.services import (
     accounts,
     action_types,
     agents,
     autonomy,
     checkpoints,
+    declaration_changes,
     kill_switch,
     ledger,
     loops,
@@ -172,6 +173,25 @@ def publish(cast: Cast) -> None:
     publications.approve(
         publication=asked, person=peter, content_sha256=shadow.content_sha256, now=database_now()
     )
+    refund = ActionType.objects.get(pk=cast.refund.pk)
+    for approve in (False, True):
+        loosened = declaration_changes.ask(
+            action_type=refund,
+            person=cast.olga,
+            reason="It did well",
+            seen_at=refund.updated_at,
+            now=database_now(),
+            second_admin=False,
+        ).waiting
+        assert loosened is not None
+        if approve:
+            declaration_changes.approve(
+                change=loosened, person=peter, content_sha256=loosened.content_sha256, now=database_now()
+            )
+        else:
+            declaration_changes.withdraw(
+                change=loosened, person=cast.olga, reason="Not yet", now=database_now()
+            )
     policies.put_in_force(
         action_type=cast.refund,
         document=earlier.document,
