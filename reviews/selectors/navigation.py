@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from hitl_site.lib.navigation import FleetState, NavEntry, NavSection
 from policies.choices import AgentState, KillSwitchScope
 from policies.models import Agent, KillSwitch
-from policies.selectors import publications
+from policies.selectors import declaration_changes, publications
 from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
 from reviews.selectors import inbox, incidents
@@ -78,7 +78,7 @@ def sections(person: User, *, here: Here, now: datetime) -> list[NavSection]:
     """Return the side bar: one query for what waits, one more for each further right that lists something."""
     found = [
         NavSection("Queues", _queues(person, here=here, now=now)) if inbox.may_look(person) else None,
-        NavSection("Manage", [*_manage(person, here=here), *_to_approve(person, here=here)]),
+        NavSection("Manage", _with_one_current(_manage(person, here=here), _to_approve(person, here=here))),
     ]
     return [section for section in found if section is not None and section.entries]
 
@@ -271,12 +271,21 @@ def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
 
 
 def _to_approve(person: User, *, here: Here) -> list[NavEntry]:
-    """Return the way to the publications that wait for a second admin, while there are any for this one."""
-    waiting = publications.count_for(person) if person.has_perm(_MANAGE) else 0
+    """Return the way to what waits for a second admin, while there is anything for this one."""
+    waiting = 0
+    if person.has_perm(_MANAGE):
+        waiting = publications.count_for(person) + declaration_changes.count_for(person)
     if not waiting:
         return []
     url = reverse("policies:publications")
     return [NavEntry("To approve", url, "stamp", waiting, current=here.within(url), rail=False)]
+
+
+def _with_one_current(places: Sequence[NavEntry], more: Sequence[NavEntry]) -> list[NavEntry]:
+    """Return both, where what lies within a place that has an entry of its own is not that place as well."""
+    if any(entry.current for entry in more):
+        places = [replace(entry, current=False) for entry in places]
+    return [*places, *more]
 
 
 def _first_address(names: tuple[str, ...]) -> str | None:
