@@ -25,7 +25,7 @@ from policies.engine.facts import (
     Verdict,
 )
 from policies.engine.policy import PolicyDocument
-from policies.engine.scores import Scored, is_number, judge_score
+from policies.engine.scores import Scored, is_number, judge_score, threshold_in_force
 
 _ROUTES = {Verdict.ALLOW: Route.ALONE, Verdict.REVIEW: Route.HELD, Verdict.DENY: Route.DENIED}
 
@@ -101,7 +101,8 @@ def reevaluate(previous: Evaluation | Verdict, facts: Facts) -> Evaluation:
 
 
 def _evaluate(facts: Facts) -> Evaluation:
-    level = _level_in_force(facts)
+    granted = _level_in_force(facts)
+    level = _level_of_this_one(facts, granted)
     found = judge_score(facts, level)
     reasons = strictest_first([*_stops(facts), *_doubts(facts), *_holds(facts, level), *found.reasons])
     verdict = Verdict.strictest(Verdict.ALLOW, *(reason.strictness for reason in reasons))
@@ -109,18 +110,20 @@ def _evaluate(facts: Facts) -> Evaluation:
     if policy is None or facts.action_type is None:
         return _held(reasons, level=level, approvals=_approvals(facts))
     held = verdict is Verdict.REVIEW
-    audit_selected = verdict is Verdict.ALLOW and _falls_under(facts.draw, policy.audit_rate)
-    alone = _could_run_alone(facts, facts.action_type, level)
+    audit_rate = _audit_rate(facts, policy)
+    audit_selected = verdict is Verdict.ALLOW and _falls_under(facts.draw, audit_rate)
+    # What the canary keeps back could have run alone too: its draw is not a property of the action.
+    alone = _could_run_alone(facts, facts.action_type, granted)
     return Evaluation(
         verdict=verdict,
         reasons=reasons,
         score=found.score,
         score_source=found.source,
-        threshold=policy.threshold,
+        threshold=threshold_in_force(facts, level),
         level=level,
         route=_ROUTES[verdict],
-        propensity={Verdict.ALLOW: policy.audit_rate, Verdict.REVIEW: 1.0, Verdict.DENY: 0.0}[verdict],
-        min_propensity=0.0 if verdict is Verdict.DENY else policy.audit_rate if alone else 1.0,
+        propensity={Verdict.ALLOW: audit_rate, Verdict.REVIEW: 1.0, Verdict.DENY: 0.0}[verdict],
+        min_propensity=0.0 if verdict is Verdict.DENY else audit_rate if alone else 1.0,
         audit_selected=audit_selected,
         blind=audit_selected or (held and _falls_under(facts.blind_draw, policy.blind_share)),
         approvals_required=_approvals(facts),
@@ -184,7 +187,7 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
         yield explanation.no_policy()
     elif not isinstance(facts.policy, PolicyDocument):
         raise TypeError("a policy is a PolicyDocument")
-    for name in ("draw", "blind_draw"):
+    for name in ("draw", "blind_draw", "canary_draw"):
         value = getattr(facts, name)
         if not is_number(value) or not 0 <= value < 1:
             yield explanation.invalid_facts(f"{name} is not in [0, 1)")
@@ -198,7 +201,11 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
     """Yield what the action type, the rules and the level of trust say about this action."""
     if level not in RUNS_ALONE and isinstance(facts.level, Level):
         cap = facts.action_type.autonomy_cap if facts.action_type else level
-        yield explanation.autonomy(level, facts.level, cap)
+        granted = _level_in_force(facts)
+        if granted in RUNS_ALONE:
+            yield explanation.canary(granted, level, facts.terms.canary_share)
+        else:
+            yield explanation.autonomy(level, facts.level, cap)
     if facts.action_type is not None:
         yield from _action_type_holds(facts.action_type)
     if facts.policy is not None:
@@ -269,6 +276,24 @@ def _level_in_force(facts: Facts) -> Level:
     return Level.lowest(*levels)
 
 
+def _level_of_this_one(facts: Facts, granted: Level) -> Level:
+    """Return the level for this action: while a level is tried on a share of them, some stay as before."""
+    share = facts.terms.canary_share
+    if is_number(share) and share >= 1:
+        return granted
+    if is_number(share) and _falls_under(facts.canary_draw, share):
+        return granted
+    return Level.lowest(granted, facts.terms.canary_base or Level.REVIEW_ALL)
+
+
+def _audit_rate(facts: Facts, policy: PolicyDocument) -> float:
+    """Return the share that is drawn: the policy's, or the grant's where that is more."""
+    asked = facts.terms.audit_rate
+    if asked is None:
+        return policy.audit_rate
+    return max(policy.audit_rate, asked) if is_number(asked) and 0 <= asked <= 1 else 1.0
+
+
 def _could_run_alone(facts: Facts, action_type: ActionTypeFacts, level: Level) -> bool:
     """Return whether some action like this one, with other arguments and score, could have been allowed."""
     return (
@@ -297,7 +322,7 @@ def _nearest_miss(facts: Facts, policy: PolicyDocument, level: Level, found: Sco
         near = nearness.nearest(policy.rules, matching.variables(facts, measure(facts.arguments)).values)
     return nearness.in_words(
         score=found.score,
-        threshold=policy.threshold,
+        threshold=threshold_in_force(facts, level),
         applied=level is Level.THRESHOLD,
         near=near,
         rules=len(policy.rules),

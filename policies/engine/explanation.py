@@ -47,6 +47,7 @@ _ORDER = (
     "unknown_agent_version",
     "autonomy_shadow",
     "autonomy_review_all",
+    "autonomy_canary",
     "earlier_verdict",
 )
 
@@ -300,6 +301,27 @@ def below_threshold(score: float, threshold: float, source: ScoreSource, version
         title="Low confidence",
         detail=f"The chance it is right is {percent(score, beside=threshold)} ({_SCORE_NAMES[source]}), "
         f"{policy_named(version)} asks for {percent(threshold, beside=score)}.",
+    )
+
+
+def below_certified(score: float, threshold: float, source: ScoreSource) -> Reason:
+    return Reason(
+        code="below_threshold",
+        trigger=Trigger.LOW_CONFIDENCE,
+        title="Low confidence",
+        detail=f"The chance it is right is {percent(score, beside=threshold)} ({_SCORE_NAMES[source]}), "
+        f"this version may go alone from {percent(threshold, beside=score)} on.",
+    )
+
+
+def canary(level: Level, base: Level, share: float) -> Reason:
+    """Return why a level that is being tried on a share of the actions does not hold for this one."""
+    return Reason(
+        code="autonomy_canary",
+        trigger=Trigger.POLICY_EDGE,
+        title="Not yet trusted alone",
+        detail=f"The level {_level(level)} is being tried on {percent(share)} of the actions; for the others "
+        f"it is still {_level(base)}.",
     )
 
 

@@ -141,6 +141,20 @@ class AgentFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrantTerms:
+    """What the grant of a level comes with: it makes the policy stricter, or names what it leaves open.
+
+    `threshold` is the certified one; `audit_rate` a share at least of which is drawn. While `canary_share` is
+    under 1 the level holds for that share of the actions, and `canary_base` for the others.
+    """
+
+    threshold: float | None = None
+    audit_rate: float | None = None
+    canary_share: float = 1.0
+    canary_base: Level | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConversationFacts:
     """The conversation an action belongs to, if it named one."""
 
@@ -160,7 +174,7 @@ class Facts:
     the words of the user and of tools are read, and only for where a value comes from. `now` is the clock of
     the database, which freeze windows ask.
 
-    `draw` and `blind_draw` lie in [0, 1) and come from `sampling.audit_draw`, so that the engine itself
+    The draws lie in [0, 1) and come from `sampling.audit_draw`, so that the engine itself
     holds no randomness.
     """
 
@@ -186,3 +200,5 @@ class Facts:
     history: Mapping[str, float | Unmeasured] = field(default_factory=dict)
     denied_before: str | None = None
     heard: object = None
+    terms: GrantTerms = field(default_factory=GrantTerms)
+    canary_draw: float = 0.0

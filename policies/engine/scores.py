@@ -56,7 +56,7 @@ def judge_score(facts: Facts, level: Level) -> Scored:
     if policy is None:
         return Scored(score=None, source=None, reasons=tuple(reasons))
     score, source = _asked(policy, usable)
-    against = _against(policy, facts.policy_version, level, score, source)
+    against = _against(policy, facts, level, score, source)
     if against is not None:
         reasons.append(against)
     return Scored(score=score, source=source, reasons=tuple(reasons))
@@ -75,20 +75,33 @@ def _asked(
     return calibration.apply(score), ScoreSource.CALIBRATED
 
 
+def threshold_in_force(facts: Facts, level: Level) -> float | None:
+    """Return the stricter of the policy's threshold and the certified one of the grant, if it is in force."""
+    asked = [facts.policy.threshold if facts.policy is not None else None]
+    if level is Level.THRESHOLD:
+        asked.append(facts.terms.threshold)
+    # What is no number must not be taken for a low one.
+    named = [value if is_number(value) else 1.0 for value in asked if value is not None]
+    return max(named, default=None)
+
+
 def _against(
     policy: PolicyDocument,
-    version: int | None,
+    facts: Facts,
     level: Level,
     score: float | None,
     source: ScoreSource | None,
 ) -> Reason | None:
     if level is Level.AUTONOMOUS:
         return None
-    if policy.threshold is None:
+    version, threshold = facts.policy_version, threshold_in_force(facts, level)
+    if threshold is None:
         return explanation.no_threshold(version) if level is Level.THRESHOLD else None
     if score is None or source is None:
         return explanation.no_score(policy.score, version)
     # Asked this way round, a comparison with something that is no number holds the action.
-    if not score >= policy.threshold:
-        return explanation.below_threshold(score, policy.threshold, source, version)
+    if not score >= threshold:
+        if threshold != policy.threshold:
+            return explanation.below_certified(score, threshold, source)
+        return explanation.below_threshold(score, threshold, source, version)
     return None

@@ -24,6 +24,17 @@ _SHADOW: Final = PolicyState.SHADOW.value
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """The grant in force: its level and what it comes with."""
+
+    level: str
+    threshold: float | None
+    audit_rate: float | None
+    canary_share: float
+    canary_base: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What the database says at this moment. ``beside`` is what the caller asked in the same breath."""
 
@@ -32,7 +43,7 @@ class Standing:
     action_type: ActionType | None
     policy_version: PolicyVersion | None
     shadow_version: PolicyVersion | None
-    granted_level: str | None
+    granted: Granted | None
     stopped: bool
     beside: tuple[Any, ...] = ()
 
@@ -71,7 +82,7 @@ def load(
         row = cursor.fetchone()
     if row is None:
         raise Agent.DoesNotExist(f"There is no agent {agent.pk}.")
-    agent_state, granted, stopped, *rest = row
+    agent_state, level, threshold, audit_rate, canary_share, canary_base, stopped, *rest = row
     seen, declared, live, in_shadow = parts.instances(_PARTS, rest)
     for policy in (live, in_shadow):
         if policy is not None:
@@ -84,7 +95,7 @@ def load(
         action_type=declared,
         policy_version=live,
         shadow_version=in_shadow,
-        granted_level=granted,
+        granted=Granted(level, threshold, audit_rate, canary_share, canary_base) if level else None,
         stopped=stopped,
         beside=tuple(rest[_WIDTH:]),
     )
@@ -95,7 +106,7 @@ def _statement(beside: tuple[str, ...]) -> str:
     columns = ", ".join([parts.columns(_PARTS), *beside])
     # Names of our own models alone; every value is a parameter.
     return f"""
-        SELECT a.state, g.level,
+        SELECT a.state, g.level, g.threshold, g.audit_rate, g.canary_share, g.canary_base,
             EXISTS (
                 SELECT FROM policies_killswitch k WHERE k.lifted_at IS NULL
                 AND (k.scope = 'everything' OR k.agent_id = a.id OR k.action_type_id = t.id)

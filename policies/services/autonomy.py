@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from hitl_site.lib import ids
+from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel
 from policies.models import ActionType, AgentVersion, AutonomyGrant
 from policies.selectors import autonomy as ladder
-from policies.services import ledger
+from policies.services import demotions, ledger
 from policies.services.ledger import Actor
 
 if TYPE_CHECKING:
@@ -30,6 +32,23 @@ class AlreadyEnded(Exception):
     """The grant has ended before."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What a grant on evidence comes with. In canary it holds for a share of the actions at first.
+
+    ``proposal_id`` names the proposal that a person approved.
+    """
+
+    threshold: float | None = None
+    audit_rate: float | None = None
+    canary_share: float = 1.0
+    canary_base: AutonomyLevel | None = None
+    proposal_id: str = ""
+
+
+_NO_TERMS = Terms()
+
+
 def grant(
     *,
     agent_version: AgentVersion,
@@ -39,9 +58,13 @@ def grant(
     granted_by: User,
     certified: bool = False,
     expires_at: datetime | None = None,
+    terms: Terms = _NO_TERMS,
     now: datetime,
 ) -> AutonomyGrant:
-    """Grant a level in place of the one in force, never above the action type's cap."""
+    """Grant a level in place of the one in force, never above the action type's cap.
+
+    Not ``certified``, it is an override: it rests on a person's word, and says so for as long as it lasts.
+    """
     if not reason.strip():
         raise UnableToGrant("A grant needs a reason: others will read it.")
     if expires_at is not None and expires_at <= now:
@@ -55,6 +78,7 @@ def grant(
             raise AboveTheCap(
                 f"{current.name} goes up to {cap.label}; {AutonomyLevel(level).label} is above."
             )
+        demotions.change_of_level(agent_version_id=agent_version.pk, action_type_id=action_type.pk)
         before = _live(agent_version, action_type)
         if before is not None:
             before.ended_at = now
@@ -70,6 +94,11 @@ def grant(
             granted_by_name=actor.name,
             granted_at=now,
             expires_at=expires_at,
+            threshold=terms.threshold,
+            audit_rate=terms.audit_rate,
+            canary_share=terms.canary_share,
+            canary_base=terms.canary_base or "",
+            canary_since=now if terms.canary_share < 1 else None,
         )
         ledger.record(
             actor=actor,
@@ -86,6 +115,7 @@ def grant(
                 "reason": reason,
                 "certified": certified,
                 "expires_at": expires_at.isoformat() if expires_at else None,
+                **_told(terms),
             },
         )
     return granted
@@ -96,6 +126,9 @@ def end(*, grant: AutonomyGrant, reason: str, actor: Actor, now: datetime) -> Au
     if not reason.strip():
         raise UnableToGrant("Taking autonomy away needs a reason: others will read it.")
     with transaction.atomic():
+        demotions.change_of_level(
+            agent_version_id=grant.agent_version_id, action_type_id=grant.action_type_id
+        )
         ended = AutonomyGrant.objects.filter(pk=grant.pk, ended_at=None).update(ended_at=now)
         if not ended:
             raise AlreadyEnded("This grant has ended before.")
@@ -111,10 +144,51 @@ def end(*, grant: AutonomyGrant, reason: str, actor: Actor, now: datetime) -> Au
                 "version": current.agent_version.label,
                 "action_type": current.action_type.name,
                 "level": str(current.level),
+                "before": str(current.level),
+                "after": str(current.action_type.first_contact_level),
                 "reason": reason,
             },
         )
     return current
+
+
+def lapse_due(*, now: datetime) -> int:
+    """Write down, once for each, that a grant ran out: from the moment that it names nothing runs on it."""
+    due = AutonomyGrant.objects.filter(ended_at=None, expires_at__lte=now)
+    done = 0
+    for held in due.select_related("agent_version__agent", "action_type").order_by("expires_at"):
+        with transaction.atomic():
+            demotions.change_of_level(
+                agent_version_id=held.agent_version_id, action_type_id=held.action_type_id
+            )
+            if not AutonomyGrant.objects.filter(pk=held.pk, ended_at=None).update(ended_at=held.expires_at):
+                continue
+            ledger.record(
+                actor=Actor.system(),
+                verb="autonomy.lapsed",
+                object_kind="autonomy_grant",
+                object_id=held.public_id,
+                now=now,
+                payload={
+                    "agent": held.agent_version.agent.name,
+                    "version": held.agent_version.label,
+                    "action_type": held.action_type.name,
+                    "before": str(held.level),
+                    "after": str(held.action_type.first_contact_level),
+                },
+            )
+            done += 1
+    return done
+
+
+def _told(terms: Terms) -> dict[str, JsonValue]:
+    told: dict[str, JsonValue] = {
+        "threshold": terms.threshold,
+        "audit_rate": terms.audit_rate,
+        "canary_share": terms.canary_share if terms.canary_share < 1 else None,
+        "proposal": terms.proposal_id or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _live(agent_version: AgentVersion, action_type: ActionType) -> AutonomyGrant | None:

@@ -32,6 +32,7 @@ from policies.engine.facts import (
     AgentFacts,
     ConversationFacts,
     Facts,
+    GrantTerms,
     Level,
     Mode,
     Route,
@@ -43,7 +44,7 @@ from policies.engine.policy import PolicyDocument
 from policies.engine.sampling import audit_draw
 from policies.models import ActionType, Agent, AgentVersion, GateCheck, PolicyVersion
 from policies.selectors import policies as policy_selectors
-from policies.selectors.standing import Standing
+from policies.selectors.standing import Granted, Standing
 from policies.selectors.standing import load as load_standing
 from policies.services import shadow
 from policies.services.kill_switch import stopped
@@ -283,11 +284,12 @@ def _standing(proposal: Proposal, now: datetime) -> Standing:
 
 def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
     action_type, policy_version = standing.action_type, standing.policy_version
+    granted = standing.granted
     # Nobody has declared it: a person decides every one, and what a person approves may run.
     level = Level.REVIEW_ALL
     if action_type is not None:
         # The cap is the engine's to apply, so that it can say so; here only what was granted counts.
-        level = Level(str(standing.granted_level or action_type.first_contact_level))
+        level = Level(str(granted.level if granted else action_type.first_contact_level))
     document = policy_selectors.live_document(policy_version) if policy_version is not None else None
     context = proposal.context if isinstance(proposal.context, dict) else {}
     messages = context.get("messages")
@@ -319,6 +321,17 @@ def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
         history=_history(proposal, document, now) if document is not None else {},
         denied_before=_denied_before(proposal, action_type, document, now) if document is not None else None,
         heard=proposal.context,
+        terms=_terms(granted) if granted is not None else GrantTerms(),
+        canary_draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "canary"),
+    )
+
+
+def _terms(granted: Granted) -> GrantTerms:
+    return GrantTerms(
+        threshold=granted.threshold,
+        audit_rate=granted.audit_rate,
+        canary_share=granted.canary_share,
+        canary_base=Level(granted.canary_base) if granted.canary_base else None,
     )
 
 

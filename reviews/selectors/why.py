@@ -26,6 +26,7 @@ _ICONS = {
     "unknown_agent_version": "zap",
     "autonomy_shadow": "eye",
     "autonomy_review_all": "trending-up",
+    "autonomy_canary": "trending-up",
     "freeze_window": "snowflake",
     "denied_before": "history",
     "agent_not_listed": "bot",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import connection
+
 from policies.choices import PolicyState
 from policies.engine.facts import Verdict
 from policies.models import Agent, PolicyVersion
-from policies.services import gate
+from policies.services import demotions, gate
 from reviews.models import ActionRequest, Decision, Permit
 from reviews.selectors.actions import Arguments
 from reviews.services import rights
@@ -22,6 +24,8 @@ def why_not(permit: Permit, *, holder: Agent, running: Arguments, now: datetime)
     these very arguments, may review still (F17), and not own the agent.
     """
     action = permit.action
+    if permit.decision is None:
+        _hold_the_level(action)
     evaluation = gate.recheck(
         proposal=proposal_of(action, arguments=running),
         previous_verdict=Verdict(action.gate_check.verdict),
@@ -43,6 +47,16 @@ def why_not(permit: Permit, *, holder: Agent, running: Arguments, now: datetime)
             " propose the action again."
         )
     return ""
+
+
+def _hold_the_level(action: ActionRequest) -> None:
+    """Let no demotion come between this look and the commit: it comes before, and is seen, or after.
+
+    The action first: whoever releases a decision holds it before it takes a level away.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM reviews_actionrequest WHERE id = %s FOR KEY SHARE", [action.pk])
+    demotions.holding(agent_version_id=action.agent_version_id, action_type_id=action.action_type_id)
 
 
 def _is_retired(action: ActionRequest) -> bool:
