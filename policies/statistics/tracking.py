@@ -88,7 +88,6 @@ class Tally:
     drift: DriftDetector = field(default_factory=lambda: DriftDetector(tolerated=0.5))
     arrived_k: int = 0
     arrived_n: int = 0
-    clean_run: int = 0
 
     @classmethod
     def begin(cls, *, alpha: float, scores: Sequence[float] = ()) -> Tally:
@@ -140,7 +139,6 @@ class Tally:
         self.drift.observe(label.loss)
         self.arrived_k += label.error
         self.arrived_n += 1
-        self.clean_run = 0 if label.error else self.clean_run + 1
 
     @property
     def log_e(self) -> float:
@@ -169,7 +167,6 @@ class Tally:
             "warm_up": list(self.warm_up),
             "counts": [
                 self.k, self.n, self.passed_over, self.blind, self.alone_k, self.arrived_k, self.arrived_n,
-                self.clean_run,
             ],
             "highest_log_e": self.highest_log_e,
             "unhindered": _bets(self.unhindered),
@@ -194,7 +191,6 @@ class Tally:
             alone_k=counts[4],
             arrived_k=counts[5],
             arrived_n=counts[6],
-            clean_run=counts[7],
             highest_log_e=cast(float, document["highest_log_e"]),
             unhindered=_bets_of(cast(dict[str, object], document["unhindered"]), alpha),
             alone=_bets_of(cast(dict[str, object], document["alone"]), alpha),

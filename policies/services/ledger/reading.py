@@ -25,15 +25,20 @@ def read(*, reader: str, limit: int = 500) -> list[LinkedEntry]:
 
     Two workers under one reader's name take turns: the second waits for the first one's commit.
     """
-    require_transaction()
-    _make_cursor(reader)
-    cursor = LedgerCursor.objects.select_for_update().get(reader=reader)
+    seq = hold(reader=reader)
     links = (
-        LedgerLink.objects.filter(seq__gt=cursor.seq)
+        LedgerLink.objects.filter(seq__gt=seq)
         .select_related("entry", "entry__payload")
         .order_by("seq")[:limit]
     )
     return [LinkedEntry(link.seq, link.entry, link.entry.payload.body) for link in links]
+
+
+def hold(*, reader: str) -> int:
+    """Hold ``reader``'s cursor until the commit; return where it stands. For who reads columns of their own."""
+    require_transaction()
+    _make_cursor(reader)
+    return LedgerCursor.objects.select_for_update().get(reader=reader).seq
 
 
 def advance(*, reader: str, seq: int) -> None:

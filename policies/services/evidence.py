@@ -1,0 +1,230 @@
+"""Evidence: made of the ledger, in its order, exactly once, and made again from it with the same result.
+
+``follow`` gives every action that a person was to look at its place in the order of sampling, notes when its
+label came, and begins a track anew when a level changes. ``take_in`` then takes into a track what is
+answered, up to the watermark: the first action that is not. Each is one transaction that holds its cursor or
+its track, so that any number of workers may do it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+
+from policies.choices import AutonomyLevel, Route
+from policies.models import AutonomyGrant, EvidenceSample, EvidenceTrack, GateCheck, LedgerLink, LedgerPayload
+from policies.selectors import autonomy as ladder
+from policies.selectors import evidence_samples as samples
+from policies.selectors.evidence_limits import limits_of
+from policies.services import ledger
+from policies.statistics.tracking import Tally
+
+READER: Final = "evidence"
+# Where an action enters the record, where it leaves it without an answer, and where a level changes.
+_ENTERED: Final = frozenset({"action.held", "action.allowed", "action.observed"})
+_ANSWERED: Final = "decision.released"
+_CLOSED: Final = frozenset({"action.expired", "action.cancelled", "action.denied"})
+_LEVELS: Final = frozenset({"autonomy.granted", "autonomy.ended", "autonomy.lapsed", "autonomy.demoted"})
+_SLICE: Final = 500
+
+
+@transaction.atomic
+def follow(*, now: datetime, limit: int = 2000) -> int:
+    """Read the next entries of the ledger; return how many. Workers take turns."""
+    seq = ledger.hold(reader=READER)
+    heads = list(
+        LedgerLink.objects.filter(seq__gt=seq)
+        .order_by("seq")
+        .values_list("seq", "entry__verb", "entry__action_id", "entry__object_id", "entry_id")[:limit]
+    )
+    if not heads:
+        return 0
+    _sample({action: place for place, verb, action, _, _ in heads if verb in _ENTERED})
+    for place, verb, action_id, object_id, entry_id in heads:
+        if verb == _ANSWERED:
+            _note_label(action_id, place)
+        elif verb in _LEVELS:
+            _change_level(object_id, entry_id, place, now=now)
+    closed = [action_id for _, verb, action_id, _, _ in heads if verb in _CLOSED]
+    _mark(EvidenceSample.objects.filter(gate_check__action_id__in=closed))
+    ledger.advance(reader=READER, seq=heads[-1][0])
+    return len(heads)
+
+
+def stale() -> list[int]:
+    """Return the keys of the tracks with news."""
+    return list(EvidenceTrack.objects.filter(stale=True).order_by("id").values_list("pk", flat=True))
+
+
+def take_in(track_pk: int, *, now: datetime) -> tuple[EvidenceTrack, Tally]:
+    """Take into a track what is answered, and return both. The caller's transaction holds the track from now.
+
+    What evidence is tested against may have changed (a limit, a drill): then it is read again from its
+    beginning, since the highest value it ever had belongs to the rate it was tested against.
+    """
+    track = (
+        EvidenceTrack.objects.select_for_update(of=("self",))
+        .select_related("agent_version__agent", "action_type")
+        .get(pk=track_pk)
+    )
+    alpha = limits_of(track.action_type).alpha
+    if track.state and track.state["alpha"] == alpha:
+        tally = Tally.from_document(track.state)
+    else:
+        tally = _begin(track, alpha)
+        track.watermark_seq = track.labels_seq = track.started_seq
+    track.watermark_seq = _take_samples(track, tally, after=track.watermark_seq)
+    track.labels_seq = _take_labels(track, tally, after=track.labels_seq)
+    track.state = tally.to_document()
+    track.stale = False
+    track.computed_at = now
+    track.save(update_fields=["state", "stale", "computed_at", "watermark_seq", "labels_seq"])
+    return track, tally
+
+
+def rebuilt(track: EvidenceTrack) -> Tally:
+    """Return what the track's state is when it is made from its first sample on; nothing is changed."""
+    tally = _begin(track, limits_of(track.action_type).alpha)
+    _take_samples(track, tally, after=track.started_seq)
+    _take_labels(track, tally, after=track.started_seq)
+    return tally
+
+
+def _begin(track: EvidenceTrack, alpha: float) -> Tally:
+    return Tally.begin(alpha=alpha, scores=samples.scores_before(track))
+
+
+def _take_samples(track: EvidenceTrack, tally: Tally, *, after: int) -> int:
+    """Take in what is answered in the order of sampling; return the new watermark."""
+    while True:
+        found = samples.in_order_of_sampling(track, after=after, limit=_SLICE)
+        for sample in found:
+            if not sample.answered:
+                return after
+            after = sample.seq
+            if sample.missing:
+                tally.pass_over()
+            elif sample.label is not None and not sample.repeated:
+                tally.take(sample.label, blind=sample.blind)
+            # Its own label never counts on a grid that its score helped to fix.
+            tally.see(sample.score)
+        if len(found) < _SLICE:
+            return after
+
+
+def _take_labels(track: EvidenceTrack, tally: Tally, *, after: int) -> int:
+    """Take in what has come, as it came: drift is to warn early."""
+    while True:
+        found = samples.in_order_of_labels(track, after=after, limit=_SLICE)
+        for sample in found:
+            assert sample.labelled_seq is not None
+            after = sample.labelled_seq
+            if sample.label is not None and not sample.repeated:
+                tally.arrive(sample.label)
+        if len(found) < _SLICE:
+            return after
+
+
+def _sample(places: dict[str, int]) -> None:
+    """Give the actions that a person was to look at their place. Drills and what ran unseen have none."""
+    checks = list(
+        GateCheck.objects.filter(
+            Q(route=Route.HELD) | Q(audit_selected=True),
+            action_id__in=places,
+            drill=False,
+            propensity__gt=0,
+            action_type__isnull=False,
+        ).order_by("id")
+    )
+    EvidenceSample.objects.bulk_create(
+        [
+            EvidenceSample(
+                gate_check=check,
+                agent_version_id=check.agent_version_id,
+                action_type_id=check.action_type_id,
+                seq=places[check.action_id],
+                drawn=check.audit_selected,
+                cluster_key=check.cluster_key,
+                day=check.evaluated_at.date(),
+            )
+            for check in checks
+            if check.action_type_id is not None
+        ],
+        ignore_conflicts=True,
+    )
+    for check in sorted(checks, key=lambda check: places[check.action_id]):
+        assert check.action_type_id is not None
+        _track(
+            agent_version_id=check.agent_version_id,
+            action_type_id=check.action_type_id,
+            level=AutonomyLevel(check.level),
+            seq=places[check.action_id] - 1,
+            at=check.evaluated_at,
+        )
+
+
+def _note_label(action_id: str, seq: int) -> None:
+    found = EvidenceSample.objects.filter(
+        gate_check__action_id=action_id, labelled_seq=None, gate_check__observation__isnull=False
+    )
+    keys = list(found.values_list("pk", flat=True))
+    if keys:
+        EvidenceSample.objects.filter(pk__in=keys).update(labelled_seq=seq)
+        _mark(EvidenceSample.objects.filter(pk__in=keys))
+
+
+def _mark(found: Iterable[EvidenceSample]) -> None:
+    for sample in found:
+        EvidenceTrack.objects.filter(
+            agent_version=sample.agent_version_id, action_type=sample.action_type_id
+        ).update(stale=True)
+
+
+def _change_level(grant_id: str, entry_id: int, seq: int, *, now: datetime) -> None:
+    """Begin the track anew at this place: k = n = 0, e = 1. What is not a rise costs an attempt."""
+    grant = AutonomyGrant.objects.select_related("action_type").filter(public_id=grant_id).first()
+    if grant is None:
+        return
+    payload = LedgerPayload.objects.select_related("entry").get(pk=entry_id)
+    body = payload.body if isinstance(payload.body, dict) else {}
+    level = AutonomyLevel(str(body.get("after") or grant.action_type.first_contact_level))
+    at = payload.entry.occurred_at
+    track, is_new = _track(
+        agent_version_id=grant.agent_version_id,
+        action_type_id=grant.action_type_id,
+        level=level,
+        seq=seq,
+        at=at,
+    )
+    if is_new:
+        return
+    track = EvidenceTrack.objects.select_for_update().get(pk=track.pk)
+    if ladder.rank(level) <= ladder.rank(track.level):
+        track.attempt += 1
+    track.level = level
+    track.started_at = at
+    track.started_seq = track.watermark_seq = track.labels_seq = seq
+    track.state = {}
+    track.stale = True
+    track.save()
+
+
+def _track(
+    *, agent_version_id: int, action_type_id: int, level: AutonomyLevel, seq: int, at: datetime
+) -> tuple[EvidenceTrack, bool]:
+    """Return the track, made where there was none. Only whoever holds the reader's cursor makes one."""
+    return EvidenceTrack.objects.get_or_create(
+        agent_version_id=agent_version_id,
+        action_type_id=action_type_id,
+        defaults={
+            "level": level,
+            "started_at": at,
+            "started_seq": seq,
+            "watermark_seq": seq,
+            "labels_seq": seq,
+        },
+    )
