@@ -22,6 +22,7 @@ from policies.models import Agent
 from policies.services import ledger
 from reviews.choices import Mode
 from reviews.models import ActionRequest, Decision
+from reviews.services import second_opinions
 
 
 class UnableToReceive(Exception):
@@ -118,6 +119,10 @@ def receive(*, action_id: str, agent: Agent, report: Report, idempotency_key: st
         },
         now=now,
     )
+    if truth.contradicts:
+        second_opinions.ask(
+            action=action, because=f"Ground truth ({report.source}) says that it was wrong.", now=now
+        )
     return Received(truth, replayed=False)
 
 

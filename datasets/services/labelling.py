@@ -17,20 +17,24 @@ from datetime import datetime
 from typing import Final, cast
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from datasets.exporters.composition import Document
 from datasets.models import LabelledCase
-from datasets.services import case_content, disputes
+from datasets.services import case_content, disputes, omission_cases, settlements
 from datasets.services.similarity import similarity
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
+from policies.models import RemovalTarget
 from policies.services import ledger
 from reviews.choices import ItemKind
 from reviews.models import Decision
 
 READER: Final = "labelling"
 VERB: Final = "decision.released"
+OMISSION_VERB: Final = "omission.found"
 TRUTH_VERB: Final = "ground_truth.received"
+SETTLED_VERB: Final = "second_opinion.settled"
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +58,26 @@ def label_cases(*, now: datetime, limit: int = 500) -> Labelled:
     linked = ledger.read(reader=READER, limit=limit)
     decisions = _unlabelled(link.entry.object_id for link in linked if link.entry.verb == VERB)
     cases: list[LabelledCase] = []
+    missing = omission_cases.unlabelled(
+        link.entry.object_id for link in linked if link.entry.verb == OMISSION_VERB
+    )
     truth_ids: list[str] = []
     opinions: list[Decision] = []
-    entries = disputed = 0
+    entries = made = disputed = 0
     for link in linked:
+        if link.entry.verb == SETTLED_VERB:
+            # What came before has to be there when it is settled, and what comes after may dispute it anew.
+            disputed += _write(cases, truth_ids, opinions, now=now)
+            made += len(cases)
+            cases, truth_ids, opinions = [], [], []
+            settlements.apply(decision_id=link.entry.object_id, now=now)
         # The same decision was recorded before; only its release makes it final.
         decision = decisions.get(link.entry.object_id) if link.entry.verb == VERB else None
         try:
             case = None if decision is None else _case(decision, ledger_seq=link.seq, now=now)
+            if link.entry.verb == OMISSION_VERB and link.entry.object_id in missing:
+                omission = missing.pop(link.entry.object_id)
+                case = omission_cases.case(omission, ledger_seq=link.seq, now=now)
         except Exception:
             logger.exception("Labelling stops before ledger entry %s, which it cannot write", link.seq)
             break
@@ -73,20 +89,30 @@ def label_cases(*, now: datetime, limit: int = 500) -> Labelled:
             truth_ids.append(link.entry.object_id)
         entries += 1
     if entries:
-        LabelledCase.objects.bulk_create(cases)
-        disputed = disputes.open_where_contradicted(
-            cases=cases, truth_ids=truth_ids, second_opinions=opinions, now=now
-        )
+        disputed += _write(cases, truth_ids, opinions, now=now)
+        made += len(cases)
         ledger.advance(reader=READER, seq=linked[entries - 1].seq)
-    return Labelled(entries=entries, cases=len(cases), disputes=disputed)
+    return Labelled(entries=entries, cases=made, disputes=disputed)
+
+
+def _write(
+    cases: list[LabelledCase], truth_ids: list[str], opinions: list[Decision], *, now: datetime
+) -> int:
+    """Write the cases and open the disputes that follow from them; return how many disputes."""
+    LabelledCase.objects.bulk_create(cases)
+    return disputes.open_where_contradicted(
+        cases=cases, truth_ids=truth_ids, second_opinions=opinions, now=now
+    )
 
 
 def _unlabelled(public_ids: Iterable[str]) -> dict[str, Decision]:
     """Return the decisions by id, without those that have their case: the cursor may have been set back."""
     wanted = set(public_ids)
     wanted -= set(LabelledCase.objects.filter(decision_id__in=wanted).values_list("decision_id", flat=True))
+    # What was taken away says nothing: a case of it would be a lie.
+    gone = RemovalTarget.objects.filter(object_id=OuterRef("action__public_id"), removed_at__isnull=False)
     rows = (
-        Decision.objects.filter(public_id__in=wanted)
+        Decision.objects.filter(~Exists(gone), public_id__in=wanted)
         .select_related(
             "item",
             "policy_version",

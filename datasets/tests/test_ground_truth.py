@@ -25,9 +25,9 @@ from policies.choices import Scope
 from policies.models import LedgerCursor, LedgerEntry
 from policies.services import agents
 from policies.services.ledger import Actor
-from reviews.choices import DecisionKind, ItemKind
+from reviews.choices import DecisionKind
 from reviews.models import ActionRequest, Decision, ReviewItem
-from reviews.services import gatekeeping
+from reviews.services import second_opinions
 from reviews.tests.cast import REFUND, decide_as, make_cast, propose
 
 CHARGEBACK: dict[str, Any] = {"correct": False, "source": "chargeback", "detail": {"fee": 15}}
@@ -410,12 +410,10 @@ def _settle(case: LabelledCase) -> str:
 
 
 def _second_opinion(learners: Learners, action: ActionRequest, kind: DecisionKind) -> Decision:
-    action = ActionRequest.objects.get(pk=action.pk)
-    item = gatekeeping.open_item(
-        action=action, check=action.gate_check, kind=ItemKind.SECOND_OPINION, now=database_now()
-    )
+    opinion = second_opinions.ask(action=action, because="A test", now=database_now())
+    assert opinion is not None
     reasons = ("wrong_arguments",) if kind != DecisionKind.APPROVE else ()
-    decision = decide_as(learners.cast.bob, item, kind, reasons=reasons).decision
+    decision = decide_as(learners.cast.bob, opinion.item, kind, reasons=reasons).decision
     release()
     return decision
 

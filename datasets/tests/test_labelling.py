@@ -286,7 +286,7 @@ def test_what_nobody_answered_for_becomes_no_case(learners: Learners) -> None:
     assert labelling.label_cases(now=database_now()).entries == 0
 
 
-@pytest.mark.parametrize("kind", [ItemKind.DRILL, ItemKind.SECOND_OPINION])
+@pytest.mark.parametrize("kind", [ItemKind.DRILL])
 def test_items_that_ask_another_question_become_no_case(learners: Learners, kind: ItemKind) -> None:
     item = held(learners.cast)
     ReviewItem.objects.filter(pk=item.pk).update(kind=kind)
