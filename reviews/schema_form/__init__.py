@@ -6,12 +6,13 @@
 from .document import FieldError, JsonValue, Missing, Parsed, parse_json, pretty
 from .inference import infer
 from .reading import OPERATION_NAME, apply_operation, parse, typed_texts
-from .rows import Choice, Control, FormView, Operation, Row, build
+from .rows import Beside, Choice, Control, FormView, Operation, Row, build
 from .titles import check_title_template, render_title
 from .validation import schema_problem, validate
 
 __all__ = [
     "OPERATION_NAME",
+    "Beside",
     "Choice",
     "Control",
     "FieldError",

@@ -53,6 +53,20 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What stands beside the agent's value: what a tool says of it, where it comes from. Hostile text.
+
+    ``tone`` is "warn" or "", ``step`` the number of the step of the timeline that it leads to, 0 for none.
+    """
+
+    kind: str
+    text: str
+    tone: str
+    icon: str
+    step: int = 0
+
+
+@dataclass(frozen=True)
 class Row:
     """One line of the comparison. Texts come from an agent: hostile, to be escaped and shown whole."""
 
@@ -83,6 +97,12 @@ class Row:
     operations: tuple[Operation, ...]
     moment: dt.datetime | None  # a date-time, to be shown in the reader's zone
     swaps: bool = False  # the choice decides which other fields there are
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def doubtful(self) -> bool:
+        """Tell whether something beside the value is a warning."""
+        return any(note.tone == "warn" for note in self.beside)
 
     @property
     def kind(self) -> str:

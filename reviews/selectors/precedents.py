@@ -14,13 +14,16 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from hitl_site.lib.strict_json import JsonValue
-from reviews.choices import DecisionKind
+from reviews.choices import DecisionKind, ItemStatus
 from reviews.engine import precedents
-from reviews.models import ActionRequest, Precedent
+from reviews.models import ActionRequest, Precedent, ReviewItem
+from reviews.selectors import drills
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
+from reviews.selectors.independence import APART
 from reviews.selectors.reasons import reason_codes
 
 SHOWN: Final = 3
@@ -34,8 +37,7 @@ _RARE: Final = 200
 # Without statistics nobody knows what is rare; a table of this size can be read all the same.
 _SMALL: Final = 20_000
 
-_COMMON = """
-    SELECT pg_class.reltuples::bigint,
+_COMMON = """SELECT pg_class.reltuples::bigint,
            (SELECT array_agg(token)
             FROM unnest(most_common_elems::text::bigint[], most_common_elem_freqs) AS element (token, share)
             WHERE share * pg_class.reltuples > %s),
@@ -47,8 +49,7 @@ _COMMON = """
 """
 # The bounds stand outside of what reads the index over tokens: with them inside, the planner may walk the
 # whole table from its newest end, in the hope of an early match.
-_CANDIDATES = """
-    WITH sharing AS MATERIALIZED (
+_CANDIDATES = """WITH sharing AS MATERIALIZED (
         SELECT action_id, tokens FROM reviews_precedent
         WHERE tokens && %(rare)s::bigint[] AND action_type_id = %(type)s AND action_id <> %(action)s
     ), newest AS MATERIALIZED (
@@ -128,6 +129,10 @@ _NAMES = {
     DecisionKind.REJECT: "Rejecting this",
 }
 NOTHING = Precedents(found=())
+# Whoever may be asked about a decision anew must not read it here.
+_ASKED_AGAIN = ReviewItem.objects.filter(
+    action=OuterRef("action"), kind__in=APART, status__in=(ItemStatus.OPEN, ItemStatus.RECORDED)
+)
 
 
 def precedents_of(action: ActionRequest) -> Precedents:
@@ -138,7 +143,9 @@ def precedents_of(action: ActionRequest) -> Precedents:
     own = precedents.tokens(action.action_type_name, arguments, action.subject)
     keys = precedents.most_alike(_candidates(action, own), frozenset(own), _COMPARED)
     rows = (
-        Precedent.objects.filter(pk__in=keys)
+        Precedent.objects.filter(~Exists(_ASKED_AGAIN), pk__in=keys)
+        # What a drill was made from would give its answer away.
+        .exclude(action_id=drills.source_of(action))
         .select_related("decision", "action__action_type")
         .only(
             "kind", "decided_at", "decision__reviewer_name", "decision__reasons", "decision__note",

@@ -17,11 +17,13 @@ from reviews import schema_form
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Draft, Escalation, ReviewItem
 from reviews.schema_form import FieldError, FormView
-from reviews.selectors import edits, inbox, independence, timeline
+from reviews.selectors import drills, edits, inbox, independence, timeline
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.earlier_refusal import earlier_refusal
 from reviews.selectors.edits import Edit, Posted
+from reviews.selectors.evidence import Annotated, annotate
+from reviews.selectors.precedents import NOTHING, Precedents, precedents_of
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
 from reviews.selectors.their_answers import TheirAnswers, are_hidden, their_answers
@@ -74,6 +76,7 @@ class Workspace:
     hidden: bool
     why: Why | None
     repeated: Repeated | None
+    precedents: Precedents
     edit: Edit
     form: FormView
     difference: Difference
@@ -97,6 +100,9 @@ class Workspace:
     # What the person had typed into an item that is now closed; None while it is open.
     typed: Edit | None
     typed_form: FormView | None
+
+    # What the person is told of a drill; None for a real item, and before they may know.
+    drill: str | None
 
     @property
     def unticked(self) -> int:
@@ -140,6 +146,29 @@ class Workspace:
             return False
         return self.ending.decision is None or self.ending.decision.kind == DecisionKind.REJECT
 
+    @cached_property
+    def annotated(self) -> Annotated:
+        """Return the form with what stands beside its values, and the timeline that this points to.
+
+        Only what draws them asks; a live diff does not.
+        """
+        action = self.item.action
+        declared = action.action_type.evidence_sources if action.action_type else []
+        return annotate(
+            self.form,
+            arguments=self.proposed,
+            context=action.context.context,
+            sources=evidence_sources.read(declared),
+            timeline=self.timeline,
+        )
+
+    @property
+    def contradicts(self) -> str:
+        """Return how the answer that the form stands for now would contradict what was decided before."""
+        if not self.may_decide:
+            return ""
+        return self.precedents.contradiction(DecisionKind.CORRECT if self.changed else DecisionKind.APPROVE)
+
     @property
     def own(self) -> Edit:
         """Return the person's own version, also where the page shows what was decided."""
@@ -168,10 +197,12 @@ def workspace(
     now: datetime,
     posted: Posted | None = None,
     view: inbox.View | None = None,
+    compare: bool = True,
 ) -> Workspace:
     """Return the page of one item. ``posted`` is what a form just said; else the person's draft is shown.
 
-    ``view`` is the reading of the inbox that the person works through.
+    ``view`` is the reading of the inbox that the person works through. Without ``compare`` it leaves out what
+    was decided before, for parts of the page that do not show it.
 
     Raises ``ReviewItem.DoesNotExist`` for what is not there or not to be seen, ``KeptApart`` for an answer
     that is not to be seen yet.
@@ -209,6 +240,7 @@ def workspace(
         hidden=hidden,
         why=None if hidden else why_held(action.gate_check, action),
         repeated=None if hidden else _repeated(action, proposed),
+        precedents=precedents_of(action) if compare and not hidden else NOTHING,
         edit=edit,
         form=edits.form_of(edit, schema=schema, proposed=proposed),
         difference=difference(proposed, edit.value),
@@ -232,6 +264,7 @@ def workspace(
         present=others_at(item, viewer, now=now),
         typed=typed,
         typed_form=edits.form_of(typed, schema=schema, proposed=proposed) if typed is not None else None,
+        drill=drills.sentence_for(action, viewer) if action.drill else None,
     )
 
 

@@ -33,9 +33,25 @@ def answer(
     return respond(request, shown, problem, now)
 
 
+def against(form: DecisionForm, said: str) -> Notice:
+    """Ask once more before an answer that contradicts what was decided before: a question, not a block."""
+    kind = str(form.cleaned_data["kind"])
+    return Notice(
+        "warn",
+        "scale",
+        "This would contradict what was decided before",
+        said,
+        offers_next=False,
+        confirms=kind,
+        confirm_label=f"{kind.capitalize()} all the same",
+    )
+
+
 def notice_of_ending(shown: Workspace, *, now: datetime) -> Notice | None:
     """Return what to say of an item that nobody decides any more; None while it is open."""
     ending = shown.ending
+    if shown.drill is not None:
+        return Notice("ok", "target", "This was a drill", shown.drill)
     if ending is None:
         return None
     if ending.decision is None:
@@ -199,6 +215,7 @@ _ANSWERS: dict[type[Exception], _Respond] = {
     decisions.StaleView: _stale,
     decisions.InvalidAnswer: _invalid,
     decisions.ChecksMissing: _invalid,
+    decisions.NotRead: _invalid,
     decisions.NotForDecision: _incident,
     decisions.DeniedByPolicy: _denied,
     rights.NotAllowed: _not_allowed,

@@ -13,7 +13,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from reviews.forms import DecisionForm, SeenForm
 from reviews.selectors.workspace import Workspace
-from reviews.services import attention, claims, decisions
+from reviews.services import attention, claims, decisions, pace
 from reviews.views import conflicts, editing, pages
 from reviews.views.access import for_reviewers
 from reviews.views.pages import Complaint, Notice
@@ -37,6 +37,9 @@ def decide(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     complaints = _complaints(form, shown)
     if complaints:
         return pages.answer(request, shown, now=now, errors=complaints, status=422)
+    against = shown.precedents.contradiction(form.cleaned_data["kind"])
+    if against and request.POST.get("against") != form.cleaned_data["kind"] and shown.may_decide:
+        return pages.answer(request, shown, now=now, notice=conflicts.against(form, against), status=409)
     try:
         decisions.decide(
             item_id=item_id,
@@ -49,6 +52,7 @@ def decide(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
         )
     except conflicts.REFUSALS as problem:
         return conflicts.answer(request, shown, problem, now=now)
+    pace.notice(reviewer=request.user, now=now)
     return pages.next_item(request, after=shown, now=now)
 
 

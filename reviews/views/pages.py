@@ -14,8 +14,9 @@ from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from reviews.choices import ItemKind
 from reviews.models import Decision
 from reviews.schema_form import FieldError
+from reviews.selectors import attention as attention_of
 from reviews.selectors import decisions as answers
-from reviews.selectors import inbox
+from reviews.selectors import drills, inbox
 from reviews.selectors.difference import Difference
 from reviews.selectors.edits import Posted
 from reviews.selectors.workspace import VERBS, Workspace, workspace
@@ -34,6 +35,9 @@ class Notice:
     lines: tuple[str, ...] = ()
     compare: Difference | None = None
     offers_next: bool = True
+    # The answer that is given again to confirm it, and the words of its button.
+    confirms: str = ""
+    confirm_label: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class UndoStrip:
     verb: str
     undoable: bool
     waits: bool  # for another person
+    quick: bool = False  # an approval too fast to count
+    drill: drills.Told | None = None
 
 
 def posted_fields(request: AuthenticatedRequest) -> Posted:
@@ -61,11 +67,16 @@ def posted_fields(request: AuthenticatedRequest) -> Posted:
 
 
 def load(
-    request: AuthenticatedRequest, item_id: str, *, now: datetime, posted: Posted | None = None
+    request: AuthenticatedRequest,
+    item_id: str,
+    *,
+    now: datetime,
+    posted: Posted | None = None,
+    compare: bool = True,
 ) -> Workspace:
     """Return the item's page as it stands for this person."""
     view = way_of(request, now=now).reading(now=now).view
-    return workspace(item_id=item_id, viewer=request.user, now=now, posted=posted, view=view)
+    return workspace(item_id=item_id, viewer=request.user, now=now, posted=posted, view=view, compare=compare)
 
 
 def way_of(request: AuthenticatedRequest, *, now: datetime) -> InboxQuery:
@@ -83,11 +94,14 @@ def undo_strip(request: AuthenticatedRequest, *, now: datetime) -> UndoStrip | N
     decision = answers.latest(request.user, now=now)
     if decision is None:
         return None
+    if decision.action.drill:
+        return UndoStrip(decision=decision, verb="", undoable=False, waits=False, drill=drills.told(decision))
     return UndoStrip(
         decision=decision,
         verb=VERBS[decision.kind].capitalize(),  # type: ignore[index]  # kind holds a DecisionKind's value
         undoable=decision.released_at is None and decision.release_at > now,
         waits=not decision.terminal,
+        quick=attention_of.is_quick(decision),
     )
 
 
@@ -153,6 +167,9 @@ def next_item(request: AuthenticatedRequest, *, after: Workspace | None, now: da
             view=way.reading(now=now).view,
             after=after.item if after is not None else None,
         )
+    except claims.OnABreak:
+        address = resolve_url("reviews:break")
+        return HttpResponseClientRedirect(address) if is_fragment(request) else redirect(address)
     except claims.NothingToClaim:
         return (
             done(request, now=now)
@@ -230,6 +247,8 @@ def _context(
         "undo_url": address_of(shown) + way.url(part="undo"),
         "bar_url": address_of(shown) + way.url(part="bar"),
         "token": token,
+        "to_be_read": attention_of.is_to_be_read(shown.item) and shown.may_decide,
+        "pace": attention_of.open_notice(request.user, now=now) if shown.may_decide else None,
     }
 
 

@@ -20,11 +20,11 @@ _PARTS = frozenset({"undo", "bar"})
 def show(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     """Show one item, or the part of its page that follows what others do."""
     now = database_now()
-    shown = pages.load(request, item_id, now=now)
+    wanted = request.GET.get("part", "") if is_fragment(request) else ""
+    shown = pages.load(request, item_id, now=now, compare=wanted not in _PARTS)
     if shown.item.kind == ItemKind.INCIDENT:
         return redirect("reviews:incident", shown.item.incident.public_id)
-    wanted = request.GET.get("part", "")
-    if is_fragment(request) and wanted in _PARTS:
+    if wanted in _PARTS:
         return pages.part(request, wanted, shown, now=now)
     return pages.answer(request, shown, now=now, notice=conflicts.notice_of_ending(shown, now=now))
 
