@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 
 from datasets.selectors import exports
-from datasets.services import case_index, exporting, freezings, labelling, schedules
+from datasets.services import case_index, erasure, exporting, freezings, labelling, retention, schedules
 from datasets.services.exporting import Ran
 from hitl_site.lib.clock import database_now
 
@@ -78,6 +78,29 @@ def sweep_freezings(**_future: object) -> None:
     """Find the large versions whose hint was lost, or whose worker died."""
     for freezing_id in freezings.to_do():
         run_freezing.apply_async(kwargs={"freezing_id": freezing_id}, expires=HINT_EXPIRES_SECONDS)
+
+
+# An erasure verifies the whole ledger at its end, and a sweep may find much after a rule became stricter.
+@shared_task(name=erasure.TASK, ignore_result=True, soft_time_limit=3500, time_limit=3600)
+def run_removal(*, removal_id: str, **_future: object) -> None:
+    """Take away what an erasure or the day's sweep has to."""
+    if removal_id.startswith("ers_"):
+        erasure.run(removal_id=removal_id, clock=database_now)
+    else:
+        retention.run(removal_id=removal_id, clock=database_now)
+
+
+@shared_task(name="datasets.sweep_removals", ignore_result=True)
+def sweep_removals(**_future: object) -> None:
+    """Find the removals whose hint was lost, whose worker died, or that waited for something to close."""
+    for removal_id in erasure.to_do():
+        run_removal.apply_async(kwargs={"removal_id": removal_id}, expires=HINT_EXPIRES_SECONDS)
+
+
+@shared_task(name="datasets.sweep_retention", ignore_result=True)
+def sweep_retention(**_future: object) -> None:
+    """Begin the day's sweep, once a day."""
+    retention.begin_if_due(now=database_now())
 
 
 def wake(export_id: str) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from django.apps import apps
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "reviewer": ("reviews.review_item",),
+    "reviewer": ("reviews.review_item", "reviews.decide_in_bulk"),
     "lead": (
         "reviews.review_item",
         "reviews.view_any_item",
         "reviews.adjudicate",
+        "reviews.decide_in_bulk",
+        "reviews.share_views",
         "policies.view_observation",
         "datasets.view_dataset",
         "datasets.curate_case",
@@ -27,6 +29,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "policies.grant_autonomy",
         "policies.view_observation",
         "policies.view_ledgerentry",
+        "policies.view_removal",
+        "datasets.manage_retention",
     ),
     "manager": (
         "reviews.view_any_item",
@@ -35,7 +39,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "policies.view_agent",
         "policies.grant_autonomy",
     ),
-    "auditor": ("reviews.view_any_item", "policies.view_observation", "policies.view_ledgerentry"),
+    "auditor": (
+        "reviews.view_any_item",
+        "policies.view_observation",
+        "policies.view_ledgerentry",
+        "policies.view_removal",
+    ),
     "ml_engineer": ("datasets.view_dataset", "datasets.export_dataset", "datasets.curate_case"),
 }
 

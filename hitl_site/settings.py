@@ -250,6 +250,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-exports": {"task": "datasets.sweep_exports", "schedule": 5.0, "options": {"expires": 20}},
     "index-cases": {"task": "datasets.index_cases", "schedule": 10.0, "options": {"expires": 20}},
     "sweep-freezings": {"task": "datasets.sweep_freezings", "schedule": 10.0, "options": {"expires": 20}},
+    "sweep-removals": {"task": "datasets.sweep_removals", "schedule": 30.0, "options": {"expires": 60}},
+    # Asks hourly whether the day's sweep was made, so that a stopped evening does not leave a day out.
+    "sweep-retention": {"task": "datasets.sweep_retention", "schedule": 3600.0, "options": {"expires": 600}},
     "sweep-schedules": {"task": "datasets.sweep_schedules", "schedule": 30.0, "options": {"expires": 60}},
 }
 
@@ -274,3 +277,9 @@ if LIFT_NEEDS_SECOND not in {"everything", "always", "never"}:
 # For every agent whose page says nothing else: requests a minute, and actions that wait for a person.
 RATE_PER_MINUTE = env.integer("HANDRAIL_RATE_PER_MINUTE", 60_000, minimum=1, maximum=10_000_000)
 MAX_PENDING = env.integer("HANDRAIL_MAX_PENDING", 5_000, minimum=1, maximum=1_000_000)
+
+# What agents failed to do: the share of closed conversations that a person reads, and the least of it.
+OMISSION_FLOOR = env.number("HANDRAIL_OMISSION_FLOOR", 0.01, minimum=0.0001, maximum=1.0)
+OMISSION_SHARE = env.number("HANDRAIL_OMISSION_SHARE", 0.05, minimum=OMISSION_FLOOR, maximum=1.0)
+# No rule of retention takes decisions or the ledger's words away sooner than this (law asks for six months).
+RETENTION_FLOOR_DAYS = env.integer("HANDRAIL_RETENTION_FLOOR_DAYS", 180, minimum=0, maximum=36_500)

@@ -20,7 +20,9 @@ from reviews.selectors.decisions import pseudonym
 
 def facts_since(cases: Iterable[LabelledCase]) -> dict[int, Document]:
     """Return by primary key what is known by now beyond each case: the ``later`` of ``compose``."""
-    found = {case.pk: case.action_id for case in cases}
+    given = list(cases)
+    found = {case.pk: case.action_id for case in given}
+    erased = {case.pk for case in given if case.erased_at is not None}
     action_ids = {action_id for action_id in found.values() if action_id}
     outcomes, truths = _outcomes(action_ids), _ground_truth(action_ids)
     revisions = _revisions(found)
@@ -28,6 +30,9 @@ def facts_since(cases: Iterable[LabelledCase]) -> dict[int, Document]:
     facts: dict[int, Document] = {}
     for key, action_id in found.items():
         curation = curations.get(key)
+        if key in erased:
+            facts[key] = nothing_later()
+            continue
         facts[key] = {
             **nothing_later(),
             "outcome": outcomes.get(action_id),

@@ -44,6 +44,21 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     return value
 
 
+def number(name: str, default: float, *, minimum: float, maximum: float) -> float:
+    """Return a number within ``minimum..maximum`` (both included)."""
+    raw = text(name)
+    if not raw:
+        return default
+    try:
+        value = float(raw)
+    except ValueError:
+        raise InvalidSetting(f"{name} must be a number, not {raw!r}.") from None
+    # Also refuses what is not a number at all: it compares as neither.
+    if not minimum <= value <= maximum:
+        raise InvalidSetting(f"{name} must be between {minimum} and {maximum}, not {value}.")
+    return value
+
+
 def listing(name: str, default: list[str]) -> list[str]:
     """Return a comma-separated variable as a list without empty members."""
     raw = text(name)
