@@ -13,8 +13,13 @@ MANAGE: Final = "policies.manage_policies"
 
 def managers_among(ids: Collection[int]) -> dict[int, User]:
     """Return those of these people who may publish at this moment, by their number."""
+    return holders_among(ids, MANAGE)
+
+
+def holders_among(ids: Collection[int], right: str) -> dict[int, User]:
+    """Return those of these people who have the right at this moment, by their number."""
     from django.contrib.auth.models import User
 
     # New instances: Django caches permissions on the one that came with a request.
     people = User.objects.filter(pk__in=sorted(set(ids)), is_active=True)
-    return {person.pk: person for person in people if person.has_perm(MANAGE)}
+    return {person.pk: person for person in people if person.has_perm(right)}

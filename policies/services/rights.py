@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from django.db import connection
+from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
 
 from policies.selectors import people
+from policies.services.ledger import Actor
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -20,8 +23,36 @@ _HOLD: Final = (
 )
 
 
-class NotAllowed(Exception):
+class NotAllowed(PermissionDenied):
     """This person may not do that (any more)."""
+
+
+@contextmanager
+def acting(person: User, right: str) -> Iterator[Actor]:
+    """One transaction for an act and for the question whether this person may: give them as the actor.
+
+    Whoever takes the right away meanwhile waits for it. Raises ``NotAllowed`` before anything is done.
+    """
+    with transaction.atomic():
+        _hold([person.pk])
+        yield Actor.person(_fresh(person, right))
+
+
+@contextmanager
+def acting_at_once(person: User, right: str) -> Iterator[Actor]:
+    """The same for an act that only makes things stricter, and that must wait for nobody: a stop.
+
+    The right is read in the transaction, and not held until its end.
+    """
+    with transaction.atomic():
+        yield Actor.person(_fresh(person, right))
+
+
+def _fresh(person: User, right: str) -> User:
+    found = people.holders_among([person.pk], right)
+    if not found:
+        raise NotAllowed(f"You need the right {right}, and do not have it (any more). Nothing was changed.")
+    return found[person.pk]
 
 
 def current_manager(user: User) -> User:
@@ -37,8 +68,12 @@ def hold_managers(ids: Collection[int]) -> dict[int, User]:
 
     Whoever takes the right away from one of them meanwhile waits for this transaction.
     """
+    _hold(ids)
+    return people.managers_among(ids)
+
+
+def _hold(ids: Collection[int]) -> None:
     wanted = sorted(set(ids))
     with connection.cursor() as cursor:
         for statement in _HOLD:
             cursor.execute(statement, [wanted])
-    return people.managers_among(wanted)

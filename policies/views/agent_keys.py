@@ -13,7 +13,7 @@ from hitl_site.lib.http import AuthenticatedRequest
 from policies.forms.agents import KeyForm, RotateForm
 from policies.models import AgentKey
 from policies.services import agents as acts
-from policies.services.ledger import Actor
+from policies.services.rights import acting, acting_at_once
 from policies.views.agents import MANAGE, find, page
 
 
@@ -25,15 +25,16 @@ def create_key(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
     if not form.is_valid():
         return page(request, agent, status=422, key_form=form)
     try:
-        key, token = acts.create_key(
-            agent=agent,
-            scopes=form.cleaned_data["scopes"],
-            environments=form.cleaned_data["environments"],
-            addresses=form.cleaned_data["addresses"],
-            expires_at=form.expires_at(now),
-            actor=Actor.person(request.user),
-            now=now,
-        )
+        with acting(request.user, MANAGE) as actor:
+            key, token = acts.create_key(
+                agent=agent,
+                scopes=form.cleaned_data["scopes"],
+                environments=form.cleaned_data["environments"],
+                addresses=form.cleaned_data["addresses"],
+                expires_at=form.expires_at(now),
+                actor=actor,
+                now=now,
+            )
     except acts.UnableToCreateKey as problem:
         form.add_error(None, str(problem))
         return page(request, agent, status=409, key_form=form)
@@ -49,9 +50,8 @@ def rotate_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> Htt
         messages.error(request, "Choose how long the old key stays good. Nothing was changed.")
         return page(request, find(agent_id), status=422)
     try:
-        new, token = acts.rotate_key(
-            key=key, overlap=form.length, actor=Actor.person(request.user), now=database_now()
-        )
+        with acting(request.user, MANAGE) as actor:
+            new, token = acts.rotate_key(key=key, overlap=form.length, actor=actor, now=database_now())
     except acts.UnableToCreateKey as problem:
         messages.error(request, str(problem))
         return page(request, find(agent_id), status=409)
@@ -63,7 +63,8 @@ def rotate_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> Htt
 def revoke_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> HttpResponse:
     """End a key at once."""
     key = _find(agent_id, key_id)
-    acts.revoke_key(key=key, actor=Actor.person(request.user), now=database_now())
+    with acting_at_once(request.user, MANAGE) as actor:
+        acts.revoke_key(key=key, actor=actor, now=database_now())
     messages.success(request, f"Revoked the key …{key.lookup}.")
     return redirect("policies:agent", agent_id)
 

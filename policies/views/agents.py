@@ -15,7 +15,7 @@ from policies.models import Agent
 from policies.selectors import agent_pages
 from policies.selectors import agents as questions
 from policies.services import agents as acts
-from policies.services.ledger import Actor
+from policies.services.rights import acting, acting_at_once
 
 MANAGE = "policies.manage_agents"
 STOP = "policies.use_kill_switch"
@@ -45,9 +45,8 @@ def new(request: AuthenticatedRequest) -> HttpResponse:
     form = NewAgentForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            agent = acts.create_agent(
-                **form.cleaned_data, actor=Actor.person(request.user), now=database_now()
-            )
+            with acting(request.user, MANAGE) as actor:
+                agent = acts.create_agent(**form.cleaned_data, actor=actor, now=database_now())
         except acts.UnableToCreateAgent as problem:
             form.add_error("name", str(problem))
         else:
@@ -74,7 +73,8 @@ def pause(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
         return page(request, agent, status=422, state_form=form)
     reason = form.cleaned_data["reason"]
     try:
-        acts.pause_agent(agent=agent, reason=reason, actor=Actor.person(request.user), now=database_now())
+        with acting_at_once(request.user, STOP) as actor:
+            acts.pause_agent(agent=agent, reason=reason, actor=actor, now=database_now())
     except acts.AgentRetired as problem:
         form.add_error(None, str(problem))
         return page(request, agent, status=409, state_form=form)
@@ -91,7 +91,8 @@ def resume(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
         return page(request, agent, status=422, state_form=form)
     reason = form.cleaned_data["reason"]
     try:
-        acts.resume_agent(agent=agent, reason=reason, actor=Actor.person(request.user), now=database_now())
+        with acting(request.user, STOP) as actor:
+            acts.resume_agent(agent=agent, reason=reason, actor=actor, now=database_now())
     except acts.AgentRetired as problem:
         form.add_error(None, str(problem))
         return page(request, agent, status=409, state_form=form)
@@ -107,12 +108,10 @@ def retire(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
     form = ReasonForm(request.POST if request.method == "POST" else None)
     is_wrong = request.method == "POST" and request.POST.get("word", "").strip() != agent.name
     if form.is_valid() and not is_wrong:
-        acts.retire_agent(
-            agent=agent,
-            reason=form.cleaned_data["reason"],
-            actor=Actor.person(request.user),
-            now=database_now(),
-        )
+        with acting(request.user, MANAGE) as actor:
+            acts.retire_agent(
+                agent=agent, reason=form.cleaned_data["reason"], actor=actor, now=database_now()
+            )
         messages.success(request, f"Retired {agent.name}. Its record stays.")
         return redirect("policies:agent", agent_id)
     context = {"agent": agent, "form": form, "is_wrong": is_wrong, "bar_title": "Agents"}
@@ -130,18 +129,19 @@ def change(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
     if not form.is_valid():
         return page(request, agent, status=422, details_form=form)
     data = form.cleaned_data
-    acts.change_agent(
-        agent=agent,
-        owner=data["owner"],
-        description=data["description"],
-        limits=acts.Limits(
-            rate_per_minute=data["rate_per_minute"],
-            rate_burst=data["rate_burst"],
-            max_pending=data["max_pending"],
-        ),
-        actor=Actor.person(request.user),
-        now=database_now(),
-    )
+    with acting(request.user, MANAGE) as actor:
+        acts.change_agent(
+            agent=agent,
+            owner=data["owner"],
+            description=data["description"],
+            limits=acts.Limits(
+                rate_per_minute=data["rate_per_minute"],
+                rate_burst=data["rate_burst"],
+                max_pending=data["max_pending"],
+            ),
+            actor=actor,
+            now=database_now(),
+        )
     messages.success(request, f"Saved {agent.name}.")
     return redirect("policies:agent", agent_id)
 

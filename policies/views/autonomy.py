@@ -15,7 +15,7 @@ from policies.choices import AutonomyLevel
 from policies.forms.agents import GrantForm, ReasonForm
 from policies.models import AgentVersion, AutonomyGrant
 from policies.services import autonomy as acts
-from policies.services.ledger import Actor
+from policies.services.rights import acting, acting_at_once
 from policies.views.agents import GRANT, find, page
 
 
@@ -29,15 +29,16 @@ def grant(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
         return page(request, agent, status=422, grant_form=form)
     data, now = form.cleaned_data, database_now()
     try:
-        granted = acts.grant(
-            agent_version=data["version"],
-            action_type=data["action_type"],
-            level=AutonomyLevel(data["level"]),
-            reason=data["reason"],
-            granted_by=request.user,
-            expires_at=form.expires_at(now),
-            now=now,
-        )
+        with acting(request.user, GRANT):
+            granted = acts.grant(
+                agent_version=data["version"],
+                action_type=data["action_type"],
+                level=AutonomyLevel(data["level"]),
+                reason=data["reason"],
+                granted_by=request.user,
+                expires_at=form.expires_at(now),
+                now=now,
+            )
     except acts.UnableToGrant as problem:
         form.add_error("level" if isinstance(problem, acts.AboveTheCap) else None, str(problem))
         return page(request, agent, status=422, grant_form=form)
@@ -56,12 +57,8 @@ def end(request: AuthenticatedRequest, agent_id: str, grant_id: str) -> HttpResp
         messages.error(request, "Say why the grant ends: others will read it. Nothing was changed.")
         return page(request, find(agent_id), status=422)
     try:
-        acts.end(
-            grant=held,
-            reason=form.cleaned_data["reason"],
-            actor=Actor.person(request.user),
-            now=database_now(),
-        )
+        with acting_at_once(request.user, GRANT) as actor:
+            acts.end(grant=held, reason=form.cleaned_data["reason"], actor=actor, now=database_now())
     except acts.AlreadyEnded as problem:
         messages.error(request, str(problem))
         return page(request, find(agent_id), status=409)

@@ -14,6 +14,7 @@ from policies.forms.policy_editor import PolicyEditor
 from policies.models import ActionType, PolicyVersion
 from policies.selectors import policies as questions
 from policies.services import policies as acts
+from policies.services.rights import acting
 from policies.views.action_types import MANAGE
 
 
@@ -35,13 +36,14 @@ def edit(request: AuthenticatedRequest, name: str) -> HttpResponse:
     if editor.draft.cleaned_data["seen"] != _state(draft):
         return _conflict(request, action_type, editor, draft)
     try:
-        acts.save_draft(
-            action_type=action_type,
-            document=document,
-            author=request.user,
-            reason=editor.draft.cleaned_data["reason"],
-            now=database_now(),
-        )
+        with acting(request.user, MANAGE):
+            acts.save_draft(
+                action_type=action_type,
+                document=document,
+                author=request.user,
+                reason=editor.draft.cleaned_data["reason"],
+                now=database_now(),
+            )
     except acts.InvalidPolicy as invalid:
         editor.add_faults(invalid)
         return _editor(request, action_type, editor, status=422)

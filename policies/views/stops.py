@@ -20,6 +20,7 @@ from policies.models import KillSwitch
 from policies.selectors import kill_switches
 from policies.services import drills
 from policies.services import kill_switch as acts
+from policies.services.rights import acting, acting_at_once
 from policies.views.agents import STOP
 
 
@@ -61,12 +62,13 @@ def lift(request: AuthenticatedRequest, stop_id: str) -> HttpResponse:
         messages.error(request, "Say why the stop is lifted: others will read it. It is still in force.")
         return _page(request, StopForm(), status=422)
     try:
-        done = acts.lift(
-            kill_switch=stop,
-            reason=form.cleaned_data["reason"],
-            lifted_by=request.user,
-            now=database_now(),
-        )
+        with acting(request.user, STOP):
+            done = acts.lift(
+                kill_switch=stop,
+                reason=form.cleaned_data["reason"],
+                lifted_by=request.user,
+                now=database_now(),
+            )
     except acts.NotEngaged as problem:
         messages.error(request, str(problem))
         return _page(request, StopForm(), status=409)
@@ -92,15 +94,16 @@ def _stop(request: AuthenticatedRequest) -> HttpResponse:
     data = form.cleaned_data
     if data["drill"]:
         return _drill(request, form)
-    stop = acts.engage(
-        scope=KillSwitchScope(data["scope"]),
-        agent=data["agent"],
-        action_type=data["action_type"],
-        reason=data["reason"],
-        engaged_by=request.user,
-        reject_pending=form.rejects,
-        now=database_now(),
-    )
+    with acting_at_once(request.user, STOP):
+        stop = acts.engage(
+            scope=KillSwitchScope(data["scope"]),
+            agent=data["agent"],
+            action_type=data["action_type"],
+            reason=data["reason"],
+            engaged_by=request.user,
+            reject_pending=form.rejects,
+            now=database_now(),
+        )
     messages.success(request, f"{kill_switches.what(stop)}.")
     return redirect("policies:stop")
 
