@@ -116,6 +116,8 @@ def _copy(places: Any, path: str, file: Upload, step: Callable[[], None]) -> Non
         target.close()
     except BaseException:
         target.discard()
+        # Else its finalizer closes it, which would send once more what was just given up.
+        target.closed = True
         raise
     target.commit()
 
