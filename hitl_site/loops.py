@@ -1,8 +1,9 @@
 """The worker's own loops: what must not wait for the next tick of beat.
 
-Two threads beside the task pool. The *sweeper* wakes when an undo window ends or when somebody decides; the
-*sequencer* numbers the ledger and lets the labelling follow it. Each only calls acts that are safe to run
-anywhere, at once and twice: any number of workers may run these loops, and beat runs the same tasks as a net.
+Three threads beside the task pool. The *sweeper* wakes when an undo window ends or when somebody decides; the
+*sequencer* numbers the ledger and lets the labelling follow it; the *ladder* takes what is numbered into the
+evidence, and autonomy away where the evidence says so. Each only calls acts that are safe to run anywhere, at
+once and twice: any number of workers may run these loops, and beat runs the same tasks as a net.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from django.db import close_old_connections, connection
 from datasets.tasks import label_cases
 from hitl_site.lib.clock import database_now
 from policies.services import loops
-from policies.tasks import link_ledger
+from policies.tasks import keep_evidence, link_ledger
 from reviews.services import sweep
 from reviews.services.wakeups import INBOX_CHANGED
 
@@ -37,15 +38,15 @@ _SECONDS_BETWEEN_TICKS = 5.0
 
 @worker_ready.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def start(**_: Any) -> None:
-    """Start both loops once the worker takes tasks."""
+    """Start the loops once the worker takes tasks."""
     _stop.clear()
-    for name, loop in (("sweeper", _sweep), ("sequencer", _sequence)):
+    for name, loop in (("sweeper", _sweep), ("sequencer", _sequence), ("ladder", _climb)):
         threading.Thread(target=_keep_going, args=(name, loop), name=name, daemon=True).start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def stop(**_: Any) -> None:
-    """Let both loops end after the act they are in."""
+    """Let the loops end after the act they are in."""
     _stop.set()
 
 
@@ -114,4 +115,11 @@ def _sequence() -> None:
         tick()
         link_ledger()
         label_cases()
+        _stop.wait(0.5)
+
+
+def _climb() -> None:
+    """Let the evidence follow the ledger: what takes autonomy away must not wait for a tick of beat."""
+    while not _stop.is_set():
+        keep_evidence()
         _stop.wait(0.5)

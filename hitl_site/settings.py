@@ -241,6 +241,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-deadlines": {"task": "reviews.sweep", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-ingest": {"task": "reviews.sweep_ingest", "schedule": 2.0, "options": {"expires": 10}},
     "link-ledger": {"task": "policies.link_ledger", "schedule": 2.0, "options": {"expires": 10}},
+    "keep-evidence": {"task": "policies.keep_evidence", "schedule": 2.0, "options": {"expires": 10}},
+    "tend-autonomy": {"task": "policies.tend_autonomy", "schedule": 60.0, "options": {"expires": 120}},
+    "keep-past-actions": {"task": "reviews.keep_past_actions", "schedule": 5.0, "options": {"expires": 20}},
     "label-cases": {"task": "datasets.label_cases", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-verifications": {
         "task": "policies.sweep_verifications",

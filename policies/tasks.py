@@ -8,7 +8,7 @@ from celery import shared_task
 
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.jobs import hint
-from policies.services import checkpoints, ledger, verifications
+from policies.services import checkpoints, ladder, ledger, verifications
 from policies.services.verifications import Ran
 
 BATCH = 5000
@@ -28,6 +28,18 @@ def link_ledger(**_future: object) -> None:
     except OSError:
         # A folder that cannot be written to holds up no entry; the next round tries again.
         logger.exception("the checkpoint could not be signed or copied out")
+
+
+@shared_task(name="policies.keep_evidence", ignore_result=True)
+def keep_evidence(**_future: object) -> None:
+    """Take what the ledger says into the evidence, and act on it where it takes autonomy away."""
+    ladder.keep(now=database_now())
+
+
+@shared_task(name="policies.tend_autonomy", ignore_result=True)
+def tend_autonomy(**_future: object) -> None:
+    """Look at everything about autonomy that time alone changes."""
+    ladder.tend(now=database_now())
 
 
 @shared_task(name=VERIFY, ignore_result=True)

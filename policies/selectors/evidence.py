@@ -65,8 +65,8 @@ class Evidence:
     """What is known of one agent version and action type since its level last changed.
 
     ``k`` of ``n`` considered labels up to the watermark were errors; ``upper`` and ``lower`` are limits of
-    the rate that hold however often one looks. ``waiting`` actions are drawn and not answered yet, ``overdue``
-    of the checks among them for too long.
+    the rate that hold however often one looks. ``waiting`` actions are drawn and not answered yet,
+    ``overdue`` of the checks among them for too long.
     """
 
     track: EvidenceTrack

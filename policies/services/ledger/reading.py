@@ -35,7 +35,7 @@ def read(*, reader: str, limit: int = 500) -> list[LinkedEntry]:
 
 
 def hold(*, reader: str) -> int:
-    """Hold ``reader``'s cursor until the commit; return where it stands. For who reads columns of their own."""
+    """Hold ``reader``'s cursor until the commit and return where it stands."""
     require_transaction()
     _make_cursor(reader)
     return LedgerCursor.objects.select_for_update().get(reader=reader).seq
