@@ -9,6 +9,7 @@ from datasets.views import (
     case_schema,
     cases,
     datasets,
+    drills,
     evals,
     exports,
     learning,
@@ -28,7 +29,13 @@ _SCHEDULE = r"(?P<schedule_id>sch_[0-9a-f]{32})"
 _RUN = r"(?P<run_id>evr_[0-9a-f]{32})"
 _CASE = r"(?P<case_id>case_[0-9a-f]{32})"
 _PROFILE = r"(?P<profile_id>rdp_[0-9a-f]{32})"
+_SEED = r"(?P<seed_id>drs_[0-9a-f]{32})"
 
+drill_urls: list[URLPattern | URLResolver] = [
+    path("drills/", drills.index, name="drills"),
+    re_path(rf"^drills/{_SEED}/$", drills.seed, name="drill"),
+    re_path(rf"^drills/{_SEED}/judge/$", drills.judge, name="drill_judge"),
+]
 dataset_urls: list[URLPattern | URLResolver] = [
     path("datasets/", datasets.index, name="index"),
     path("datasets/new/", datasets.new, name="new"),
@@ -74,4 +81,4 @@ eval_urls: list[URLPattern | URLResolver] = [
     re_path(r"^graders/(?P<name>[A-Za-z0-9_.:/-]{1,120})/$", evals.grader, name="grader"),
     path("learning/", learning.report, name="learning"),
 ]
-urlpatterns = [*eval_urls, *dataset_urls, *export_urls, *case_urls, *redaction_urls]
+urlpatterns = [*eval_urls, *drill_urls, *dataset_urls, *export_urls, *case_urls, *redaction_urls]

@@ -67,3 +67,13 @@ class PaceNotice(models.Model):
                 name="pace_notice_answered_with_its_time",
             ),
         ]
+
+    @property
+    def seconds(self) -> float:
+        """Return the middle time of the answers that were too fast."""
+        return self.median_ms / 1000
+
+    @property
+    def usual_seconds(self) -> float | None:
+        """Return what this person usually takes, None where too little is known."""
+        return None if self.usual_ms is None else self.usual_ms / 1000

@@ -13,6 +13,9 @@ from django.db.models import QuerySet
 
 from reviews.choices import ItemKind
 from reviews.models import ActionRequest, Decision
+from reviews.selectors import drills
+from reviews.selectors.attention import is_quick
+from reviews.selectors.drills import TOLD_FOR
 
 # How long a page says that an answer has gone out.
 JUST_GONE = timedelta(seconds=20)
@@ -58,14 +61,18 @@ def to_undo(person: User, *, now: datetime) -> Decision | None:
 
 
 def latest(person: User, *, now: datetime) -> Decision | None:
-    """Return the person's last answer while there is something to say of it: it can be taken back, or it
-    has gone out this very moment."""
-    return (
-        Decision.objects.filter(reviewer=person, undone_at=None, release_at__gt=now - JUST_GONE)
-        .select_related("item")
+    """Return the person's last answer while there is something to say of it: it can be taken back, it has
+    gone out this very moment, or it was to a drill a while ago."""
+    last = (
+        Decision.objects.filter(reviewer=person, undone_at=None)
+        .select_related("item", "action__action_type")
         .order_by("-id")
         .first()
     )
+    if last is None:
+        return None
+    is_news = last.decided_at > now - TOLD_FOR if last.action.drill else last.release_at > now - JUST_GONE
+    return last if is_news else None
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,16 @@ class Told:
     decision: Decision
     standing: str
     undoable: bool
+    quick: bool = False  # an approval too fast to count as evidence
+    drill: drills.Told | None = None
 
 
 def told(decision: Decision, *, now: datetime) -> Told:
     """Return what to say of a decision at a moment."""
+    drill = drills.told(decision)
+    if drill is not None:
+        standing = "Drill: caught" if drill.caught else "Drill: missed"
+        return Told(decision, standing if drill.planted else "Drill: nothing was wrong", False, drill=drill)
     undoable = decision.undone_at is None and decision.released_at is None and decision.release_at > now
     if decision.undone_at is not None:
         standing = "Taken back"
@@ -88,4 +101,4 @@ def told(decision: Decision, *, now: datetime) -> Told:
         standing = "Not gone out yet"
     else:
         standing = "Going out" if decision.terminal else "Waits for another person"
-    return Told(decision=decision, standing=standing, undoable=undoable)
+    return Told(decision=decision, standing=standing, undoable=undoable, quick=is_quick(decision))

@@ -98,6 +98,16 @@ def is_known(action: ActionRequest, viewer: User) -> bool:
     return not undecided or action.decisions.filter(reviewer=viewer, undone_at=None).exists()
 
 
+def sentence_for(action: ActionRequest, viewer: User) -> str | None:
+    """Return what this person is told on the page of a drill; None while they may not know that it is one."""
+    if not is_known(action, viewer):
+        return None
+    mine = action.decisions.filter(reviewer=viewer, undone_at=None)
+    own = mine.select_related("action__action_type").first()
+    said = told(own) if own is not None else None
+    return said.sentence if said is not None else "Nobody proposed it, and nothing of it ran."
+
+
 def expected_of(drill: Drill) -> dict[str, JsonValue] | None:
     """Return the arguments that would have been right, None where nothing should have run."""
     if drill.expected_canonical is None:

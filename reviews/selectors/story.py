@@ -14,7 +14,7 @@ from policies.models import LedgerEntry
 from policies.selectors import ledger
 from reviews.choices import DecisionKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, Permit, ReviewItem
-from reviews.selectors import inbox, independence
+from reviews.selectors import drills, inbox, independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.reasons import reason_codes
@@ -32,6 +32,8 @@ _SENTENCES = {
     "item.escalated": ("arrow-up-right", "Passed on"),
     "item.reminded": ("clock", "Called to mind at half its time"),
     "item.skipped": ("skip-forward", "Left to others"),
+    "drill.served": ("target", "Served as a drill: nobody proposed it"),
+    "drill.answered": ("target", "Answered the drill"),
     "decision.recorded": ("pencil", "Answered"),
     "decision.undone": ("undo-2", "Took the answer back"),
     "decision.released": ("send", "The answer went out"),
@@ -120,6 +122,7 @@ def story(*, action_id: str, viewer: User) -> Story:
     )
     decisions = list(action.decisions.select_related("item").order_by("id"))
     # Whoever may still answer along with others answers alone: no moment at which that is over is asked here.
+    known = drills.is_known(action, viewer)
     kept_apart = any(are_hidden(item, viewer, decisions, now=LONG_AGO) for item in items)
     return Story(
         action=action,
@@ -134,9 +137,10 @@ def story(*, action_id: str, viewer: User) -> Story:
         permits=tuple(action.permits.order_by("id")),
         executions=tuple(action.executions.order_by("id")),
         events=tuple(
-            _event(entry, hidden=hidden)
+            _event(entry, hidden=hidden, as_held_by="" if known else action.agent.name)
             for entry in ledger.story(action.public_id)
             if not ((hidden or kept_apart) and entry.verb.startswith(_OF_ANSWERS))
+            and not (entry.verb == "drill.answered" and not known)
         ),
     )
 
@@ -156,19 +160,26 @@ def _answered(decision: Decision, action: ActionRequest, proposed: JsonValue) ->
     )
 
 
-def _event(entry: LedgerEntry, *, hidden: bool) -> Event:
-    icon, title = _SENTENCES.get(entry.verb, ("circle-dot", entry.verb))
-    if hidden and entry.verb in _ABOUT_THE_REASON:
+def _event(entry: LedgerEntry, *, hidden: bool, as_held_by: str) -> Event:
+    # Whoever may still answer a drill reads of it what they would read of any action that was held.
+    disguised = entry.verb == "drill.served" and as_held_by != ""
+    verb = "action.held" if disguised else entry.verb
+    icon, title = _SENTENCES.get(verb, ("circle-dot", verb))
+    if hidden and verb in _ABOUT_THE_REASON:
         icon, title = "hand", "The gate answered"
     link = getattr(entry, "link", None)
     return Event(
         icon=icon,
         title=title,
-        who="Handrail" if entry.actor_kind == ActorKind.SYSTEM else entry.actor_name,
+        who=_who(entry) if not disguised else as_held_by,
         detail="" if hidden else _detail(entry),
         at=entry.occurred_at,
         seq=link.seq if link is not None else None,
     )
+
+
+def _who(entry: LedgerEntry) -> str:
+    return "Handrail" if entry.actor_kind == ActorKind.SYSTEM else entry.actor_name
 
 
 def _detail(entry: LedgerEntry) -> str:

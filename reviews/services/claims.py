@@ -11,13 +11,21 @@ from django.db.models import Q
 
 from reviews.choices import ItemStatus
 from reviews.models import ReviewItem
-from reviews.selectors import inbox, independence
+from reviews.selectors import attention, inbox, independence
 from reviews.services import wakeups
 from reviews.services.rights import NotAllowed, current_reviewer
 
 
 class UnableToClaim(Exception):
     """The item cannot be held by this person now."""
+
+
+class OnABreak(UnableToClaim):
+    """This person takes a break: nothing new is served to them until then."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("You are taking five.")
+        self.until = until
 
 
 class NothingToClaim(UnableToClaim):
@@ -65,6 +73,9 @@ def claim_next(
 ) -> ReviewItem:
     """Hold the next free item of the reviewer's turn. Two people asking at once never get the same one."""
     reviewer = current_reviewer(reviewer)
+    until = attention.on_a_break_until(reviewer, now=now)
+    if until is not None:
+        raise OnABreak(until)
     free = inbox.my_turn(reviewer, view=view).filter(
         Q(claimed_by=None) | Q(lease_expires_at__lte=now) | Q(claimed_by=reviewer)
     )

@@ -21,6 +21,7 @@ from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, Item
 from reviews.models import Decision, ReviewItem
 from reviews.selectors import independence
 from reviews.selectors.actions import proposed_arguments
+from reviews.selectors.attention import floor_of
 from reviews.services import drills, gatekeeping, wakeups
 from reviews.services.answers import (
     Answer,
@@ -43,6 +44,7 @@ from reviews.services.open_items import (
     check_open,
     lock_item,
 )
+from reviews.services.reading import NotRead, check_read
 from reviews.services.rights import NotAllowed, current_reviewer, who_may_review
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "DeniedByPolicy",
     "InvalidAnswer",
     "NotForDecision",
+    "NotRead",
     "StaleView",
     "TimeRanOut",
     "TooLateToUndo",
@@ -116,6 +119,7 @@ def decide(
     final = final_of(item, answer)
     check_reasons(item, answer)
     checklist = ticked(item, answer)
+    check_read(item, answer, opening, now=now)
     required = _ask_policy(item, final, now=now)
     terminal = _is_terminal(item, answer, final, required=required)
     decision = Decision.objects.create(
@@ -259,8 +263,7 @@ def _is_considered(item: ReviewItem, answer: Answer, opening: Opening | None, *,
         return False
     if answer.kind in OVERRIDES:
         return True
-    floor = item.action.action_type.reading_floor_ms if item.action.action_type else 0
-    return opening is not None and opening.milliseconds_until(now) >= floor
+    return opening is not None and opening.milliseconds_until(now) >= floor_of(item.action)
 
 
 def _undo_seconds(item: ReviewItem) -> int:

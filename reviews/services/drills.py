@@ -126,7 +126,7 @@ def make_seed(
     if there is not None:
         return there
     action_type = _usable(decision, error_kind)
-    seed = DrillSeed.objects.create(
+    seed = DrillSeed(
         public_id=ids.new("drs"),
         action_type=action_type,
         source=decision,
@@ -136,6 +136,10 @@ def make_seed(
         made_by_name=made_by.get_full_name() or made_by.get_username(),
         made_at=now,
     )
+    fresh = preview(seed, now=now)
+    if fresh.case is None:
+        raise UnableToUse(fresh.problem)
+    seed.save(force_insert=True)
     _record(seed, "drill_seed.made", by=made_by, now=now, before=None)
     return judge_seed(seed=seed, state=SeedState.APPROVED, judged_by=made_by, now=now) if approve else seed
 

@@ -59,6 +59,8 @@ def start(request: AuthenticatedRequest) -> HttpResponseBase:
     query = InboxQuery.read(request.POST, person=request.user, now=now)
     try:
         item = claims.claim_next(reviewer=request.user, now=now, view=query.reading(now=now).view)
+    except claims.OnABreak:
+        return redirect("reviews:break")
     except claims.NothingToClaim:
         messages.info(request, "Nothing here is free for you now: it is decided, or others are on it.")
         return redirect(_address_of("reviews:inbox", query))

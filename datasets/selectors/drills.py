@@ -1,0 +1,70 @@
+"""What the page of drills shows: the seeds, and how often reviewers saw what was planted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, OuterRef, Q
+
+from policies.models import ActionType, DrillResult
+from policies.selectors.catch_rate import CatchRate, by_kind, catch_rate
+from reviews.choices import SeedState
+from reviews.models import DrillSeed
+from reviews.selectors.drills import kind_in_words
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """One kind of planted error, and how often it was seen."""
+
+    words: str
+    planted: bool
+    rate: CatchRate
+
+
+@dataclass(frozen=True)
+class TypeRow:
+    """One action type: how often drills come, what they are made from, and what they showed."""
+
+    action_type: ActionType
+    approved: int
+    right: int
+    waiting: int
+    rate: CatchRate
+    kinds: tuple[KindRow, ...]
+    seeds: tuple[DrillSeed, ...]
+
+    @property
+    def runs(self) -> bool:
+        """Say whether anything is mixed in."""
+        return self.action_type.drill_rate > 0 and self.approved > 0
+
+
+def rows() -> list[TypeRow]:
+    """Return every action type that has seeds, results or a rate, by name."""
+    seeds = DrillSeed.objects.filter(action_type=OuterRef("pk"))
+    results = DrillResult.objects.filter(action_type=OuterRef("pk"))
+    types = ActionType.objects.filter(Exists(seeds) | Exists(results) | Q(drill_rate__gt=0))
+    return [_row(action_type) for action_type in types.order_by("name")]
+
+
+def _row(action_type: ActionType) -> TypeRow:
+    seeds = tuple(
+        DrillSeed.objects.filter(action_type=action_type)
+        .select_related("source__action", "action_type")
+        .annotate(used=Count("drills"))
+        .order_by("state", "-id")
+    )
+    approved = [seed for seed in seeds if seed.state == SeedState.APPROVED]
+    return TypeRow(
+        action_type=action_type,
+        approved=len(approved),
+        right=sum(not seed.planted for seed in approved),
+        waiting=sum(seed.state == SeedState.WAITING for seed in seeds),
+        rate=catch_rate(action_type, delta=0.025),
+        kinds=tuple(
+            KindRow(kind_in_words(found.kind, action_type), found.kind != "", found.rate)
+            for found in by_kind(action_type, delta=0.025)
+        ),
+        seeds=seeds,
+    )
