@@ -14,6 +14,7 @@ from reviews.views import (
     holding,
     inbox,
     incidents,
+    pace,
     passing_on,
     permit_keys,
     permits,
@@ -34,6 +35,8 @@ inbox_urls: list[URLPattern | URLResolver] = [
 # /review/<item>/
 review_urls: list[URLPattern | URLResolver] = [
     path("review/done/", review.done, name="done"),
+    path("review/pace/", pace.answer, name="pace"),
+    path("review/break/", pace.rest, name="break"),
     path("review/<str:item_id>/", review.show, name="review"),
     path("review/<str:item_id>/decide/", decision.decide, name="decide"),
     path("review/<str:item_id>/diff/", editing.diff, name="diff"),
