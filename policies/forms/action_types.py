@@ -21,6 +21,12 @@ from policies.forms.binding import (
     written_normalised,
     written_pointers,
 )
+from policies.forms.declaration_checks import (
+    drill_field,
+    read_share,
+    second_opinion_field,
+    written_share,
+)
 from policies.forms.declaration_evidence import evidence_field, read_evidence, written_evidence
 from policies.models import ActionType
 from policies.selectors.binding_preview import Preview, example_of, preview, written
@@ -168,6 +174,8 @@ class DeclarationForm(forms.Form):
         help_text="An approval that is faster does not count as considered.",
     )
     evidence_sources = evidence_field()
+    drill_rate = drill_field()
+    second_opinion_rate = second_opinion_field()
     reason = forms.CharField(
         label="Reason",
         required=False,
@@ -301,6 +309,8 @@ class DeclarationForm(forms.Form):
             first_contact_level=AutonomyLevel(data["first_contact_level"]),
             reading_floor_ms=round(data["reading_floor"] * 1000),
             evidence_sources=data["evidence_sources"],
+            drill_rate=read_share(data["drill_rate"]),
+            second_opinion_rate=read_share(data["second_opinion_rate"]),
         )
         if data["autonomy_cap"]:
             declared["autonomy_cap"] = AutonomyLevel(data["autonomy_cap"])
@@ -365,6 +375,8 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "first_contact_level": action_type.first_contact_level,
         "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,
         "evidence_sources": written_evidence(action_type.evidence_sources),
+        "drill_rate": written_share(action_type.drill_rate),
+        "second_opinion_rate": written_share(action_type.second_opinion_rate),
         "reason": "",
         "seen": action_type.updated_at.isoformat(),
     }

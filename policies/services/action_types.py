@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, TypedDict, Unpack, cast
 
 from django.db import IntegrityError, transaction
@@ -39,6 +40,9 @@ _POINTER: Final = re.compile(r"(/([^~/]|~[01])*)*")
 _LONGEST_FLOOR_MS: Final = 600_000
 _MOST_CODES: Final = 50
 _MOST_CHECKS: Final = 30
+# Of what is decided: more drills would be most of the work, while everything may be asked twice.
+MOST_DRILLS: Final = 0.05
+MOST_SECOND_OPINIONS: Final = 1.0
 
 
 # A declaration as JSON, field by field.
@@ -66,6 +70,8 @@ class Declaration(TypedDict, total=False):
     first_contact_level: AutonomyLevel
     reading_floor_ms: int
     evidence_sources: Sequence[Mapping[str, str]]
+    drill_rate: float
+    second_opinion_rate: float
 
 
 _FIELDS: Final = tuple(Declaration.__annotations__)
@@ -237,6 +243,8 @@ def _faults(action_type: ActionType) -> list[FieldError]:
         "first_contact_level": _first_contact_faults,
         "reading_floor_ms": _floor_faults,
         "evidence_sources": _evidence_faults,
+        "drill_rate": partial(_rate_faults, field="drill_rate", most=MOST_DRILLS),
+        "second_opinion_rate": partial(_rate_faults, field="second_opinion_rate", most=MOST_SECOND_OPINIONS),
     }
     return [FieldError(field, fault) for field, faults in checks.items() for fault in faults(action_type)]
 
@@ -356,6 +364,12 @@ def _evidence_faults(action_type: ActionType) -> Iterator[str]:
     yield from evidence_sources.faults(action_type.evidence_sources)
 
 
+def _rate_faults(action_type: ActionType, *, field: str, most: float) -> Iterator[str]:
+    rate = getattr(action_type, field)
+    if type(rate) not in (int, float) or not 0 <= rate <= most:
+        yield f"A share from 0 to {most:g}, as in 0.05."
+
+
 def document_of(action_type: ActionType) -> Document:
     """Return the declaration as JSON, a copy that later changes do not reach."""
     fields = {field: getattr(action_type, field) for field in _FIELDS}
@@ -369,6 +383,9 @@ def document_of(action_type: ActionType) -> Document:
     }
     for field in ("risk", "autonomy_cap", "first_contact_level"):
         fields[field] = str(fields[field])
+    for field in ("drill_rate", "second_opinion_rate"):
+        # 0 and 0.0 are one rate.
+        fields[field] = float(fields[field])
     return cast(Document, fields)
 
 

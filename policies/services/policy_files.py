@@ -39,6 +39,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "normalised_fields": (dict,),
     "second_admin": (bool, type(None)),
     "reading_floor_ms": (int,),
+    **dict.fromkeys(("drill_rate", "second_opinion_rate"), (float, int)),
 }
 _WORDS: Final = {
     str: "a text",
@@ -46,6 +47,7 @@ _WORDS: Final = {
     list: "a list",
     dict: "an object",
     int: "a whole number",
+    float: "a number",
 }
 
 

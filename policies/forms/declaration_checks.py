@@ -1,0 +1,54 @@
+"""How the shares of looking at reviewers are written in a declaration form: in percent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from django import forms
+
+from policies.services.action_types import MOST_DRILLS, MOST_SECOND_OPINIONS
+
+_HUNDRED: Final = Decimal(100)
+
+
+def drill_field() -> forms.DecimalField:
+    """Return the field for the share of drills."""
+    return _share(
+        "Drills",
+        most=MOST_DRILLS,
+        help_text="In percent of what is decided, at most 5. Items with a known answer, mixed in; none of"
+        " them can run. 0 for none.",
+    )
+
+
+def second_opinion_field() -> forms.DecimalField:
+    """Return the field for the share of second opinions."""
+    return _share(
+        "Second opinions",
+        most=MOST_SECOND_OPINIONS,
+        help_text="In percent of what is decided, drawn at random: somebody else answers it again, blind to"
+        " the first answer. Nothing waits for it. 0 for none.",
+    )
+
+
+def read_share(percent: Decimal | None) -> float:
+    """Return a share from 0 to 1; nothing is 0."""
+    return float((percent or Decimal(0)) / _HUNDRED)
+
+
+def written_share(share: float) -> Decimal:
+    """Return a share as the form has it."""
+    return (Decimal(repr(share)) * _HUNDRED).normalize() if share else Decimal(0)
+
+
+def _share(label: str, *, most: float, help_text: str) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        required=False,
+        min_value=Decimal(0),
+        max_value=written_share(most),
+        initial=Decimal(0),
+        widget=forms.NumberInput(attrs={"class": "input", "step": "any", "inputmode": "decimal"}),
+        help_text=help_text,
+    )
