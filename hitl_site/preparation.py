@@ -19,6 +19,7 @@ from hitl_site import database_roles
 from hitl_site.lib.clock import database_now
 from policies.services import accounts
 from policies.services.ledger import Actor
+from reviews.services import permit_keys
 
 ADMIN = "admin"
 
@@ -80,6 +81,11 @@ def static_fingerprint() -> str:
             found = Path(storage.path(name)).stat()
             digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
     return digest.hexdigest()
+
+
+def ensure_keys() -> None:
+    """Have a key that permits are signed with, and in the ledger which one it is."""
+    permit_keys.ensure_recorded(actor=Actor.system("start"), now=database_now())
 
 
 def ensure_admin(password: str) -> str | None:

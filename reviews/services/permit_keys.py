@@ -27,9 +27,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from joserfc.jwk import OKPKey
 
+from policies.models import LedgerEntry
 from policies.services import ledger
 
 ALGORITHM = "Ed25519"
@@ -112,6 +113,30 @@ def public_keys(*, now: datetime) -> dict[str, Any]:
             if key.retire_at is None or key.retire_at > now
         ]
     }
+
+
+@transaction.atomic
+def ensure_recorded(*, actor: ledger.Actor, now: datetime) -> bool:
+    """Make the first key where there is none, and record the one that signs where the ledger has none of it.
+
+    Every start does this: a first key that a process made for itself, or that an operator put there, is
+    on record from then on. Return whether there was anything to record.
+    """
+    with connection.cursor() as cursor:
+        # Two starts at once: the second finds what the first recorded.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('permit_key', 0))")
+    kid = _signing_key(settings.PERMIT_KEY_DIR).kid
+    if LedgerEntry.objects.filter(object_kind="permit_key", object_id=kid).exists():
+        return False
+    ledger.record(
+        actor=actor,
+        verb="permit_key.found",
+        object_kind="permit_key",
+        object_id=kid,
+        payload={"before": {"kid": None}, "after": {"kid": kid}},
+        now=now,
+    )
+    return True
 
 
 @transaction.atomic

@@ -165,6 +165,19 @@ def test_another_process_takes_up_a_key_that_it_did_not_make(
     assert kid_of(permit_keys.sign({})) == new
 
 
+@pytest.mark.django_db
+def test_the_first_key_is_on_record_from_the_first_start_and_once(folder: Path) -> None:
+    start = Actor.system("start")
+    assert permit_keys.ensure_recorded(actor=start, now=database_now())
+    (kid,) = published()
+    entry = LedgerEntry.objects.get()
+    assert (entry.verb, entry.object_id) == ("permit_key.found", kid)
+    assert not permit_keys.ensure_recorded(actor=start, now=database_now())
+    rotate()
+    assert not permit_keys.ensure_recorded(actor=start, now=database_now())
+    assert LedgerEntry.objects.count() == 2
+
+
 def test_many_processes_that_start_at_once_make_one_first_key(folder: Path) -> None:
     barrier = threading.Barrier(8)
 

@@ -144,6 +144,7 @@ class _Machine:
                 preparation.save(path, known)
             if applied := preparation.migrate():
                 self._supervisor.say(f"applied {applied} migrations")
+            preparation.ensure_keys()
             self._password = preparation.ensure_admin(env.text("HANDRAIL_ADMIN_PASSWORD"))
         known = preparation.collect_static(known)
         preparation.save(path, known)
