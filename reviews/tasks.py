@@ -6,10 +6,13 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from hitl_site.lib.clock import database_now
+from reviews.services import past_actions, working_off
 from reviews.services import sweep as due
-from reviews.services import working_off
 
 _OUT_OF_TIME = (SoftTimeLimitExceeded,)
+# Entries of the ledger for one transaction, and steps of one task.
+_ENTRIES = 2000
+_STEPS = 20
 
 
 @shared_task(name="reviews.sweep", ignore_result=True)
@@ -28,3 +31,11 @@ def ingest_batch(batch_id: str, **_future: object) -> None:
 def sweep_ingest(**_future: object) -> None:
     """Work off the accepted lines that no hint led to."""
     working_off.work_off_waiting(clock=database_now, interruptions=_OUT_OF_TIME)
+
+
+@shared_task(name="reviews.keep_past_actions", ignore_result=True)
+def keep_past_actions(**_future: object) -> None:
+    """Take in what the ledger has of judged actions and their labels, for what-if and calibration."""
+    for _ in range(_STEPS):
+        if past_actions.keep(limit=_ENTRIES).entries < _ENTRIES:
+            return
