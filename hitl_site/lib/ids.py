@@ -12,8 +12,8 @@ import uuid_utils
 PREFIXES = frozenset(
     {
         "act", "agt", "agv", "apr", "aty", "bat", "case", "cck", "chk", "cnv", "dch", "dec", "drs",
-        "dst", "dsv", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key", "kil",
-        "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sch", "ver", "view", "wif",
+        "dst", "dsv", "ers", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key", "kil",
+        "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch", "ver", "view", "wif",
     }
 )  # fmt: skip
 _PATTERN = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
