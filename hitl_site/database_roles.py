@@ -38,6 +38,7 @@ _REMOVABLE: Final = frozenset(
         "policies_pastchunk",
         "policies_scorebin",
         "reviews_draft",
+        "reviews_savedview",
         "reviews_skip",
     }
 )

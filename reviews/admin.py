@@ -22,8 +22,10 @@ from reviews.models import (
     ItemView,
     Permit,
     Precedent,
+    Preferences,
     Queue,
     ReviewItem,
+    SavedView,
     SecondOpinion,
     Skip,
 )
@@ -76,12 +78,28 @@ class IngestRowAdmin(ReadOnlyAdmin):
     search_fields = ("=public_id", "=batch_id", "=idempotency_key")
 
 
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    list_display = ("name", "owner", "shared", "query", "order", "created_at")
+    list_filter = ("shared",)
+    list_select_related = ("owner",)
+    search_fields = ("name",)
+
+
+@admin.register(Preferences)
+class PreferencesAdmin(ReadOnlyAdmin):
+    list_display = ("user", "theme", "density", "single_keys", "time_zone", "language", "updated_at")
+    list_select_related = ("user",)
+    search_fields = ("=user__username",)
+
+
 @admin.register(ReviewItem)
 class ReviewItemAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "action_type_name", "kind", "status", "queue", "claimed_by", "due_at")
     list_filter = ("status", "kind", "queue", "risk", "trigger", "blind")
     list_select_related = ("queue", "claimed_by")
     search_fields = ("=public_id", "=action__public_id")
+    exclude = ("words",)
 
 
 @admin.register(Decision)

@@ -104,3 +104,14 @@ class IngestState(TextChoices):
     ACCEPTED = "accepted", "Accepted"
     DONE = "done", "Done"
     PARKED = "parked", "Parked after repeated errors"
+
+
+class Theme(TextChoices):
+    SYSTEM = "system", "System"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"
+
+
+class Density(TextChoices):
+    COMFORTABLE = "comfortable", "Comfortable"
+    COMPACT = "compact", "Compact"

@@ -63,7 +63,9 @@ from reviews.models import (
     ItemView,
     Permit,
     Precedent,
+    Preferences,
     Queue,
+    SavedView,
     SecondOpinion,
     Skip,
 )
@@ -126,6 +128,11 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
         tokens=[round_number],
         decided_at=now,
     )
+    view = SavedView.objects.create(
+        public_id=ids.new("sav"), owner=cast.alice, name=f"View {round_number}", created_at=now
+    )
+    if not round_number:
+        Preferences.objects.create(user=cast.alice, default_view=view, updated_at=now)
     Draft.objects.create(item=other, reviewer=cast.alice, form={"note": ["n"]}, updated_at=now)
     ItemView.objects.create(
         public_id=ids.new("view"), item=other, reviewer=cast.alice, opened_at=now, last_seen_at=now

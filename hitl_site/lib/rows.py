@@ -151,10 +151,14 @@ def _one(statement: str, values: Sequence[Value]) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=128)
 def table_of(model: type[models.Model]) -> _Table:
-    """Return the model's table with all of its columns but a key that a sequence draws."""
+    """Return the model's table with its columns, but a key from a sequence and what PostgreSQL makes."""
     key = model._meta.pk
     drawn = isinstance(key, models.AutoField | models.BigAutoField)
-    fields = [field for field in model._meta.concrete_fields if not (drawn and field.primary_key)]
+    fields = [
+        field
+        for field in model._meta.concrete_fields
+        if not (drawn and field.primary_key) and not field.generated
+    ]
     columns = tuple(
         _Column(
             name=str(field.column),

@@ -8,6 +8,7 @@ from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
 from reviews.models.permits import Execution, Permit
 from reviews.models.precedents import Precedent
+from reviews.models.preferences import Preferences, SavedView
 from reviews.models.queues import DEFAULT_QUEUE, Queue
 from reviews.models.second_opinions import SecondOpinion
 
@@ -27,8 +28,10 @@ __all__ = [
     "PaceNotice",
     "Permit",
     "Precedent",
+    "Preferences",
     "Queue",
     "ReviewItem",
+    "SavedView",
     "SecondOpinion",
     "Skip",
 ]

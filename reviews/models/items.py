@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from hitl_site.lib import ids
 from policies.choices import Risk, Trigger
@@ -12,6 +14,19 @@ from policies.models import Agent
 from reviews.choices import ItemKind, ItemStatus, SkipReason
 from reviews.models.actions import ActionRequest
 from reviews.models.queues import Queue
+
+
+class Words(Func):
+    """Return the words of two texts as PostgreSQL's ``tsvector``: runs of letters and digits, as they are.
+
+    Its text search is part of every installation; the indexes for arbitrary substrings are not.
+    """
+
+    function = "to_tsvector"
+    arity = 2
+    template = "%(function)s('simple'::regconfig, regexp_replace(%(expressions)s, '[^[:alnum:]]+', ' ', 'g'))"
+    arg_joiner = " || ' ' || "
+    output_field = SearchVectorField()
 
 
 class ReviewItem(models.Model):
@@ -55,12 +70,17 @@ class ReviewItem(models.Model):
     escalated_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # The words of title and action type, for the search of the inbox: PostgreSQL keeps it.
+    words = models.GeneratedField(
+        expression=Words(F("title"), F("action_type_name")), output_field=SearchVectorField(), db_persist=True
+    )
 
     class Meta:
         permissions = [
             ("review_item", "Can decide review items"),
             ("view_any_item", "Can see every review item"),
             ("adjudicate", "Can settle what two people answered differently"),
+            ("decide_in_bulk", "Can decide several low-risk items at once"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -97,6 +117,17 @@ class ReviewItem(models.Model):
             models.Index(
                 fields=["risk_rank", "due_at", "id"], condition=Q(status="open"), name="item_inbox_by_risk"
             ),
+            # Filters, counts and the oldest, at any backlog.
+            models.Index(
+                fields=["action_type_name", "due_at", "id"],
+                condition=Q(status="open"),
+                name="item_inbox_type",
+            ),
+            models.Index(
+                fields=["agent", "due_at", "id"], condition=Q(status="open"), name="item_inbox_agent"
+            ),
+            models.Index(fields=["created_at"], condition=Q(status="open"), name="item_inbox_arrived"),
+            GinIndex(fields=["words"], condition=Q(status="open"), name="item_inbox_words"),
             models.Index(
                 fields=["due_at", "id"],
                 condition=Q(status="open", kind="second_opinion"),

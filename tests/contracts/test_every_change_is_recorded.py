@@ -27,12 +27,11 @@ NOT_YET_VISITED = {
     "policies_removaltarget",
     "datasets_labelrevision",
     "datasets_versionmark",
-    "policies_doublereview",
     "policies_drillresult",
     "policies_missinglabel",
     "policies_autonomyproposal",
     "policies_evalstanding",
-    "reviews_secondopinion",
+    "reviews_savedview",
 }
 
 pytestmark = pytest.mark.django_db(transaction=True)
