@@ -14,6 +14,7 @@ from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, Risk
 from policies.engine import binding
+from policies.forms import declaration_evidence_rules as evidence_rules
 from policies.forms.binding import (
     read_arguments,
     read_normalised,
@@ -174,6 +175,11 @@ class DeclarationForm(forms.Form):
         help_text="An approval that is faster does not count as considered.",
     )
     evidence_sources = evidence_field()
+    error_limit = evidence_rules.error_limit_field()
+    material_pointers = evidence_rules.material_field()
+    severities = evidence_rules.severities_field()
+    evals_required = evidence_rules.evals_field()
+    ladder = evidence_rules.ladder_field()
     drill_rate = drill_field()
     second_opinion_rate = second_opinion_field()
     reason = forms.CharField(
@@ -232,6 +238,18 @@ class DeclarationForm(forms.Form):
     def clean_normalised_fields(self) -> dict[str, list[str]]:
         """Return the forms by pointer."""
         return read_normalised(str(self.cleaned_data["normalised_fields"]))
+
+    def clean_material_pointers(self) -> list[str]:
+        """Return the pointers."""
+        return evidence_rules.read_pointers(str(self.cleaned_data["material_pointers"]))
+
+    def clean_severities(self) -> dict[str, float]:
+        """Return the weights by reason."""
+        return evidence_rules.read_numbers(str(self.cleaned_data["severities"]))
+
+    def clean_ladder(self) -> dict[str, float]:
+        """Return the settings of the ladder that differ."""
+        return evidence_rules.read_numbers(str(self.cleaned_data["ladder"]))
 
     def clean_evidence_sources(self) -> list[dict[str, str]]:
         """Return the sources of evidence."""
@@ -309,6 +327,11 @@ class DeclarationForm(forms.Form):
             first_contact_level=AutonomyLevel(data["first_contact_level"]),
             reading_floor_ms=round(data["reading_floor"] * 1000),
             evidence_sources=data["evidence_sources"],
+            error_limit=evidence_rules.read_limit(data["error_limit"]),
+            material_pointers=data["material_pointers"],
+            severities=data["severities"],
+            evals_required=data["evals_required"],
+            ladder=data["ladder"],
             drill_rate=read_share(data["drill_rate"]),
             second_opinion_rate=read_share(data["second_opinion_rate"]),
         )
@@ -375,6 +398,11 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "first_contact_level": action_type.first_contact_level,
         "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,
         "evidence_sources": written_evidence(action_type.evidence_sources),
+        "error_limit": evidence_rules.written_limit(action_type.error_limit),
+        "material_pointers": evidence_rules.written_pointers(action_type.material_pointers),
+        "severities": evidence_rules.written_numbers(action_type.severities),
+        "evals_required": action_type.evals_required,
+        "ladder": evidence_rules.written_numbers(action_type.ladder),
         "drill_rate": written_share(action_type.drill_rate),
         "second_opinion_rate": written_share(action_type.second_opinion_rate),
         "reason": "",

@@ -14,11 +14,12 @@ from django.db import IntegrityError, transaction
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, PublicationState, Risk
-from policies.engine import binding, evidence_sources
+from policies.engine import binding, evidence_rules, evidence_sources
 from policies.engine.declaration_loosening import loosening
 from policies.engine.scope import InvalidSchema, check_schema
 from policies.models import ActionType, DeclarationChange
 from policies.selectors import autonomy as ladder
+from policies.selectors.evidence_limits import is_costly
 from policies.services import ledger
 from policies.services.ledger import Actor
 
@@ -72,6 +73,11 @@ class Declaration(TypedDict, total=False):
     evidence_sources: Sequence[Mapping[str, str]]
     drill_rate: float
     second_opinion_rate: float
+    material_pointers: Sequence[str]
+    severities: Mapping[str, float]
+    error_limit: float | None
+    ladder: Mapping[str, float]
+    evals_required: bool
 
 
 _FIELDS: Final = tuple(Declaration.__annotations__)
@@ -245,6 +251,10 @@ def _faults(action_type: ActionType) -> list[FieldError]:
         "evidence_sources": _evidence_faults,
         "drill_rate": partial(_rate_faults, field="drill_rate", most=MOST_DRILLS),
         "second_opinion_rate": partial(_rate_faults, field="second_opinion_rate", most=MOST_SECOND_OPINIONS),
+        "material_pointers": lambda declared: evidence_rules.pointer_faults(declared.material_pointers),
+        "severities": _severity_faults,
+        "error_limit": lambda declared: evidence_rules.limit_faults(declared.error_limit),
+        "ladder": lambda declared: evidence_rules.ladder_faults(declared.ladder, costly=is_costly(declared)),
     }
     return [FieldError(field, fault) for field, faults in checks.items() for fault in faults(action_type)]
 
@@ -322,6 +332,12 @@ def _checklist_faults(action_type: ActionType) -> Iterator[str]:
             yield f"Number {number}: a sentence has 1 to 300 characters."
 
 
+def _severity_faults(action_type: ActionType) -> Iterator[str]:
+    codes = action_type.reason_codes if isinstance(action_type.reason_codes, list | tuple) else ()
+    named = {str(code.get("code")) for code in codes if isinstance(code, Mapping)}
+    yield from evidence_rules.severity_faults(action_type.severities, codes=named)
+
+
 def _pointer_faults(action_type: ActionType) -> Iterator[str]:
     if len(action_type.cluster_pointer) > 200 or not _POINTER.fullmatch(action_type.cluster_pointer):
         yield "A JSON pointer into the arguments, as in /order_id, of at most 200 characters; or nothing."
@@ -377,6 +393,9 @@ def document_of(action_type: ActionType) -> Document:
     fields["reason_codes"] = [dict(code) for code in fields["reason_codes"]]
     fields["checklist"] = list(fields["checklist"])
     fields["cosmetic_pointers"] = list(fields["cosmetic_pointers"])
+    fields["material_pointers"] = list(fields["material_pointers"])
+    fields["severities"] = dict(fields["severities"])
+    fields["ladder"] = dict(fields["ladder"])
     fields["evidence_sources"] = [dict(source) for source in fields["evidence_sources"]]
     fields["normalised_fields"] = {
         pointer: list(forms) for pointer, forms in fields["normalised_fields"].items()

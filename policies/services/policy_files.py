@@ -40,6 +40,10 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "second_admin": (bool, type(None)),
     "reading_floor_ms": (int,),
     **dict.fromkeys(("drill_rate", "second_opinion_rate"), (float, int)),
+    "material_pointers": (list,),
+    **dict.fromkeys(("severities", "ladder"), (dict,)),
+    "error_limit": (float, int, type(None)),
+    "evals_required": (bool,),
 }
 _WORDS: Final = {
     str: "a text",
