@@ -98,7 +98,7 @@ class Gate:
     @property
     def jwks(self) -> Document:
         point = self.signing_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": _b64(point)}]}
+        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": self.header.get("kid", "k1"), "x": _b64(point)}]}
 
     def break_once(self, route: str, fault: Fault, times: int = 1) -> None:
         self.faults.setdefault(route, []).extend([fault] * times)
@@ -118,6 +118,9 @@ class Gate:
             reply: Reply = getattr(self, f"_{route}")(parts, headers, body)
             queued = self.faults.get(route)
             return queued.pop(0)(reply) if queued else reply
+
+    def _jwks(self, parts: list[str], headers: dict[str, str], body: Document) -> Reply:
+        return Reply(document=self.jwks, media_type="application/jwk-set+json")
 
     def _agent(self, parts: list[str], headers: dict[str, str], body: Document) -> Reply:
         return Reply(document={"id": AGENT_ID, "name": AGENT_NAME, "environments": [], "scopes": []})
@@ -331,6 +334,8 @@ _STATES = {
 
 
 def _route(method: str, parts: list[str]) -> str:
+    if not parts:
+        return "jwks"
     if parts[0] == "agent":
         return "agent"
     if parts[-1] in ("consume", "outcome", "heartbeat", "cancel", "decision", "batch", "ground-truth"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gate_server import KEY, Gate, problem
 from refund_runner import QUICK, REFUND, Runner
 
@@ -14,8 +15,10 @@ from handrail import (
     Client,
     DigestMismatch,
     Execution,
+    NotApproved,
     PermitInvalid,
     current_execution,
+    permits,
 )
 
 
@@ -181,6 +184,52 @@ def test_a_signature_is_checked_where_a_jwks_is_given(gate: Gate, runner: Runner
         with pytest.raises(PermitInvalid, match="signature"):
             runner.refund()
     assert len(runner.ran) == 1
+
+
+def test_published_keys_are_fetched_and_fetched_again_for_a_key_that_is_new(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(gate.url, KEY, retries=QUICK, jwks="fetch")
+    assert [_refund(client), _refund(client)] == ["paid", "paid"]
+    assert gate.count("jwks") == 1
+    _rotate(gate)
+    with pytest.raises(PermitInvalid, match="not in the JWKS"):
+        _refund(client)
+    assert gate.count("jwks") == 1
+    monkeypatch.setattr(permits, "REFETCH_SECONDS", 0.0)
+    assert _refund(client) == "paid"
+    assert gate.count("jwks") == 2
+    # A stranger's key is asked for as well, and is not there.
+    gate.claims, gate.header = lambda claims: claims, {**gate.header, "kid": "k3"}
+    monkeypatch.setattr(type(gate), "jwks", {"keys": [{**gate.jwks["keys"][0], "kid": "k2"}]})
+    with pytest.raises(PermitInvalid, match="not in the JWKS"):
+        _refund(client)
+
+
+def test_published_keys_are_fetched_by_either_client(gate: Gate, runner: Runner) -> None:
+    runner.client = {"jwks": "fetch"}
+    assert runner.refund() == "paid"
+    gate.break_always("jwks", lambda _: problem(404, "not-found"))
+    with pytest.raises(NotApproved):
+        runner.refund()
+    assert len(runner.ran) == 1
+
+
+def test_pinned_keys_stay_pinned(gate: Gate) -> None:
+    client = Client(gate.url, KEY, retries=QUICK, jwks=gate.jwks)
+    _rotate(gate)
+    with pytest.raises(PermitInvalid, match="not in the JWKS"):
+        _refund(client)
+    assert gate.count("jwks") == gate.count("consume") == 0
+
+
+def _refund(client: Client) -> str:
+    return client.run("refund.issue", REFUND, lambda **_: "paid", wait_timeout=5.0)
+
+
+def _rotate(gate: Gate) -> None:
+    gate.signing_key = Ed25519PrivateKey.generate()
+    gate.header = {**gate.header, "kid": "k2"}
 
 
 def test_a_permit_may_name_the_agent_by_its_name(gate: Gate, runner: Runner) -> None:

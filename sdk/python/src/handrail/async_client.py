@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Literal, Self, TypeVar, Unpack
 
 from handrail.answers import Agent, Answer, BatchLine, Decision, Execution, Outcome, Page, Permit
 from handrail.canonical import JSONObject
@@ -42,7 +42,7 @@ class AsyncClient:
         retries: Retries | None = None,
         environment: str = "production",
         agent: str | None = None,
-        jwks: Mapping[str, object] | None = None,
+        jwks: Mapping[str, object] | Literal["fetch"] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         connections: int = 128,
     ) -> None:

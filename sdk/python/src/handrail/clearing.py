@@ -18,7 +18,7 @@ from handrail.errors import (
 )
 from handrail.exchange import Flow
 from handrail.flows import Flows
-from handrail.permits import LEEWAY, Expected, SignatureCheck, check_permit
+from handrail.permits import LEEWAY, Expected, FetchedKeys, SignatureCheck, UnknownSigner, check_permit
 from handrail.proposals import Proposal, propose
 from handrail.waiting import settle, wait
 
@@ -104,14 +104,29 @@ def verify(flows: Flows, answer: Answer, *, signature_check: SignatureCheck | No
         if answer.permit is None:
             raise PermitInvalid("there is no permit")
         expected = Expected(answer.permit.id, answer.id, proposal.action_type, proposal.environment, digest)
-        sub = check_permit(
-            answer.permit.token, expected, now=flows.clock.wall(), signature_check=signature_check
-        )
+        sub = yield from _check_token(flows, answer.permit.token, expected, signature_check)
         yield from _check_holder(flows, sub)
     except NotApproved as refusal:
         refusal.concerning(action_id=answer.id, action_type=answer.action_type)
         raise
     return Verified(answer, proposal, answer.permit, digest, arguments)
+
+
+def _check_token(
+    flows: Flows, token: str, expected: Expected, signature_check: SignatureCheck | None
+) -> Flow[str]:
+    """Check the permit; where an unknown key signed it and keys are fetched, once more with the newest."""
+    now = flows.clock.wall()
+    try:
+        return check_permit(token, expected, now=now, signature_check=signature_check)
+    except UnknownSigner:
+        if not isinstance(signature_check, FetchedKeys) or not signature_check.may_fetch(now):
+            raise
+    try:
+        signature_check.take((yield from flows.published_keys()))
+    except ValueError as exc:
+        raise PermitInvalid(str(exc)) from exc
+    return check_permit(token, expected, now=now, signature_check=signature_check)
 
 
 def _decided_arguments(answer: Answer, proposal: Proposal, *, agent: str) -> JSONObject:

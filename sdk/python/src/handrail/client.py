@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar, Unpack
+from typing import Literal, TypeVar, Unpack
 
 from handrail import eval_cases, evals
 from handrail.answers import Agent, Answer, BatchLine, Decision, Execution, Outcome, Page, Permit
@@ -44,7 +44,7 @@ class Client:
         retries: Retries | None = None,
         environment: str = "production",
         agent: str | None = None,
-        jwks: Mapping[str, object] | None = None,
+        jwks: Mapping[str, object] | Literal["fetch"] | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._setup: Setup = set_up(

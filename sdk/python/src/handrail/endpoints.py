@@ -43,6 +43,10 @@ class Endpoints:
             headers["Idempotency-Key"] = idempotency_key
         return Request("POST", self._url(path, None), timeout=self.timeout, headers=headers, body=body)
 
+    def published_keys(self) -> Request:
+        """Return the request for the keys that sign permits."""
+        return Request("GET", f"{self.base_url}/.well-known/jwks.json", timeout=self.timeout)
+
     def wait(self, action_id: str, *, link: str | None, seconds: int, timeout: float) -> Request:
         """Return a long-poll, at ``link`` where the server named a place that may be given the key."""
         here = self._url(f"actions/{quote(action_id, safe='')}", None)

@@ -64,6 +64,12 @@ class Flows:
             self.agent = agent
         return self.agent
 
+    def published_keys(self) -> Flow[JSONObject]:
+        """Return the keys that the server publishes, with which its permits are signed."""
+        request = self.endpoints.published_keys()
+        response = yield from exchange(request, retries=self.retries, clock=self.clock, accept=_OK)
+        return read_object(response, media_type="application/jwk-set+json")
+
     def submit(
         self, action_type: str, arguments: Mapping[str, object], **options: Unpack[SubmitOptions]
     ) -> Flow[Answer]:

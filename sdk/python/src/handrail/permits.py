@@ -10,15 +10,19 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handrail.canonical import JSONObject, same_digest
 from handrail.errors import DigestMismatch, PermitExpired, PermitInvalid, ProtocolError
 from handrail.wire import Fields, read_json
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 TYPE = "handrail-permit+jwt"
 ALGORITHM = "Ed25519"
 LEEWAY = 30  # seconds, for clocks that differ
+REFETCH_SECONDS = 60.0
 _MAX_TOKEN = 16 * 1024
 
 
@@ -37,6 +41,10 @@ class SignatureCheck(Protocol):
     """Raises ``PermitInvalid`` unless the key named ``kid`` signed ``signed``."""
 
     def __call__(self, *, kid: str, signed: bytes, signature: bytes) -> None: ...
+
+
+class UnknownSigner(PermitInvalid):
+    """The key that signed the permit is not among those that are known."""
 
 
 def check_permit(
@@ -58,30 +66,68 @@ def check_permit(
         raise PermitInvalid(str(exc)) from exc
 
 
-def ed25519_check(jwks: Mapping[str, object]) -> SignatureCheck:
-    """Return a check against the Ed25519 keys of a JWKS document. Needs the extra ``handrail[verify]``.
+class PinnedKeys:
+    """A check against the Ed25519 keys of a JWKS document. Needs the extra ``handrail[verify]``.
 
-    Asking for verification without the means to do it is an error now, not a silent skip later.
+    Asking for verification without the means to do it is an error now, not a silent skip later. What was
+    pinned stays as it is: a permit by another key is refused.
     """
-    try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    except ImportError as exc:
-        raise RuntimeError("a JWKS was given: install handrail[verify] to check signatures") from exc
-    keys = {
-        kid: Ed25519PublicKey.from_public_bytes(point) for kid, point in _read_public_keys(jwks).items()
-    }  # fmt: skip
 
-    def check(*, kid: str, signed: bytes, signature: bytes) -> None:
-        key = keys.get(kid)
+    def __init__(self, jwks: Mapping[str, object]) -> None:
+        self._keys = _public_keys(jwks)
+
+    def __call__(self, *, kid: str, signed: bytes, signature: bytes) -> None:
+        from cryptography.exceptions import InvalidSignature
+
+        key = self._keys.get(kid)
         if key is None:
-            raise PermitInvalid("the permit is signed by a key that is not in the JWKS")
+            raise UnknownSigner("the permit is signed by a key that is not in the JWKS")
         try:
             key.verify(signature, signed)
         except InvalidSignature as exc:
             raise PermitInvalid("the permit's signature does not hold") from exc
 
-    return check
+
+class FetchedKeys(PinnedKeys):
+    """The same for keys that the server itself publishes, fetched when first needed.
+
+    A permit by an unknown key has them fetched again, since keys are rotated: at most once in
+    ``REFETCH_SECONDS``, so that forged permits are no way to keep the server busy.
+    """
+
+    def __init__(self) -> None:
+        _public_key_class()
+        self._keys = {}
+        self._fetched_at: float | None = None
+
+    def may_fetch(self, now: float) -> bool:
+        """Say whether it is time to fetch, and count it as done: whoever is told so fetches."""
+        if self._fetched_at is not None and now < self._fetched_at + REFETCH_SECONDS:
+            return False
+        self._fetched_at = now
+        return True
+
+    def take(self, jwks: Mapping[str, object]) -> None:
+        """Know these keys from now on, and no others."""
+        self._keys = _public_keys(jwks)
+
+
+def ed25519_check(jwks: Mapping[str, object]) -> SignatureCheck:
+    """Return the check against a JWKS document that the caller has pinned."""
+    return PinnedKeys(jwks)
+
+
+def _public_key_class() -> type[Ed25519PublicKey]:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError as exc:
+        raise RuntimeError("a JWKS was given: install handrail[verify] to check signatures") from exc
+    return Ed25519PublicKey
+
+
+def _public_keys(jwks: Mapping[str, object]) -> dict[str, Ed25519PublicKey]:
+    read = _public_key_class()
+    return {kid: read.from_public_bytes(point) for kid, point in _read_public_keys(jwks).items()}
 
 
 def _check_header(header: Fields) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Literal, cast
 
 from handrail.answers import Outcome
 from handrail.endpoints import Endpoints, checked_base_url
 from handrail.exchange import Clock, Retries
 from handrail.flows import Flows
-from handrail.permits import SignatureCheck, ed25519_check
+from handrail.permits import FetchedKeys, PinnedKeys, SignatureCheck
 from handrail.proposals import Detail, Proposal, RunOptions, SubmitOptions, outcome_detail, propose
 from handrail.transport import Transport
 
@@ -49,7 +49,7 @@ def set_up(
     retries: Retries | None,
     environment: str,
     agent: str | None,
-    jwks: Mapping[str, object] | None,
+    jwks: Mapping[str, object] | Literal["fetch"] | None,
     ssl_context: ssl.SSLContext | None,
 ) -> Setup:
     """Check the configuration and put a client's parts together."""
@@ -65,4 +65,14 @@ def set_up(
         agent_name=agent,
     )
     transport = Transport(key=key, user_agent=f"handrail-python/{VERSION}", ssl_context=ssl_context)
-    return Setup(flows, transport, None if jwks is None else ed25519_check(jwks))
+    return Setup(flows, transport, _signature_check(jwks))
+
+
+def _signature_check(jwks: Mapping[str, object] | str | None) -> SignatureCheck | None:
+    if jwks is None:
+        return None
+    if isinstance(jwks, Mapping):
+        return PinnedKeys(jwks)
+    if jwks != "fetch":
+        raise ValueError('jwks is a JWKS document, or "fetch"')
+    return FetchedKeys()

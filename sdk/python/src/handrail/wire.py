@@ -61,10 +61,10 @@ def read_json(body: bytes) -> JSONValue:
     return value
 
 
-def read_object(response: Response) -> JSONObject:
+def read_object(response: Response, *, media_type: str = "application/json") -> JSONObject:
     """Return the JSON object in a response that says that it is JSON."""
-    if response.media_type != "application/json":
-        raise ProtocolError(f"the answer is {response.media_type or 'of no type'}, not application/json")
+    if response.media_type != media_type:
+        raise ProtocolError(f"the answer is {response.media_type or 'of no type'}, not {media_type}")
     value = read_json(response.body)
     if not isinstance(value, dict):
         raise ProtocolError("the answer is not a JSON object")
