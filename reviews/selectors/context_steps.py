@@ -62,6 +62,11 @@ class Step:
         return max(len(self.text), len(self.observation)) > LOADED_ON_DEMAND
 
     @property
+    def length(self) -> int:
+        """Return how many characters it has to read."""
+        return len(self.text) + len(self.observation)
+
+    @property
     def text_lead(self) -> str:
         """Return the beginning of a long text, "" when the text is short enough to stand as it is."""
         return _lead(self.text)

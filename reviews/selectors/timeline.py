@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from hitl_site.lib.strict_json import JsonValue
 from reviews.selectors.context_steps import Cover, Step, steps_of
+from reviews.selectors.masking import COVER
 
 __all__ = ["Step", "Timeline", "timeline"]
 
@@ -31,6 +32,13 @@ class Timeline:
         """Return the timeline with these steps among those that are shown at first."""
         kept = numbers | {step.number for step in self.short}
         return replace(self, short=tuple(step for step in self.steps if step.number in kept))
+
+    @property
+    def covers(self) -> bool:
+        """Say whether a secret is covered somewhere in it."""
+        return any(
+            COVER in text for step in self.steps for text in (step.text, step.arguments, step.observation)
+        )
 
     @property
     def folded(self) -> bool:

@@ -27,6 +27,7 @@ from reviews.selectors.precedents import NOTHING, Precedents, precedents_of
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
 from reviews.selectors.their_answers import TheirAnswers, are_hidden, their_answers
+from reviews.selectors.timeline import Timeline
 from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
 from reviews.selectors.why import Why, why_held
 from reviews.selectors.workspace_parts import (
@@ -161,6 +162,10 @@ class Workspace:
             sources=evidence_sources.read(declared),
             timeline=self.timeline,
         )
+
+    def uncovered(self) -> Timeline:
+        """Return the timeline with its secrets, for somebody whose asking for them is on record."""
+        return timeline.timeline(self.item.action.context.context, end=self.timeline.steps[-1], covered=False)
 
     @property
     def contradicts(self) -> str:

@@ -53,7 +53,11 @@ def test_opening_a_page_writes_nothing(cast: Cast) -> None:
     with CaptureQueriesContext(connection) as queries:
         client.get(url("review", item))
 
-    assert [q["sql"] for q in queries if not q["sql"].startswith(("SELECT", "WITH sharing", "SAVEPOINT", "RELEASE"))] == []
+    assert [
+        q["sql"]
+        for q in queries
+        if not q["sql"].startswith(("SELECT", "WITH sharing", "SAVEPOINT", "RELEASE"))
+    ] == []
 
 
 def test_a_page_is_loaded_in_a_fixed_number_of_queries(cast: Cast, django_assert_num_queries: Any) -> None:

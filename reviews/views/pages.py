@@ -19,6 +19,7 @@ from reviews.selectors import decisions as answers
 from reviews.selectors import drills, inbox
 from reviews.selectors.difference import Difference
 from reviews.selectors.edits import Posted
+from reviews.selectors.timeline import Timeline
 from reviews.selectors.workspace import VERBS, Workspace, workspace
 from reviews.services import attention, claims
 from reviews.views.inbox_query import InboxQuery
@@ -115,6 +116,7 @@ def answer(
     status: int = 200,
     moved: bool = False,
     new_opening: bool = False,
+    uncovered: Timeline | None = None,
 ) -> HttpResponse:
     """Answer with the item's page; ``moved`` tells the browser that this is another address now.
 
@@ -125,6 +127,8 @@ def answer(
         "notice": notice,
         "errors": errors,
         "fresh": moved,
+        "uncovered": uncovered,
+        "steps_all": request.GET.get("steps") == "all",
     }
     template = "_workspace.html" if is_fragment(request) else "page.html"
     response = render(request, f"reviews/review/{template}", context, status=status)
@@ -136,9 +140,12 @@ def answer(
     return _unkept(response)
 
 
-def part(request: AuthenticatedRequest, name: str, shown: Workspace, *, now: datetime) -> HttpResponse:
+def part(
+    request: AuthenticatedRequest, name: str, shown: Workspace, *, now: datetime, **more: object
+) -> HttpResponse:
     """Answer with one fragment of the page."""
-    return _unkept(render(request, f"reviews/review/_{name}.html", _context(request, shown, now=now)))
+    context = {**_context(request, shown, now=now), **more}
+    return _unkept(render(request, f"reviews/review/_{name}.html", context))
 
 
 def editor(
@@ -247,6 +254,8 @@ def _context(
         "undo_url": address_of(shown) + way.url(part="undo"),
         "bar_url": address_of(shown) + way.url(part="bar"),
         "token": token,
+        "steps_url": address_of(shown) + way.url(part="steps"),
+        "step_url": address_of(shown) + way.url(part="step") + "&step=",
         "to_be_read": attention_of.is_to_be_read(shown.item) and shown.may_decide,
         "pace": attention_of.open_notice(request.user, now=now) if shown.may_decide else None,
     }
