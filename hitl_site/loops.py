@@ -24,6 +24,7 @@ from policies.services import loops
 from policies.tasks import keep_evidence, link_ledger
 from reviews.services import sweep
 from reviews.services.wakeups import INBOX_CHANGED
+from reviews.tasks import remember_precedents
 
 logger = logging.getLogger(__name__)
 
@@ -109,12 +110,13 @@ def _listen(line: psycopg.Connection[Any], *, patience: float, soonest: float) -
 
 
 def _sequence() -> None:
-    """Number the ledger, then let the labelling follow it."""
+    """Number the ledger, then let the labelling and the precedents follow it."""
     tick = _Tick("sequencer")
     while not _stop.is_set():
         tick()
         link_ledger()
         label_cases()
+        remember_precedents()
         _stop.wait(0.5)
 
 

@@ -244,6 +244,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "keep-evidence": {"task": "policies.keep_evidence", "schedule": 2.0, "options": {"expires": 10}},
     "tend-autonomy": {"task": "policies.tend_autonomy", "schedule": 60.0, "options": {"expires": 120}},
     "keep-past-actions": {"task": "reviews.keep_past_actions", "schedule": 5.0, "options": {"expires": 20}},
+    "remember-precedents": {
+        "task": "reviews.remember_precedents",
+        "schedule": 2.0,
+        "options": {"expires": 10},
+    },
     "label-cases": {"task": "datasets.label_cases", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-verifications": {
         "task": "policies.sweep_verifications",

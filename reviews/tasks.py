@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from hitl_site.lib.clock import database_now
-from reviews.services import past_actions, working_off
+from reviews.services import past_actions, precedents, working_off
 from reviews.services import sweep as due
 
 _OUT_OF_TIME = (SoftTimeLimitExceeded,)
@@ -38,4 +38,12 @@ def keep_past_actions(**_future: object) -> None:
     """Take in what the ledger has of judged actions and their labels, for what-if and calibration."""
     for _ in range(_STEPS):
         if past_actions.keep(limit=_ENTRIES).entries < _ENTRIES:
+            return
+
+
+@shared_task(name="reviews.remember_precedents", ignore_result=True)
+def remember_precedents(**_future: object) -> None:
+    """Follow the ledger until nothing is new, or long enough for one turn."""
+    for _ in range(20):
+        if precedents.remember(now=database_now(), limit=500) < 500:
             return
