@@ -47,8 +47,8 @@ from policies.services import (
 )
 from policies.services.ledger import Actor
 from reviews.adapters import submission as wire
-from reviews.choices import DecisionKind, IncidentKind, Outcome, Resolution, SkipReason
-from reviews.models import Execution, Permit
+from reviews.choices import DecisionKind, IncidentKind, ItemKind, Outcome, Resolution, SkipReason
+from reviews.models import Execution, Permit, ReviewItem
 from reviews.services import (
     attention,
     cancellations,
@@ -61,6 +61,7 @@ from reviews.services import (
     passing_on,
     permits,
     queues,
+    second_opinions,
     working_off,
 )
 from reviews.tests.cast import Cast, decide_as, held, propose
@@ -74,6 +75,7 @@ def everything(cast: Cast) -> None:
     govern(cast)
     publish(cast)
     review(cast)
+    look_twice(cast)
     run(cast)
     stop(cast)
     ingest_batch(cast)
@@ -241,6 +243,35 @@ def review(cast: Cast) -> None:
     cancellations.cancel(action_id=propose(cast).public_id, agent=cast.clerk, now=database_now())
     held(cast)
     deadlines.expire_due(now=database_now() + timedelta(days=60))
+
+
+def look_twice(cast: Cast) -> None:
+    """A second opinion that differs, settled by a lead; another that nobody gives in time."""
+    action_types.change(
+        action_type=cast.refund, second_opinion_rate=1.0, actor=Actor.person(cast.olga), now=database_now()
+    )
+    lead = accounts.make_person(
+        name="lena",
+        password=PASSWORD,
+        groups=Group.objects.filter(name="lead"),
+        actor=Actor.person(cast.olga),
+        now=database_now(),
+    )
+    for order in ("T-1", "T-2"):
+        item = held(cast, arguments={"order": order, "amount": 20})
+        decide_as(cast.alice, item)
+    deadlines.release_due(now=database_now() + timedelta(minutes=5))
+    action_types.change(
+        action_type=cast.refund, second_opinion_rate=0.0, actor=Actor.person(cast.olga), now=database_now()
+    )
+    drawn = ReviewItem.objects.filter(kind=ItemKind.SECOND_OPINION).order_by("-id")
+    second, first = drawn[:2]
+    decide_as(cast.bob, first, DecisionKind.REJECT)
+    deadlines.release_due(now=database_now() + timedelta(minutes=5))
+    differ = ReviewItem.objects.get(kind=ItemKind.ADJUDICATION)
+    decide_as(lead, differ, note="The order was paid")
+    deadlines.release_due(now=database_now() + timedelta(minutes=5))
+    second_opinions.expire_due(now=second.due_at)
 
 
 def run(cast: Cast) -> None:
