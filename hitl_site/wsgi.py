@@ -15,10 +15,13 @@ os.environ.setdefault("HANDRAIL_PROCESS", "web")
 
 # So many requests may read a body at once: half of the threads that no waiting agent holds (hitl_site.stack).
 PLACES_TO_READ = 4
+# One address leaves a place to others. Behind a proxy of ours all come from its address, nobody's own.
+PLACES_OF_ONE_ADDRESS = PLACES_TO_READ if settings.SECURE_PROXY_SSL_HEADER else PLACES_TO_READ - 1
 
 application = BoundedBodies(
     get_wsgi_application(),
     places=PLACES_TO_READ,
+    each=PLACES_OF_ONE_ADDRESS,
     longest=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
 )
 shutdown.listen()

@@ -53,6 +53,25 @@ def test_while_slow_senders_hold_all_places_others_are_refused_and_afterwards_no
     assert answer(application, io.BytesIO(b"something")) == b"something"
 
 
+def test_one_address_leaves_a_place_to_others() -> None:
+    application = BoundedBodies(reading, places=3, each=2, longest=100)
+    drips = [Dripping(), Dripping()]
+    senders = [
+        threading.Thread(target=answer, args=(application, slow), kwargs={"REMOTE_ADDR": "192.0.2.1"})
+        for slow in drips
+    ]
+    for sender, slow in zip(senders, drips, strict=True):
+        sender.start()
+        assert slow.asked.wait(30)
+    quick = io.BytesIO(b"something")
+    assert answer(application, quick, REMOTE_ADDR="192.0.2.1") == b"no place"
+    assert answer(application, quick, REMOTE_ADDR="192.0.2.2") == b"something"
+    for sender, slow in zip(senders, drips, strict=True):
+        slow.comes.set()
+        sender.join(30)
+    assert answer(application, io.BytesIO(b"something"), REMOTE_ADDR="192.0.2.1") == b"something"
+
+
 @pytest.mark.parametrize(
     ("sent", "length"), [(b"", 0), (b"ten bytes.", 10), (b"x" * 101, 101), (b"x" * 500, 101)]
 )
