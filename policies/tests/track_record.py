@@ -53,7 +53,7 @@ class Record:
 
     def act_until_drawn(self, **fields: object) -> GateCheck:
         """Propose until one that ran alone is drawn for a check."""
-        for _ in range(500):
+        for _ in range(5000):
             check = self.act(**fields)
             if check.audit_selected:
                 return check
