@@ -8,12 +8,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from policies.services import ledger
-from reviews.choices import SkipReason
+from reviews.choices import ItemKind, ItemStatus, SkipReason
 from reviews.models import Escalation, Queue, ReviewItem, Skip
 from reviews.selectors import independence
 from reviews.services import wakeups
 from reviews.services.answers import InvalidAnswer
-from reviews.services.open_items import StaleView, check_open, lock_item
+from reviews.services.open_items import AlreadyDecided, StaleView, check_open, lock_item
 from reviews.services.rights import NotAllowed, current_reviewer
 
 
@@ -36,7 +36,7 @@ def escalate(
         raise InvalidAnswer("Say why you pass it on.")
     item = lock_item(item_id)
     _check_sender(item, reviewer)
-    check_open(item, None, now=now)
+    _check_waits(item, now=now)
     if item_version != item.version:
         raise StaleView("This item has changed since you opened it.")
     if to_user is not None:
@@ -86,7 +86,7 @@ def skip(*, item_id: str, reviewer: User, reason: SkipReason, now: datetime) -> 
     reviewer = current_reviewer(reviewer)
     item = lock_item(item_id)
     _check_sender(item, reviewer)
-    check_open(item, None, now=now)
+    _check_waits(item, now=now)
     _, fresh = Skip.objects.get_or_create(
         item=item, reviewer=reviewer, defaults={"reason": reason, "skipped_at": now}
     )
@@ -106,6 +106,14 @@ def skip(*, item_id: str, reviewer: User, reason: SkipReason, now: datetime) -> 
             now=now,
         )
     return item
+
+
+def _check_waits(item: ReviewItem, *, now: datetime) -> None:
+    """Raise where nothing waits any more. An incident waits for a finding, and takes no decision."""
+    if item.kind != ItemKind.INCIDENT:
+        check_open(item, None, now=now)
+    elif item.status != ItemStatus.OPEN:
+        raise AlreadyDecided("This incident has been resolved already.")
 
 
 def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:

@@ -12,11 +12,12 @@ from hitl_site.lib.clock import database_now
 from policies.models import KillSwitch, LedgerEntry, Observation
 from policies.services import action_types, kill_switch
 from policies.services.ledger import Actor
-from reviews.choices import DecisionKind, IncidentKind, ItemStatus, Outcome, Resolution
+from reviews.choices import DecisionKind, IncidentKind, ItemStatus, Outcome, Resolution, SkipReason
 from reviews.models import Decision, Execution, Incident, Permit, ReviewItem
 from reviews.selectors import inbox
-from reviews.services import claims, deadlines, executions, incidents, permits, rights
+from reviews.services import claims, deadlines, executions, incidents, passing_on, permits, rights
 from reviews.services.incidents import resolve
+from reviews.services.open_items import AlreadyDecided
 from reviews.tests.browsing import browser_of, text_of
 from reviews.tests.cast import Cast, decide_as, propose
 
@@ -335,3 +336,43 @@ def test_two_people_who_resolve_at_once_make_one_finding(cast: Cast, lost: Incid
         thread.join()
     assert sorted(answers) == ["recorded", "too late"]
     assert LedgerEntry.objects.filter(verb="incident.resolved").count() == 1
+
+
+def test_an_incident_is_passed_on_and_left_to_others(cast: Cast, lost: Incident) -> None:
+    item, now = lost.item, database_now()
+    passed = passing_on.escalate(
+        item_id=item.public_id,
+        reviewer=cast.alice,
+        note="She knows the bank",
+        item_version=item.version,
+        to_user=cast.bob,
+        now=now,
+    )
+    assert (passed.escalated_to, passed.status, passed.due_at) == (cast.bob, ItemStatus.OPEN, item.due_at)
+    passing_on.skip(item_id=item.public_id, reviewer=cast.bob, reason=SkipReason.NOT_MY_FIELD, now=now)
+    # Whoever finds out may say so, whoever it was passed on to.
+    resolve(
+        incident_id=lost.public_id,
+        resolver=cast.alice,
+        resolution=Resolution.AS_DECIDED,
+        note="The bank has it",
+        now=now,
+    )
+    entries = LedgerEntry.objects.count()
+    with pytest.raises(AlreadyDecided):
+        passing_on.skip(item_id=item.public_id, reviewer=cast.carol, reason=SkipReason.NOT_MY_FIELD, now=now)
+    assert LedgerEntry.objects.count() == entries
+
+
+def test_in_the_browser_an_incident_is_passed_on_from_its_page(cast: Cast, lost: Incident) -> None:
+    browser = browser_of(cast.alice)
+    page = text_of(browser.get(f"/incidents/{lost.public_id}/"))
+    url = f"/review/{lost.item.public_id}/escalate/"
+    assert url in page
+    form = {"note": "She knows the bank", "to_user": cast.bob.pk, "item_version": lost.item.version}
+    assert browser.get(url).status_code == 200
+    assert browser.post(url, form, follow=True).redirect_chain == [("/incidents/", 302)]
+    assert ReviewItem.objects.get(pk=lost.item_id).escalated_to == cast.bob
+    stale = browser.post(url, form, follow=True)
+    assert "has changed since you opened it" in text_of(stale)
+    assert Incident.objects.get().resolution == ""

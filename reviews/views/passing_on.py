@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
-from reviews.choices import SkipReason
+from reviews.choices import ItemKind, SkipReason
 from reviews.forms import EscalationForm, SkipForm
 from reviews.models import ReviewItem
 from reviews.selectors import inbox, people
@@ -53,10 +55,10 @@ def escalate(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
         form.add_error(None, str(problem))
         return _dialog(request, "escalate", item, form, status=422)
     except _CLOSED as problem:
-        return conflicts.answer(request, pages.load(request, item_id, now=now), problem, now=now)
+        return _too_late(request, item, problem, now=now)
     person, queue = form.cleaned_data["to_user"], form.cleaned_data["to_queue"]
     messages.success(request, f"Passed on to {name_of(person) if person else queue}.")
-    return pages.next_item(request, after=pages.load(request, item_id, now=now), now=now)
+    return _onward(request, item, now=now)
 
 
 @for_reviewers
@@ -74,8 +76,24 @@ def skip(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
         reason = SkipReason(form.cleaned_data["reason"])
         acts.skip(item_id=item_id, reviewer=request.user, reason=reason, now=now)
     except _CLOSED as problem:
-        return conflicts.answer(request, pages.load(request, item_id, now=now), problem, now=now)
-    return pages.next_item(request, after=pages.load(request, item_id, now=now), now=now)
+        return _too_late(request, item, problem, now=now)
+    return _onward(request, item, now=now)
+
+
+def _too_late(
+    request: AuthenticatedRequest, item: ReviewItem, problem: Exception, *, now: datetime
+) -> HttpResponse:
+    if item.kind == ItemKind.INCIDENT:
+        messages.error(request, f"{problem} Nothing was changed.")
+        return redirect("reviews:incidents")
+    return conflicts.answer(request, pages.load(request, item.public_id, now=now), problem, now=now)
+
+
+def _onward(request: AuthenticatedRequest, item: ReviewItem, *, now: datetime) -> HttpResponse:
+    """Lead to what comes next: for an incident, which has a page of its own kind, to the others."""
+    if item.kind == ItemKind.INCIDENT:
+        return redirect("reviews:incidents")
+    return pages.next_item(request, after=pages.load(request, item.public_id, now=now), now=now)
 
 
 def _item(request: AuthenticatedRequest, item_id: str) -> ReviewItem:
