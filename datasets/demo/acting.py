@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from hitl_site.lib.clock import database_now
 from reviews.adapters import submission as wire
 from reviews.choices import ActionState, DecisionKind, ItemKind, ItemStatus, Outcome
 from reviews.models import ActionRequest, Permit, ReviewItem
+from reviews.selectors.attention import is_to_be_read
 from reviews.services import attention, deadlines, decisions, ingest, permits
 
 UNDO: Final = timedelta(seconds=10)
@@ -62,8 +64,11 @@ def answer(
     """Have a person read an item for a while and answer it."""
     item.refresh_from_db()
     hurried = verdict.kind == DecisionKind.APPROVE and rng.random() < _HURRIED_SHARE
+    # What is risky runs on nothing that cannot have been read.
+    hurried = hurried and not is_to_be_read(item)
     opened = now - timedelta(seconds=1 if hurried else rng.randint(*_READING_SECONDS))
     token = attention.view_token(item=item, reviewer=person, now=opened)
+    opening = attention.opening(token=token, item_id=item.public_id, reviewer=person)
     return decisions.decide(
         item_id=item.public_id,
         reviewer=person,
@@ -72,7 +77,7 @@ def answer(
         ),
         shown_digest=item.action.digest,
         item_version=item.version,
-        opening=attention.opening(token=token, item_id=item.public_id, reviewer=person),
+        opening=replace(opening, arguments_seen=not hurried),
         now=now,
     )
 

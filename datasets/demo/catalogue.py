@@ -141,6 +141,7 @@ TYPES: Final = (
         {
             "title": "Issue a refund",
             "title_template": "Refund {amount|money:currency} to {customer}",
+            "second_opinion_rate": 0.08,
             "icon": "banknote",
             "risk": Risk.MEDIUM,
             "autonomy_cap": AutonomyLevel.THRESHOLD,
@@ -229,6 +230,7 @@ TYPES: Final = (
         {
             "title": "Send an email",
             "title_template": "Email to {to_name}: {subject}",
+            "second_opinion_rate": 0.08,
             "icon": "mail",
             "risk": Risk.MEDIUM,
             "autonomy_cap": AutonomyLevel.THRESHOLD,

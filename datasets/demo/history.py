@@ -11,7 +11,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Max
 
-from datasets.demo import acting, stories
+from datasets.demo import acting, second_looks, stories
 from datasets.demo.setting_up import Stage, change_policies
 from datasets.demo.story import Story
 from datasets.selectors import taking
@@ -76,8 +76,9 @@ def _act_out_one(
     if action.state == ActionState.ALLOWED and base - at < _LEFT_FOR_THE_VISITOR:
         acting.run(action, rng)
         return
-    acting.settle(stage, story, action, rng)
+    decided_at = acting.settle(stage, story, action, rng)
     acting.run(action, rng)
+    second_looks.give(stage, story, action, rng, at=decided_at)
 
 
 def _times(rng: random.Random, *, base: datetime, days_ago: int) -> list[datetime]:

@@ -14,7 +14,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from datasets.demo import history, inbox
+from datasets.demo import history, inbox, second_looks
 from datasets.demo.setting_up import ask_to_publish, set_up, stage
 from datasets.models import Dataset
 from datasets.selectors.selection import Selection
@@ -40,6 +40,7 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
             _freeze(now=base - timedelta(days=_FROZEN_DAYS_AGO))
     say(f"a month of history: {LedgerEntry.objects.count():,} entries in the ledger")
     inbox.fill(cast, base=base)
+    second_looks.leave_some(cast)
     ask_to_publish(now=base)
     history.learn()
     _note("demo.completed", now=database_now())

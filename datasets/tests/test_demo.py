@@ -10,13 +10,14 @@ from django.contrib.auth.models import User
 
 from datasets.demo import history, inbox, seeding
 from datasets.demo.inbox import DUE_IN_MINUTES
-from datasets.models import DatasetVersion, LabelledCase
+from datasets.models import CaseCuration, DatasetVersion, LabelledCase
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, Observation, Publication, ShadowCheck
 from policies.services import ledger
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
+from reviews.selectors.independence import APART
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,10 +54,14 @@ def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: 
     assert states[ActionState.ALLOWED] > 0
     assert states[ActionState.APPROVED] > 0
     assert not Decision.objects.filter(terminal=True, released_at=None).exists()
-    released = Decision.objects.filter(terminal=True).count()
+    released = Decision.objects.filter(terminal=True).exclude(item__kind__in=APART).count()
     assert LabelledCase.objects.count() == released == Observation.objects.count()
     assert Execution.objects.exclude(outcome="").count() == Execution.objects.count() > 0
     assert DatasetVersion.objects.get().case_count > 0
+    second_looks = ReviewItem.objects.filter(kind=ItemKind.SECOND_OPINION)
+    assert second_looks.filter(status=ItemStatus.OPEN).count() >= 2
+    assert ReviewItem.objects.get(kind=ItemKind.ADJUDICATION, status=ItemStatus.OPEN).blind
+    assert CaseCuration.objects.filter(disputed_at__isnull=False).count() == 1
     assert ledger.verify().is_intact
     entries = LedgerEntry.objects.count()
 

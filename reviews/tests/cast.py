@@ -7,8 +7,8 @@ reviews too. ``refund.issue`` is held under 90%, ``note.add`` runs alone from 50
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from policies.services.ledger import Actor
 from reviews.adapters import submission as wire
 from reviews.choices import DecisionKind
 from reviews.models import ActionRequest, ReviewItem
+from reviews.selectors.attention import is_to_be_read
 from reviews.services import attention, decisions, ingest
 
 REFUND_SCHEMA: dict[str, Any] = {
@@ -140,19 +141,22 @@ def decide_as(
     now: datetime | None = None,
     **answer: Any,
 ) -> decisions.Decided:
-    """Decide as a person who has just opened the item."""
+    """Decide as a person who has just opened the item, and read what has to be read before it may run."""
     now = now or database_now()
     item.refresh_from_db()
     if kind != DecisionKind.APPROVE:
         answer.setdefault("reasons", ("wrong_arguments",))
     token = attention.view_token(item=item, reviewer=person, now=now)
+    opening = attention.opening(token=token, item_id=item.public_id, reviewer=person)
+    if is_to_be_read(item):
+        opening = replace(opening, opened_at=now - timedelta(seconds=3), arguments_seen=True)
     return decisions.decide(
         item_id=item.public_id,
         reviewer=person,
         answer=decisions.Answer(kind=kind, **answer),
         shown_digest=item.action.digest,
         item_version=item.version,
-        opening=attention.opening(token=token, item_id=item.public_id, reviewer=person),
+        opening=opening,
         now=now,
     )
 
