@@ -47,6 +47,8 @@ VARIABLES: Mapping[str, frozenset[str] | None] = MappingProxyType(
         "mode": frozenset(),
         "confidence": frozenset(),
         "judge": frozenset(),
+        # The share of the agent's own samples that propose the same; null where it sent none.
+        "samples": frozenset(),
         "context": None,
         # The measures that the policy declares; see Condition.check_measures.
         "history": None,

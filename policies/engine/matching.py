@@ -97,5 +97,6 @@ def _circumstances(facts: Facts) -> dict[str, object]:
         "mode": str(facts.mode),
         "confidence": probability(facts.confidence),
         "judge": probability(facts.judge_score),
+        "samples": probability(facts.sample_agreement),
         "context": facts.platform_facts,
     }

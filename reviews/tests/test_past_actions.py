@@ -19,6 +19,9 @@ from reviews.models import ReviewItem
 from reviews.services import deadlines, past_actions
 from reviews.tests.cast import Cast, decide_as, held, propose
 
+# Only what is committed gets its place in the ledger.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 def follow() -> None:
     """Number the ledger and take it in."""
@@ -163,11 +166,7 @@ def test_the_arguments_of_an_action_can_be_taken_out(cast: Cast) -> None:
     assert second.arguments["amount"] == 184
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_workers_at_once_count_everything_once(transactional_db: None) -> None:
-    from reviews.tests.cast import make_cast
-
-    cast = make_cast()
+def test_two_workers_at_once_count_everything_once(cast: Cast) -> None:
     for number in range(30):
         propose(cast, confidence=number / 40)
     ledger.link_entries(now=database_now(), limit=10_000)
@@ -190,7 +189,7 @@ def test_two_workers_at_once_count_everything_once(transactional_db: None) -> No
     assert sum(ScoreBin.objects.values_list("n", flat=True)) == 30
 
 
-def test_the_bins_are_those_of_the_statistics(cast: Cast) -> None:
+def test_the_bins_are_those_of_the_statistics() -> None:
     scores = [0.0, 0.1, 0.29, 0.3, 0.5, 0.86, 0.999, 1.0]
     counted = bin_scores(scores, [None] * len(scores), [1.0] * len(scores))
     places = [number for number, n in enumerate(counted.n) for _ in range(int(n))]
