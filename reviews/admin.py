@@ -15,11 +15,14 @@ from reviews.models import (
     ActionRequest,
     Decision,
     Draft,
+    Drill,
+    DrillSeed,
     Escalation,
     Execution,
     Incident,
     IngestRow,
     ItemView,
+    PaceNotice,
     Permit,
     Precedent,
     Preferences,
@@ -125,6 +128,27 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
     list_display = ("item", "first_decision", "propensity", "because", "asked_by", "opened_at")
     list_select_related = ("item", "first_decision", "asked_by")
     search_fields = ("=item__public_id", "=first_decision__public_id")
+
+
+@admin.register(DrillSeed)
+class DrillSeedAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "action_type", "error_kind", "state", "made_by_name", "made_at")
+    list_filter = ("state", "error_kind")
+    list_select_related = ("action_type",)
+    search_fields = ("=public_id",)
+
+
+@admin.register(Drill)
+class DrillAdmin(ReadOnlyAdmin):
+    list_display = ("drawn_by", "action_type", "seed", "propensity", "serve_at", "served_at")
+    list_select_related = ("action_type", "seed")
+    search_fields = ("=drawn_by", "=action__public_id")
+
+
+@admin.register(PaceNotice)
+class PaceNoticeAdmin(ReadOnlyAdmin):
+    list_display = ("reviewer", "shown_at", "answer", "answered_at", "paused_until")
+    list_select_related = ("reviewer",)
 
 
 @admin.register(Skip)

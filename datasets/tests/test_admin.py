@@ -56,11 +56,14 @@ from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, IncidentKind, IngestState, SkipReason
 from reviews.models import (
     Draft,
+    Drill,
+    DrillSeed,
     Escalation,
     Execution,
     Incident,
     IngestRow,
     ItemView,
+    PaceNotice,
     Permit,
     Precedent,
     Preferences,
@@ -133,6 +136,19 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
     )
     if not round_number:
         Preferences.objects.create(user=cast.alice, default_view=view, updated_at=now)
+    seed = DrillSeed.objects.create(
+        public_id=ids.new("drs"),
+        action_type=cast.refund,
+        source=item.decisions.get(),
+        planted=False,
+        made_by=cast.olga,
+        made_by_name="Olga",
+        made_at=now,
+    )
+    Drill.objects.create(
+        drawn_by=seed.public_id, action_type=cast.refund, propensity=0.02, drawn_at=now, serve_at=now
+    )
+    PaceNotice.objects.create(reviewer=cast.alice, sitting_began_at=now, median_ms=900, shown_at=now)
     Draft.objects.create(item=other, reviewer=cast.alice, form={"note": ["n"]}, updated_at=now)
     ItemView.objects.create(
         public_id=ids.new("view"), item=other, reviewer=cast.alice, opened_at=now, last_seen_at=now

@@ -70,8 +70,8 @@ class PaceNotice(models.Model):
 
     @property
     def seconds(self) -> float:
-        """Return the middle time of the answers that were too fast."""
-        return self.median_ms / 1000
+        """Return the middle time of the answers that were too fast, a second at the least."""
+        return max(1.0, self.median_ms / 1000)
 
     @property
     def usual_seconds(self) -> float | None:

@@ -18,7 +18,7 @@ from policies.services import action_types, policies
 from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, ItemStatus
 from reviews.models import Decision, Draft, ItemView, ReviewItem
-from reviews.services import cancellations, claims, decisions
+from reviews.services import attention, cancellations, claims, decisions
 from reviews.tests.browsing import HTMX, browser_of, fields_in, name_of, open_form, text_of, url
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 
@@ -326,7 +326,12 @@ def test_an_unread_check_list_of_a_high_risk_type_holds_the_approval_back(cast: 
     assert _decide(client, item, fields, kind="approve").status_code == 422
     assert Decision.objects.count() == 0
 
-    _decide(client, item, fields, kind="approve", checks=["0"])
+    assert _decide(client, item, fields, kind="approve", checks=["0"]).status_code == 422
+    assert Decision.objects.count() == 0
+    # Opened three seconds ago, and seen to its end.
+    opened_at = database_now() - timedelta(seconds=3)
+    token = attention.view_token(item=item, reviewer=cast.alice, now=opened_at)
+    _decide(client, item, fields, kind="approve", checks=["0"], token=token, seen_end="1")
     assert Decision.objects.get().kind == "approve"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -9,10 +11,11 @@ from django.views.decorators.http import require_safe
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor, page
-from reviews.selectors import decisions
+from reviews.selectors import attention, decisions
 from reviews.views.access import for_those_who_look
 
 PAGE_SIZE = 50
+CONSIDERED_OVER = timedelta(days=30)
 
 
 @for_those_who_look
@@ -31,5 +34,10 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     except InvalidCursor:
         return redirect("reviews:history")
     rows = [decisions.told(decision, now=now) for decision in shown.items]
-    context = {"rows": rows, "page": shown, "bar_title": "My decisions"}
+    context = {
+        "rows": rows,
+        "page": shown,
+        "considered": attention.considered_rates(request.user, since=now - CONSIDERED_OVER),
+        "bar_title": "My decisions",
+    }
     return render(request, "reviews/history/page.html", context)

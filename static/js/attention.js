@@ -1,13 +1,10 @@
 // Tells the server what was looked at, with the verdict: an approval of what was never in view is weak
-// evidence (product.md). Plain hidden fields of the review form; a browser without script sends nothing,
-// and the server treats that as unknown.
+// evidence. Hidden fields of the review form; without script they stay empty, which counts as unknown.
 //
-//   [data-end]                    the last line of the proposal: input[name=seen_end] becomes 1 when in view
-//   details[data-track="NAME"]    opened once: NAME joins input[name=opened] (comma-separated)
-//   a[data-track="NAME"]          followed: likewise
-//   input[name=visible_ms]        milliseconds that the page was in view, written when the form is sent
-//   form[data-attention-url]      twice a minute, while the page is in view, a POST there says all this and
-//                                 whether something is changed: so others see who is looking
+//   [data-end]                the proposal's last line; once in view: input[name=seen_end], event "end-seen"
+//   [data-track="NAME"]       details opened or a link followed: NAME joins input[name=opened]
+//   input[name=visible_ms]    how long the page was in view
+//   [data-attention-url]      told twice a minute, so that others see who is looking
 import { csrfToken } from "./csrf.js";
 
 const BEACON_MS = 30_000;
@@ -28,7 +25,9 @@ function note(name) {
 
 const observer = new IntersectionObserver((entries) => {
   const field = form()?.elements.namedItem("seen_end");
-  if (field && entries.some((entry) => entry.isIntersecting)) field.value = "1";
+  if (!field || !entries.some((entry) => entry.isIntersecting)) return;
+  field.value = "1";
+  document.querySelector("[data-read-gate]")?.setAttribute("hidden", "");
 });
 
 let watchedForm = null;

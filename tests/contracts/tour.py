@@ -16,6 +16,8 @@ from datasets.models import Dataset, DatasetVersion, Freezing, LabelledCase
 from datasets.selectors.choices import Choices, SplitBy, SplitRule
 from datasets.selectors.selection import Selection
 from datasets.services import (
+    case_index,
+    curating,
     datasets,
     evaluating,
     exporting,
@@ -47,17 +49,28 @@ from policies.services import (
 )
 from policies.services.ledger import Actor
 from reviews.adapters import submission as wire
-from reviews.choices import DecisionKind, IncidentKind, ItemKind, Outcome, Resolution, SkipReason
-from reviews.models import Execution, Permit, ReviewItem
+from reviews.choices import (
+    DecisionKind,
+    IncidentKind,
+    ItemKind,
+    Outcome,
+    PaceAnswer,
+    Resolution,
+    SeedState,
+    SkipReason,
+)
+from reviews.models import Drill, Execution, Permit, ReviewItem
 from reviews.services import (
     attention,
     cancellations,
     claims,
     deadlines,
     decisions,
+    drills,
     executions,
     incidents,
     observed,
+    pace,
     passing_on,
     permits,
     queues,
@@ -80,6 +93,7 @@ def everything(cast: Cast) -> None:
     stop(cast)
     ingest_batch(cast)
     learn(cast)
+    drill(cast)
     look_after_the_ledger(cast)
 
 
@@ -274,6 +288,40 @@ def look_twice(cast: Cast) -> None:
     second_opinions.expire_due(now=second.due_at)
 
 
+def drill(cast: Cast) -> None:
+    """Drills: made of a correction, approved, drawn, served, answered, dropped; and the card of the pace."""
+    now = database_now()
+    first = decide_as(cast.bob, held(cast), DecisionKind.REJECT, now=now).decision
+    deadlines.release_due(now=now + timedelta(seconds=6))
+    first.refresh_from_db()
+    seed = drills.make_seed(decision=first, error_kind="not_needed", made_by=cast.olga, approve=True, now=now)
+    action_types.change(
+        action_type=cast.refund,
+        drill_rate=0.05,
+        reading_floor_ms=2000,
+        actor=Actor.person(cast.olga),
+        now=now,
+    )
+    for number in range(400):
+        decide_as(cast.alice, held(cast))
+        # One in twenty draws a drill; so many answers without a look draw the card.
+        if number >= 20 and Drill.objects.exists():
+            break
+    pace.notice(reviewer=cast.alice, now=database_now())
+    pace.answer(reviewer=cast.alice, said=PaceAnswer.TAKE_FIVE, now=database_now())
+    pace.answer(reviewer=cast.alice, said=PaceAnswer.GO_ON, now=database_now())
+    drills.serve_due(now=now + timedelta(minutes=11))
+    decide_as(cast.alice, ReviewItem.objects.filter(action__drill=True, status="open").latest("id"))
+    drills.judge_seed(seed=seed, state=SeedState.RETIRED, judged_by=cast.olga, now=database_now())
+    action_types.change(
+        action_type=cast.refund,
+        drill_rate=0.0,
+        reading_floor_ms=0,
+        actor=Actor.person(cast.olga),
+        now=database_now(),
+    )
+
+
 def run(cast: Cast) -> None:
     """Permits: consumed, reported, revoked, run out; a run whose end nobody knows."""
     execution = _run(cast, _permit(cast))
@@ -336,6 +384,8 @@ def learn(cast: Cast) -> None:
     while ledger.link_entries(now=database_now()):
         pass
     labelling.label_cases(now=database_now())
+    case_index.index_cases(now=database_now())
+    curate(cast)
     contradict(cast)
     redaction.default_profile(now=database_now())
     dataset = datasets.create_dataset(
@@ -364,6 +414,28 @@ def learn(cast: Cast) -> None:
     exporting.cancel(export_id=export.public_id, cancelled_by=cast.olga, now=database_now())
     export_by_schedule(cast, dataset)
     evaluate(cast, version)
+
+
+def curate(cast: Cast) -> None:
+    """Cases are tagged, left out and taken in again; one is answered anew. Each twice: the second is nothing."""
+    mia = make_person("Mia", "ml_engineer")
+    newest = LabelledCase.objects.filter(label=Label.REJECTED).latest("id")
+    chosen = [newest.public_id]
+    for _ in range(2):
+        now = database_now()
+        curating.change_tags(case_ids=chosen, add=["golden"], by=mia, now=now)
+        curating.leave_out(case_ids=chosen, because="A test order", by=mia, now=now)
+    for _ in range(2):
+        curating.take_in(case_ids=chosen, by=mia, now=database_now())
+    curating.edit_label(
+        case_id=newest.public_id,
+        label=Label.APPROVED,
+        arguments=None,
+        note="It was right.",
+        seen=0,
+        by=mia,
+        now=database_now(),
+    )
 
 
 def contradict(cast: Cast) -> None:
