@@ -37,6 +37,12 @@ class Annotated:
     timeline: Timeline
     too_long: bool
 
+    @property
+    def quiet(self) -> int:
+        """Return how many fields are neither changed nor doubtful."""
+        rows = (*self.form.rows, *self.form.unknown)
+        return sum(not (row.changed or row.doubtful or row.kind == "group") for row in rows)
+
 
 def annotate(
     form: FormView,

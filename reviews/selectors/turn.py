@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from reviews.models import ItemView, ReviewItem
 from reviews.selectors import inbox
 
 # A page that is open tells so twice a minute (static/js/attention.js).
 PRESENT = timedelta(seconds=75)
+# After that they are away, unless they have gone on to something else.
+AWAY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class Turn:
 class Presence:
     name: str
     editing: bool
+    away: bool = False
+
+    @property
+    def words(self) -> str:
+        """Return what they are doing."""
+        if self.away:
+            return "is away"
+        return "is editing too" if self.editing else "is looking too"
 
 
 def turn_of(item: ReviewItem, person: User, *, view: inbox.View | None = None) -> Turn:
@@ -49,18 +59,25 @@ def turn_of(item: ReviewItem, person: User, *, view: inbox.View | None = None) -
 
 
 def others_at(item: ReviewItem, person: User, *, now: datetime) -> tuple[Presence, ...]:
-    """Return who else has this item open now, each once."""
+    """Return who else has this item open, each once: looking, editing, or away from it for a while."""
+    later = ItemView.objects.filter(reviewer=OuterRef("reviewer"), opened_at__gt=OuterRef("opened_at"))
     views = (
-        ItemView.objects.filter(item=item, last_seen_at__gt=now - PRESENT)
+        ItemView.objects.filter(item=item, last_seen_at__gt=now - AWAY)
         .exclude(reviewer=person)
+        .filter(Q(last_seen_at__gt=now - PRESENT) | ~Exists(later.exclude(item=item)))
         .select_related("reviewer")
         .order_by("-last_seen_at")[:20]
     )
-    editing: dict[str, bool] = {}
+    found: dict[str, Presence] = {}
     for view in views:
-        name = name_of(view.reviewer)
-        editing[name] = editing.get(name, False) or view.editing
-    return tuple(Presence(name=name, editing=is_editing) for name, is_editing in editing.items())
+        name, away = name_of(view.reviewer), view.last_seen_at <= now - PRESENT
+        before = found.get(name)
+        found[name] = Presence(
+            name=name,
+            editing=(view.editing and not away) or (before is not None and before.editing),
+            away=away and (before is None or before.away),
+        )
+    return tuple(found.values())
 
 
 def name_of(person: User) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 
 from hitl_site.lib.access import to_sign_in
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
@@ -56,13 +57,28 @@ def wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
+def _session_over(request: HttpRequest, address: Mapping[str, object]) -> HttpResponse:
+    """Say it on top of the page, which stays: what was typed is kept on the server, and there to copy."""
+    item_id = address.get("item_id")
+    back = resolve_url("reviews:review", item_id=item_id) if item_id else resolve_url("reviews:inbox")
+    answer = render(
+        request,
+        "reviews/review/_session_over.html",
+        {"sign_in": f"{resolve_url('login')}?{urlencode({'next': back})}"},
+        status=401,
+    )
+    answer["HX-Retarget"] = "#messages"
+    answer["HX-Reswap"] = "innerHTML"
+    return answer
+
+
 def _guarded(view: View, allows: Callable[..., bool], text: str) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not request.user.is_authenticated:
             if wants_json(request):
                 return JsonResponse({"detail": "Your session is over. Sign in again."}, status=401)
-            return to_sign_in(request)
+            return _session_over(request, kwargs) if is_fragment(request) else to_sign_in(request)
         if not allows(request.user):
             return refused(request, text)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from django.utils.formats import date_format
 from hitl_site.lib.http import AuthenticatedRequest
 from reviews.choices import ItemKind, ItemStatus
 from reviews.forms import DecisionForm
+from reviews.models import Decision
 from reviews.selectors.changes import changes_since
 from reviews.selectors.difference import difference, is_same
 from reviews.selectors.workspace import Workspace, with_errors
@@ -77,6 +79,8 @@ def _already_decided(
     assert isinstance(problem, decisions.AlreadyDecided)
     first, own = problem.decision, shown.standing == Standing.ANSWERED
     now_shown = pages.load(request, shown.item.public_id, now=now, posted=pages.posted_fields(request))
+    if first is not None and _is_the_same(request, first, shown):
+        return pages.next_item(request, after=shown, now=now)  # sent twice: a retry, or a second tab
     if own or first is None or now_shown.ending is None:
         notice = Notice("warn", "clock", "You have answered already", f"{problem} {KEPT}")
     else:
@@ -92,6 +96,15 @@ def _already_decided(
             compare=None if same else difference(ending.final, shown.own.value),
         )
     return pages.answer(request, now_shown, now=now, notice=notice, status=409)
+
+
+def _is_the_same(request: AuthenticatedRequest, first: Decision, shown: Workspace) -> bool:
+    """Say whether the answer that came is the one of this person that stands already."""
+    if first.reviewer_id != request.user.pk or request.POST.get("kind") != first.kind:
+        return False
+    if first.final_arguments_canonical is None:
+        return True
+    return is_same(json.loads(bytes(first.final_arguments_canonical)), shown.own.value)
 
 
 def _said_by(decision: object, shown: Workspace) -> tuple[str, ...]:

@@ -1,10 +1,7 @@
 // Tells the server what was looked at, with the verdict: an approval of what was never in view is weak
 // evidence. Hidden fields of the review form; without script they stay empty, which counts as unknown.
-//
-//   [data-end]                the proposal's last line; once in view: input[name=seen_end], event "end-seen"
-//   [data-track="NAME"]       details opened or a link followed: NAME joins input[name=opened]
-//   input[name=visible_ms]    how long the page was in view
-//   [data-attention-url]      told twice a minute, so that others see who is looking
+// [data-end] is the proposal's last line; details and links with data-track="NAME" are noted when opened;
+// [data-attention-url] is told twice a minute, so that others see who is looking.
 import { csrfToken } from "./csrf.js";
 
 const BEACON_MS = 30_000;

@@ -1,8 +1,7 @@
-// Guards what is typed. The draft itself is saved by the server, with the live diff.
-//
-//   form[data-draft]           the form to guard
-//   data-saves-draft           on the element whose htmx request saves it (the diff)
-//   [data-draft-state]         says "Saving…", "Draft saved", "Not saved"
+// Guards what is typed, which the server keeps with the live diff, and sends a verdict again that did not
+// get through: the server takes the same answer of the same person once, however often it comes.
+const RETRY_S = 5;
+
 let unsaved = false;
 
 function show(text) {
@@ -29,10 +28,34 @@ document.addEventListener("htmx:after:request", (event) => {
 
 document.addEventListener("htmx:error", (event) => { if (saves(event)) show("Not saved"); });
 
+let pressed = null;
+
 // A verdict leaves the page on purpose, and so does the next item.
 document.addEventListener("submit", (event) => {
-  if (event.target.matches("form[data-draft]")) unsaved = false;
-});
+  if (!event.target.matches("form[data-draft]")) return;
+  unsaved = false;
+  pressed = event.submitter;
+}, true);
+
+function sendAgain(event) {
+  const form = event.detail.ctx?.sourceElement;
+  const banner = document.querySelector("[data-unsent]");
+  const status = event.detail.ctx?.response?.status ?? 0;
+  if (!banner || !form?.matches?.("form[data-draft]") || (status && status < 502)) return;
+  unsaved = true;
+  banner.hidden = false;
+  let left = RETRY_S;
+  (function tick() {
+    if (!form.isConnected) return;
+    banner.querySelector("[data-unsent-text]").textContent =
+      `Not sent. Retrying in ${left} s. Your decision is kept in this tab.`;
+    if (left-- > 0) setTimeout(tick, 1000);
+    else form.requestSubmit(pressed);
+  })();
+}
+
+document.addEventListener("htmx:error", sendAgain);
+document.addEventListener("htmx:response:error", sendAgain);
 document.addEventListener("htmx:before:swap", (event) => {
   if (event.detail.ctx?.sourceElement?.closest?.("form[data-draft]") && !saves(event)) unsaved = false;
 });

@@ -1,15 +1,6 @@
 // Keeps the claim on the item that is being reviewed, for as long as somebody works on it.
-//
-//   [data-lease]             the item's claim
-//     data-lease-claim       nobody holds it yet: asked for as soon as the page is there
-//     data-release-url       POST here when the page is left
-//     data-lease-url         POST here is the heartbeat: 200 {"lease_until": ISO}; 409 or 410
-//                            {"detail": "Sam took this over at 10:12."}
-//   [data-lease-chip]        its chip: amber in the last minute; holds <time data-due data-format="clock">
-//   [data-lease-lost]        a hidden banner, with [data-lease-lost-text]
-//
-// Events (bubble from [data-lease]): "lease-kept", "lease-lost". The form stays readable and copyable;
-// [data-verdict] buttons go dead, and the server would refuse them anyway.
+// The heartbeat at data-lease-url answers 200 {"lease_until"}, or 404, 409, 410 {"detail"}: then the banner
+// [data-lease-lost] says it, and the form stays readable and copyable. data-lease-claim: to be asked for.
 import { csrfToken } from "./csrf.js";
 import { serverNow } from "./time.js";
 

@@ -31,6 +31,10 @@ function problemText(status) {
   return "The server did not answer as it should. Open the item again to see what was recorded.";
 }
 
+function isVerdict(event) {
+  return event.detail.ctx?.sourceElement?.matches?.("form[data-draft]") ?? false;
+}
+
 document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest("[data-toast]")?.remove();
 });
@@ -42,11 +46,12 @@ if (window.htmx) window.htmx.config.noSwap = [204, 304];
 document.addEventListener("htmx:response:error", (event) => {
   const { response, hx } = event.detail.ctx;
   const { status } = response;
+  if (status >= 502 && isVerdict(event)) return; // draft.js sends it again.
   if (!hx?.retarget && ![409, 410, 422].includes(status)) say(problemText(status));
 });
 
 document.addEventListener("htmx:error", (event) => {
-  if (event.detail.error?.name !== "AbortError") {
+  if (event.detail.error?.name !== "AbortError" && !isVerdict(event)) {
     say("No answer from the server. What you typed is still here: try again.");
   }
 });

@@ -1,20 +1,9 @@
 // The reviewer's version beside the proposal: what is changed, and which verdict that leaves.
 //
-//   form[data-review]                  one item
-//   .cmp-r[data-row]                   one field: gets the class chg while its value differs
-//   [data-original="VALUE"]            on each control: the agent's value as the form would send it;
-//                                      "true"/"false" for a checkbox or a radio; absent: not compared
-//   data-row-changed                   on a row: the server says it differs (lists that grew or shrank)
-//   [data-reset-row], [data-reset-all] buttons that put the agent's values back
-//   [data-changed-count]               "2 fields changed", empty without
-//   [data-verdict="approve"]           dead while anything is changed (its title says why)
-//   [data-verdict="correct"]           dead while nothing is; filled (act-main) when something is
-//   [data-tab="form|json"], [data-panel="form|json"], input[data-editor]
-//                                      the two editors: the tab shows its panel and tells the server, by the
-//                                      value of [data-editor], which one holds the truth. Where a tab carries
-//                                      hx-post, the server converts; what is invalid stays where it is.
-//   [data-required-left]               how many boxes of [data-required] are not ticked yet
-//   [data-toggle-unchanged]            small screens: shows the unchanged fields as well
+//   .cmp-r[data-row]  a field; data-row-changed: the server says that it differs (a list grew or shrank)
+//   [data-original]   on a control: the agent's value as the form sends it; "true"/"false" for a box
+//   [data-verdict]    approve is dead while anything is changed, correct while nothing is, both until
+//                     [data-read-gate] is passed: two seconds, and the end seen
 import "./attention.js";
 import "./draft.js";
 import "./lease.js";
@@ -52,6 +41,8 @@ function paint(form) {
     element.textContent = text;
     element.hidden = changed === 0;
   });
+  const quiet = form.querySelectorAll(".cmp-r[data-row]:not(.chg, .doubt, .grp)").length;
+  form.querySelectorAll("[data-unchanged-count]").forEach((element) => { element.textContent = quiet; });
   form.querySelectorAll("[data-reset-all]").forEach((element) => { element.hidden = changed === 0; });
   const left = form.querySelectorAll("[data-required] input:not(:checked)").length;
   form.querySelectorAll("[data-required-left]").forEach((element) => {
@@ -60,17 +51,33 @@ function paint(form) {
   offer(form, changed);
 }
 
+let shown = { id: "", since: 0 };
+
+// What is still to be done before something risky may run, "" when it may.
+function unread(form) {
+  if (shown.id !== form.dataset.review) {
+    shown = { id: form.dataset.review, since: performance.now() };
+    setTimeout(paintAll, 2050);
+  }
+  const gate = form.querySelector("[data-read-gate]");
+  if (!gate) return "";
+  const open = form.elements.namedItem("seen_end").value && performance.now() - shown.since > 2000;
+  gate.hidden = Boolean(open);
+  return open ? "" : "Go to the end of the proposal first.";
+}
+
 // Nothing is filled while nothing is changed: approving is not the path already taken.
 function offer(form, changed) {
   if (document.querySelector("[data-lease]")?.dataset.lost) return;
+  const wait = unread(form);
   const noun = changed === 1 ? "1 field" : `${changed} fields`;
   for (const button of form.querySelectorAll('[data-verdict="approve"]')) {
-    button.disabled = changed > 0;
-    button.title = changed > 0 ? `You changed ${noun}. Reset to approve as it is.` : "";
+    button.disabled = changed > 0 || wait !== "";
+    button.title = changed > 0 ? `You changed ${noun}. Reset to approve as is.` : wait;
   }
   for (const button of form.querySelectorAll('[data-verdict="correct"]')) {
-    button.disabled = changed === 0;
-    button.title = changed > 0 ? "" : "Change a field first.";
+    button.disabled = changed === 0 || wait !== "";
+    button.title = changed > 0 ? wait : "Change a field first.";
     button.classList.toggle("act-main", changed > 0);
     button.classList.toggle("act-fix", changed === 0);
   }
@@ -121,5 +128,6 @@ document.addEventListener("click", (event) => {
   reset(form, target.matches("[data-reset-all]") ? form : target.closest(".cmp-r"));
 });
 
+document.addEventListener("end-seen", paintAll);
 document.addEventListener("htmx:after:swap", paintAll);
 paintAll();
