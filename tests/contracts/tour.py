@@ -417,8 +417,14 @@ def learn(cast: Cast) -> None:
 
 
 def curate(cast: Cast) -> None:
-    """Cases are tagged, left out and taken in again; one is answered anew. Each twice: the second is nothing."""
-    mia = make_person("Mia", "ml_engineer")
+    """Cases are tagged, left out and taken in again; one is answered anew; most of it twice."""
+    mia = accounts.make_person(
+        name="mia",
+        password=PASSWORD,
+        groups=Group.objects.filter(name="ml_engineer"),
+        actor=Actor.person(cast.olga),
+        now=database_now(),
+    )
     newest = LabelledCase.objects.filter(label=Label.REJECTED).latest("id")
     chosen = [newest.public_id]
     for _ in range(2):
