@@ -249,6 +249,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 2.0,
         "options": {"expires": 10},
     },
+    "sweep-what-if": {"task": "reviews.sweep_what_if", "schedule": 5.0, "options": {"expires": 20}},
     "label-cases": {"task": "datasets.label_cases", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-verifications": {
         "task": "policies.sweep_verifications",

@@ -6,7 +6,8 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from hitl_site.lib.clock import database_now
-from reviews.services import past_actions, precedents, working_off
+from hitl_site.lib.jobs import hint
+from reviews.services import past_actions, precedents, replays, working_off
 from reviews.services import sweep as due
 
 _OUT_OF_TIME = (SoftTimeLimitExceeded,)
@@ -47,3 +48,17 @@ def remember_precedents(**_future: object) -> None:
     for _ in range(20):
         if precedents.remember(now=database_now(), limit=500) < 500:
             return
+
+
+@shared_task(name=replays.TASK, ignore_result=True)
+def run_what_if(*, run_id: str, **_future: object) -> None:
+    """Ask the conditions of a draft of the past, for one slice of time."""
+    if replays.run(run_id=run_id, clock=database_now):
+        hint(replays.TASK, run_id=run_id)
+
+
+@shared_task(name="reviews.sweep_what_if", ignore_result=True)
+def sweep_what_if(**_future: object) -> None:
+    """Go on with the run whose hint was lost, or whose worker died."""
+    for run_id in replays.to_do(now=database_now()):
+        run_what_if(run_id=run_id)

@@ -21,6 +21,7 @@ from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, LedgerLink, LedgerVerification
 from reviews.choices import DecisionKind
 from reviews.models import ActionRequest, Decision, Execution, IngestRow, Permit
+from reviews.services import replays
 from reviews.tests.api_client import Api
 from reviews.tests.cast import Cast, decide_as, held, make_cast, propose
 
@@ -87,6 +88,14 @@ def _scene() -> dict[str, str]:
     verification = LedgerVerification.objects.create(
         public_id="ver_f07", asked_by_name="a test", asked_at=database_now()
     )
+    question = replays.request(
+        action_type=cast.refund,
+        conditions=["args.amount > 5 && args.amount < 9"],
+        days=30,
+        total=1,
+        asked_by=cast.olga,
+        now=database_now(),
+    )
     large = make_dataset(name="Large")
     freezings.ask(dataset_id=large.public_id, asked_by=None, now=database_now(), at_once=0)
     return {
@@ -94,6 +103,7 @@ def _scene() -> dict[str, str]:
         "batch_id": IngestRow.objects.values_list("batch_id", flat=True).distinct().get(),
         "export_id": export.public_id,
         "verification_id": verification.public_id,
+        "run_id": question.public_id,
     }
 
 
