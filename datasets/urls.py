@@ -8,11 +8,13 @@ from django.urls.resolvers import URLPattern, URLResolver
 from datasets.views import (
     case_schema,
     cases,
+    conversations,
     datasets,
     drills,
     evals,
     exports,
     learning,
+    privacy,
     redaction,
     schedules,
     versions,
@@ -28,6 +30,10 @@ _FILE = r"(?P<name>[A-Za-z0-9._/-]{1,200})"
 _SCHEDULE = r"(?P<schedule_id>sch_[0-9a-f]{32})"
 _RUN = r"(?P<run_id>evr_[0-9a-f]{32})"
 _CASE = r"(?P<case_id>case_[0-9a-f]{32})"
+_CHECK = r"(?P<check_id>cck_[0-9a-f]{32})"
+_AGENT = r"(?P<agent_id>agt_[0-9a-f]{32})"
+_HOLD = r"(?P<hold_id>hld_[0-9a-f]{32})"
+_REMOVAL = r"(?P<removal_id>(?:ers|rtn)_[0-9a-f]{32})"
 _PROFILE = r"(?P<profile_id>rdp_[0-9a-f]{32})"
 _SEED = r"(?P<seed_id>drs_[0-9a-f]{32})"
 
@@ -81,4 +87,18 @@ eval_urls: list[URLPattern | URLResolver] = [
     re_path(r"^graders/(?P<name>[A-Za-z0-9_.:/-]{1,120})/$", evals.grader, name="grader"),
     path("learning/", learning.report, name="learning"),
 ]
-urlpatterns = [*eval_urls, *drill_urls, *dataset_urls, *export_urls, *case_urls, *redaction_urls]
+privacy_urls: list[URLPattern | URLResolver] = [
+    path("conversations/", conversations.index, name="conversations"),
+    re_path(rf"^conversations/{_CHECK}/$", conversations.detail, name="conversation"),
+    re_path(rf"^agents/{_AGENT}/conversations/$", conversations.set_share, name="conversation_share"),
+    path("privacy/", privacy.index, name="privacy"),
+    path("privacy/preview/", privacy.preview, name="erasure_preview"),
+    path("privacy/erase/", privacy.erase, name="erase"),
+    path("privacy/keeping/", privacy.keeping, name="keeping"),
+    path("privacy/holds/", privacy.place_hold, name="hold_place"),
+    re_path(rf"^privacy/holds/{_HOLD}/lift/$", privacy.lift_hold, name="hold_lift"),
+    re_path(rf"^privacy/{_REMOVAL}/$", privacy.detail, name="removal"),
+    re_path(rf"^privacy/{_REMOVAL}/progress/$", privacy.progress, name="removal_progress"),
+    re_path(rf"^privacy/{_REMOVAL}/proof/$", privacy.proof, name="removal_proof"),
+]
+urlpatterns = [*privacy_urls, *eval_urls, *drill_urls, *dataset_urls, *export_urls, *case_urls, *redaction_urls]

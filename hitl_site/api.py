@@ -10,6 +10,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from datasets.api.conversations import router as conversations_router
 from datasets.api.evals import router as evals_router
 from datasets.api.ground_truth import router as ground_truth_router
 from datasets.api.versions import router as versions_router
@@ -60,6 +61,7 @@ api.add_router("/stops", stops_router)
 api.add_router("/dataset-versions", versions_router)
 api.add_router("/eval-runs", evals_router)
 api.add_router("", ground_truth_router)
+api.add_router("", conversations_router)
 api.add_router("", agents_router)
 
 

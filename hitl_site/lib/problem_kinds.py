@@ -86,6 +86,11 @@ _ALL = (
         "Read the action again and go on from its state.",
     ),
     ProblemKind(
+        "conversation-closed", 409, "Conversation closed before",
+        "The conversation was closed with another report, and what was reported does not change.",
+        "Do nothing: the first report stands. Close every conversation once, with all of its messages.",
+    ),
+    ProblemKind(
         "already-consumed", 409, "Permit already consumed",
         "A permit lets an action run once. This one has been used under another key.",
         "Do not run the action. If it should happen again, propose it again.",

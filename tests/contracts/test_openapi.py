@@ -170,6 +170,7 @@ def things(cast: Cast) -> dict[str, list[str]]:
     run = finished_run(cast, now)
     return {
         "action_id": [action.public_id for action in actions],
+        "conversation_id": ["talk-1"],
         "permit_id": [free.public_id, used.public_id],
         "execution_id": [execution.public_id],
         "stop_id": [stop.public_id],
@@ -236,6 +237,7 @@ def test_it_is_openapi_3_1_and_names_a_problem_for_every_error(cast: Cast) -> No
         "/api/v1/actions/{action_id}/cancel",
         "/api/v1/actions/{action_id}/decision",
         "/api/v1/actions/{action_id}/ground-truth",
+        "/api/v1/conversations/{conversation_id}/close",
         "/api/v1/permits/{permit_id}/consume",
         "/api/v1/executions/{execution_id}/outcome",
         "/api/v1/executions/{execution_id}/heartbeat",

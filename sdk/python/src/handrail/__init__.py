@@ -22,6 +22,7 @@ from handrail.async_client import AsyncClient
 from handrail.canonical import action_digest, canonical_bytes
 from handrail.clearing import Verified
 from handrail.client import Client
+from handrail.conversations import ClosedConversation
 from handrail.decorator import requires_approval
 from handrail.errors import (
     ActionCancelled,
@@ -60,6 +61,7 @@ __all__ = [
     "AsyncClient",
     "BatchLine",
     "Client",
+    "ClosedConversation",
     "Decision",
     "DigestMismatch",
     "Execution",

@@ -11,10 +11,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self, TypeVar, Unpack
 
+from handrail import conversations
 from handrail.answers import Agent, Answer, BatchLine, Decision, Execution, Outcome, Page, Permit
 from handrail.canonical import JSONObject
 from handrail.clearing import Cleared, Fit, Verified, clear, verify
 from handrail.client import WAIT_TIMEOUT
+from handrail.conversations import ClosedConversation
 from handrail.errors import NotApproved
 from handrail.exchange import Flow, Pause, Retries
 from handrail.execution import Performed, failure_detail, fits, log, performed, running
@@ -159,6 +161,28 @@ class AsyncClient:
             idempotency_key=idempotency_key,
         )
         return await self._drive(self._flows.report_ground_truth(report))
+
+    async def close_conversation(
+        self,
+        conversation_id: str,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        agent_version: str = "",
+        subject: str | None = None,
+        environment: str = "production",
+    ) -> ClosedConversation:
+        """Say that a conversation is over, with everything that was said; the same again changes nothing.
+
+        A random share of them goes to a person, who looks for what the agent should have done and did not.
+        """
+        ending = conversations.draw_up(
+            conversation_id,
+            messages,
+            agent_version=agent_version,
+            subject=subject,
+            environment=environment,
+        )
+        return await self._drive(self._flows.close_conversation(ending))
 
     async def heartbeat(self, execution: Execution | str) -> datetime:
         """Say that a long run goes on; return until when it may."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeVar, Unpack
 
-from handrail import eval_cases, evals
+from handrail import conversations, eval_cases, evals
 from handrail.answers import Agent, Answer, BatchLine, Decision, Execution, Outcome, Page, Permit
 from handrail.canonical import JSONObject
 from handrail.clearing import Cleared, Fit, Verified, clear, verify
+from handrail.conversations import ClosedConversation
 from handrail.errors import NotApproved
 from handrail.eval_cases import EvalCase
 from handrail.evals import CaseResult, EvalRun, Graded, Kept
@@ -151,6 +152,28 @@ class Client:
             idempotency_key=idempotency_key,
         )
         return self._drive(self._flows.report_ground_truth(report))
+
+    def close_conversation(
+        self,
+        conversation_id: str,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        agent_version: str = "",
+        subject: str | None = None,
+        environment: str = "production",
+    ) -> ClosedConversation:
+        """Say that a conversation is over, with everything that was said; the same again changes nothing.
+
+        A random share of them goes to a person, who looks for what the agent should have done and did not.
+        """
+        ending = conversations.draw_up(
+            conversation_id,
+            messages,
+            agent_version=agent_version,
+            subject=subject,
+            environment=environment,
+        )
+        return self._drive(self._flows.close_conversation(ending))
 
     def heartbeat(self, execution: Execution | str) -> datetime:
         """Say that a long run goes on; return until when it may."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Unpack
 
-from handrail import late_truth
+from handrail import conversations, late_truth
 from handrail.answers import (
     Agent,
     Answer,
@@ -189,6 +189,11 @@ class Flows:
         """Say what turned out to be true of an action."""
         document = yield from self._act(report.path, report.body, idempotency_key=report.idempotency_key)
         return late_truth.read_ground_truth(document)
+
+    def close_conversation(self, ending: conversations.Ending) -> Flow[conversations.ClosedConversation]:
+        """Say that a conversation is over."""
+        document = yield from self._act(ending.path, ending.body)
+        return conversations.read_closed(document)
 
     def _read(self, path: str, query: Mapping[str, str] | None = None) -> Flow[JSONObject]:
         return (yield from self._exchange(self.endpoints.get(path, query), _OK))
