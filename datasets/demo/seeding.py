@@ -14,7 +14,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from datasets.demo import history, inbox, second_looks
+from datasets.demo import drills, history, inbox, second_looks
 from datasets.demo.setting_up import ask_to_publish, set_up, stage
 from datasets.models import Dataset
 from datasets.selectors.selection import Selection
@@ -43,6 +43,7 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     second_looks.leave_some(cast)
     ask_to_publish(now=base)
     history.learn()
+    drills.practise(cast, now=database_now())
     _note("demo.completed", now=database_now())
     return True
 

@@ -13,7 +13,7 @@ from datasets.demo.inbox import DUE_IN_MINUTES
 from datasets.models import CaseCuration, DatasetVersion, LabelledCase
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
-from policies.models import LedgerEntry, Observation, Publication, ShadowCheck
+from policies.models import DrillResult, LedgerEntry, Observation, Publication, ShadowCheck
 from policies.services import ledger
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, ReviewItem
@@ -54,7 +54,10 @@ def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: 
     assert states[ActionState.ALLOWED] > 0
     assert states[ActionState.APPROVED] > 0
     assert not Decision.objects.filter(terminal=True, released_at=None).exists()
-    released = Decision.objects.filter(terminal=True).exclude(item__kind__in=APART).count()
+    # A drill says nothing of an agent: it is neither a case nor an observation.
+    real = Decision.objects.filter(terminal=True, action__drill=False)
+    released = real.exclude(item__kind__in=APART).count()
+    assert 0 < DrillResult.objects.count() == ActionRequest.objects.filter(drill=True).count()
     assert LabelledCase.objects.count() == released == Observation.objects.count()
     assert Execution.objects.exclude(outcome="").count() == Execution.objects.count() > 0
     assert DatasetVersion.objects.get().case_count > 0

@@ -29,6 +29,7 @@ _INTRODUCED: Final = re.compile(
 _NO_NAMES: Final = frozenset(_listed("there team all sir madam support customer everyone"))
 _PERSON: Final = re.compile(r"[^\W\d_][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3}")
 _SHORTEST: Final = 3
+_SHORTEST_NAME: Final = 2
 
 _FIRST: Final = _listed(
     "Amara Anton Bea Bruno Carla Cedric Dalia Dario Edda Emil Farid Fiona Greta Gustav Hana Hugo Ines Ivo "
@@ -94,7 +95,7 @@ class Words:
     def _add(self, words: Iterable[str]) -> None:
         for place, word in enumerate(words):
             plain = word.casefold()
-            if len(word) < _SHORTEST or plain in self.names:
+            if len(word) < _SHORTEST_NAME or plain in self.names:
                 continue
             taken = {name.casefold() for name in self.names.values()} | set(self.names)
             pool = _FIRST if place == 0 else _LAST

@@ -72,10 +72,24 @@ def plan(*, decision: Decision, now: datetime) -> Drill | None:
     rate = action_type.drill_rate
     if rate <= 0 or _draw(decision.public_id, "drill") >= rate or not _seeds(action_type).exists():
         return None
+    return _let_follow(decision, action_type, propensity=rate, now=now)
+
+
+@transaction.atomic
+def call_for(*, decision: Decision, now: datetime) -> Drill:
+    """Let a drill follow a decision for certain, where none was drawn: to begin with, or for practice."""
+    action_type = decision.action.action_type
+    if action_type is None or decision.action.drill or not _seeds(action_type).exists():
+        raise UnableToUse("There is nothing approved to make a drill from.")
+    there = Drill.objects.filter(drawn_by=decision.public_id).first()
+    return there or _let_follow(decision, action_type, propensity=1.0, now=now)
+
+
+def _let_follow(decision: Decision, action_type: ActionType, *, propensity: float, now: datetime) -> Drill:
     drill = Drill.objects.create(
         drawn_by=decision.public_id,
         action_type=action_type,
-        propensity=rate,
+        propensity=propensity,
         drawn_at=now,
         serve_at=now + _LATEST * _draw(decision.public_id, "drill delay"),
     )
@@ -84,7 +98,7 @@ def plan(*, decision: Decision, now: datetime) -> Drill | None:
         verb="drill.drawn",
         object_kind="drill",
         object_id=decision.public_id,
-        payload={"action_type": action_type.name, "propensity": rate},
+        payload={"action_type": action_type.name, "propensity": propensity},
         now=now,
     )
     return drill
