@@ -12,6 +12,7 @@ from policies.views import (
     autonomy,
     checkpoints,
     declaration_changes,
+    ladder,
     ledger,
     policies,
     publications,
@@ -112,9 +113,18 @@ agent_urls: list[URLPattern | URLResolver] = [
     path("agents/<str:agent_id>/autonomy/", autonomy.grant, name="grant"),
     path("agents/<str:agent_id>/autonomy/<str:grant_id>/end/", autonomy.end, name="grant_end"),
 ]
+autonomy_urls: list[URLPattern | URLResolver] = [
+    path("autonomy/", ladder.index, name="autonomy"),
+    path("autonomy/proposals/<str:proposal_id>/", ladder.answer, name="autonomy_answer"),
+    path("autonomy/grants/<str:grant_id>/end/", ladder.end, name="autonomy_end"),
+    path("autonomy/<str:version_id>/<action_type:name>/", ladder.show, name="autonomy_cell"),
+    path("autonomy/<str:version_id>/<action_type:name>/propose/", ladder.propose, name="autonomy_propose"),
+    path("autonomy/<str:version_id>/<action_type:name>/grant/", ladder.override, name="autonomy_override"),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     *policy_urls,
     *agent_urls,
+    *autonomy_urls,
     path("stop/", stops.index, name="stop"),
     path("stop/<str:stop_id>/lift/", stops.lift, name="lift"),
     path("stop/<str:stop_id>/pending/", stops.progress, name="stop_pending"),

@@ -27,7 +27,7 @@ from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import Agent, AgentVersion
-from policies.services import agents, ledger
+from policies.services import agents, eval_standing, ledger
 from policies.services.agents import VersionClaim
 from policies.services.ledger import Actor
 
@@ -334,6 +334,22 @@ def _keep(run: EvalRun, fresh: list[EvalResult], *, agent: Agent, now: datetime)
         run.state, run.finished_at = EvalState.DONE, now
         _record("eval_run.finished", run, agent=agent, now=now, cases_passed=run.cases_passed)
     run.save(update_fields=["cases_done", "cases_passed", "state", "finished_at"])
+    if run.state == EvalState.DONE:
+        _report(run, now=now)
+
+
+def _report(run: EvalRun, *, now: datetime) -> None:
+    """Tell the ladder how the version does, by its newest finished run."""
+    if run.tested is None:
+        return
+    newest = EvalRun.objects.filter(tested=run.tested, state=EvalState.DONE).latest("id")
+    eval_standing.report(
+        agent_version=run.tested,
+        run_id=newest.public_id,
+        cases=newest.cases_total,
+        failed_corrections=len(corrections_failed_in(newest)),
+        now=now,
+    )
 
 
 def _facts(run: EvalRun) -> dict[str, JsonValue]:

@@ -231,7 +231,7 @@ def labels_to_go(found: Evidence, *, renewing: bool = False) -> int | None:
                 e_values.clean_labels_needed(tally.alpha, delta, k=point.k, n=point.n)
                 / (tally.share_through(point) or point.share)
             )
-            for point in _starts(tally)
+            for point in starting_points(tally)
         )
     return clean_labels_for(tally.alone if renewing else tally.unhindered, goal=goal)
 
@@ -244,13 +244,14 @@ def _progress(found: Evidence, *, renewing: bool) -> tuple[float, float, bool]:
     if found.level == AutonomyLevel.REVIEW_ALL:
         # Each start of the fallback rule has its part of the budget.
         goal += math.log(len(STARTS))
-        best = max((point.highest_log_e for point in _starts(tally)), default=0.0)
+        best = max((point.highest_log_e for point in starting_points(tally)), default=0.0)
         return best, goal, certified_point(found) is not None
     bets = tally.alone if renewing or found.level == AutonomyLevel.AUTONOMOUS else tally.unhindered
     return bets.highest_log_e, goal, e_values.is_enough(bets.log_e, bets.highest_log_e, delta=found.delta)
 
 
-def _starts(tally: Tally) -> list[Point]:
+def starting_points(tally: Tally) -> list[Point]:
+    """Return the points at which the fallback rule starts anew."""
     if not tally.points:
         return []
     return [tally.points[place] for place in starts_of([point.share for point in tally.points])]

@@ -13,6 +13,7 @@ from policies.models import (
     Agent,
     AgentKey,
     AutonomyGrant,
+    AutonomyProposal,
     DeclarationApproval,
     DeclarationChange,
     KillSwitch,
@@ -70,6 +71,7 @@ def everything_stored() -> tuple[object, ...]:
         list(Agent.objects.order_by("pk").values()),
         list(AgentKey.objects.order_by("pk").values()),
         list(AutonomyGrant.objects.order_by("pk").values()),
+        list(AutonomyProposal.objects.order_by("pk").values()),
         list(KillSwitch.objects.order_by("pk").values()),
         LedgerEntry.objects.count(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,18 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from hitl_site.groups import GROUPS
+from hitl_site.lib import ids
+from hitl_site.lib.clock import database_now
 from policies.choices import KillSwitchScope, Risk
-from policies.models import ActionType, Agent, AgentVersion, DeclarationChange, PolicyVersion, Publication
+from policies.models import (
+    ActionType,
+    Agent,
+    AgentVersion,
+    AutonomyProposal,
+    DeclarationChange,
+    PolicyVersion,
+    Publication,
+)
 from policies.services import (
     action_types,
     agents,
@@ -21,6 +32,7 @@ from policies.services import (
     publications,
     verifications,
 )
+from policies.services.proposals import digest_of
 from policies.tests.base import NOON, SYSTEM, make_policy, trust
 from policies.tests.people import EVERYBODY, browser_of, everything_stored, make_member
 from policies.tests.test_publications import make_admin
@@ -72,6 +84,8 @@ def places(
     verifications.run(verification_id=verification.public_id, clock=lambda: NOON)
     admins, managers = frozenset(ADMINS), frozenset(WITH_MANAGERS)
     auditors = frozenset({"ops_admin", "auditor"})
+    trusting = frozenset({"ops_admin", "manager", "lead", "auditor"})
+    proposal = _proposal(clerk_v1, refund)
     agent_id = clerk.public_id
     reason = (("reason", "Because"),)
     return [
@@ -143,6 +157,22 @@ def places(
                 ("grant-reason", "Because"),
             ),
         ),
+        Place("autonomy", readers=trusting),
+        Place("autonomy_cell", (clerk_v1.public_id, "refund.issue"), readers=trusting),
+        Place("autonomy_propose", (clerk_v1.public_id, "refund.issue"), actors=managers),
+        Place(
+            "autonomy_answer",
+            (proposal.public_id,),
+            actors=managers,
+            form=(("answer", "refuse"), ("answer-reason", "Because")),
+        ),
+        Place("autonomy_end", (grant.public_id,), actors=managers, form=(("end-reason", "Because"),)),
+        Place(
+            "autonomy_override",
+            (clerk_v1.public_id, "refund.issue"),
+            actors=managers,
+            form=(("override-level", "autonomous"), ("override-reason", "Because")),
+        ),
         Place(
             "stop",
             readers=frozenset(SIGNED_IN),
@@ -157,6 +187,23 @@ def places(
         Place("ledger_verify", readers=auditors, actors=auditors),
         Place("ledger_verification", (verification.public_id,), readers=auditors, fragment=True),
     ]
+
+
+def _proposal(version: AgentVersion, action_type: ActionType) -> AutonomyProposal:
+    """Return a proposal that waits for an answer."""
+    return AutonomyProposal.objects.create(
+        public_id=ids.new("apr"),
+        agent_version=version,
+        action_type=action_type,
+        kind="promotion",
+        from_level="threshold",
+        to_level="autonomous",
+        evidence={"labels": 0, "errors": 0, "limit": 0.05},
+        evidence_digest=digest_of({"labels": 0, "errors": 0, "limit": 0.05}),
+        proposed_by_name="Handrail",
+        proposed_at=NOON,
+        expires_at=database_now() + timedelta(days=7),
+    )
 
 
 def _wait_for_approval() -> Publication:
@@ -221,7 +268,7 @@ def test_an_act_of_somebody_who_may_changes_something(places: list[Place]) -> No
     # These need more than a reason; their own tests have them.
     left = {"action_type_new", "action_type_edit", "policy_edit", "publish", "agent_resume"}
     left |= {"publish_version", "shadow_start", "shadow_end", "rollback", "retire", "publication_withdraw"}
-    left |= {"declaration_withdraw"}
+    left |= {"declaration_withdraw", "autonomy_propose", "autonomy_end"}
     for place in places:
         if place.actors is None or place.name in left:
             continue
