@@ -51,6 +51,12 @@ _PLACES = (
         ("policies.view_actiontype", "policies.manage_policies"),
     ),
     _Place(
+        "Autonomy",
+        ("policies:autonomy",),
+        "award",
+        ("policies.view_observation", "policies.view_agent", "policies.grant_autonomy"),
+    ),
+    _Place(
         "Trust",
         ("reviews:trust", "policies:trust"),
         "trending-up",
