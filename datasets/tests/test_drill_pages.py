@@ -11,10 +11,15 @@ from hitl_site.lib.clock import database_now
 from reviews.choices import DecisionKind, SeedState
 from reviews.models import DrillSeed
 from reviews.tests.browsing import browser_of, text_of
-from reviews.tests.cast import Cast
+from reviews.tests.cast import Cast, make_cast
 from reviews.tests.drilling import decided
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return make_cast()
 
 
 def cases(cast: Cast) -> None:
