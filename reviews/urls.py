@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 
+import policies.urls  # noqa: F401 - brings the converter of an action type's name
 from reviews.views import (
     actions,
     appearance,
@@ -22,6 +23,7 @@ from reviews.views import (
     review,
     trials,
     trust,
+    what_if,
 )
 
 app_name = "reviews"
@@ -62,6 +64,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *trust_urls,
     # Beside the policies, of which it asks.
     path("policies/try/", trials.show, name="try_action"),
+    path("policies/<action_type:name>/what-if/", what_if.show, name="what_if"),
     path("history/", history.index, name="history"),
     path("actions/<str:action_id>/", actions.show, name="action"),
     path("permits/<str:permit_id>/revoke/", permits.revoke, name="permit_revoke"),

@@ -24,6 +24,9 @@ from policies.forms.policy_rows import ROW_FORMS, RowForm
 
 FORM, JSON = "form", "json"
 _ROW: Final = re.compile(r"\d{1,4}")
+# What the past is asked about, by the names of its controls.
+_ASKED: Final = frozenset({"threshold", "score", "calibration_of", "audit_rate", "rules", "points"})
+_ASKED_ROWS: Final = re.compile(r"(?:rule|point)-\d{1,4}-")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,18 @@ class PolicyEditor:
     @classmethod
     def of_post(cls, data: QueryDict) -> PolicyEditor:
         """Return the editor with what was typed. Rows are numbered; their order is kept."""
+        return cls(data, bound=True)
+
+    @classmethod
+    def of_changes(cls, document: PolicyDocument, changed: QueryDict) -> PolicyEditor:
+        """Return the editor of a policy in which some fields stand otherwise: what sliders and rules send.
+
+        Only what decides which actions are held is taken from ``changed``; all else stays as it is.
+        """
+        data = _fields(document.to_document(), reason="", seen="")
+        for name in changed:
+            if name in _ASKED or _ASKED_ROWS.match(name):
+                data.setlist(name, changed.getlist(name))
         return cls(data, bound=True)
 
     def redrawn(self) -> PolicyEditor | None:

@@ -11,6 +11,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.engine.policy import PolicyDocument
 from policies.forms.policy_editor import PolicyEditor
+from policies.forms.sliders import sliders_of
 from policies.models import ActionType, PolicyVersion
 from policies.selectors import policies as questions
 from policies.services import policies as acts
@@ -74,11 +75,13 @@ def _conflict(
 def _editor(
     request: AuthenticatedRequest, action_type: ActionType, editor: PolicyEditor, status: int = 200
 ) -> HttpResponse:
+    live = questions.live_version(action_type)
     context = {
         "action_type": action_type,
         "editor": editor,
         "form": editor.form,
-        "live": questions.live_version(action_type),
+        "sliders": sliders_of(editor, questions.live_document(live) if live else None),
+        "live": live,
         "bar_title": "Policies",
     }
     return render(request, "policies/policy_edit/page.html", context, status=status)

@@ -1,0 +1,120 @@
+"""Sliders of the policy editor: each moves a number that stands elsewhere in the form.
+
+Without JavaScript there are none; the fields they move are there all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from policies.engine.facts import Verdict
+from policies.engine.number_rules import Compared, compared
+from policies.engine.policy import PolicyDocument
+from policies.forms.amounts import as_percent
+from policies.forms.policy_editor import PolicyEditor
+
+_SHARES = frozenset({"confidence", "judge", "samples"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slider:
+    """A slider with its number box. ``target`` is the control it moves.
+
+    ``before`` is what stands before the number where the target is a condition, "" where it is the number.
+    """
+
+    id: str
+    label: str
+    target: str
+    value: str
+    now: str
+    low: str = "0"
+    high: str = "100"
+    step: str = "1"
+    unit: str = "%"
+    before: str = ""
+
+
+def sliders_of(editor: PolicyEditor, live: PolicyDocument | None) -> tuple[Slider, ...]:
+    """Return the sliders of what stands in the form, each beside what is in force now."""
+    typed = str(editor.form["threshold"].value() or "")
+    threshold = Slider(
+        id="slide-threshold",
+        label="Hold when the chance it is right is under",
+        target="id_threshold",
+        value=typed or "0",
+        now=_share(live.threshold if live is not None else None, typed),
+    )
+    audited = str(editor.form["audit_rate"].value() or "")
+    audit = Slider(
+        id="slide-audit",
+        label="Check at random, even when sure",
+        target="id_audit_rate",
+        value=audited,
+        now=_share(live.audit_rate if live is not None else None, audited),
+        low="1",
+        high="50",
+    )
+    return (threshold, *_of_rules(editor, live), audit)
+
+
+def _of_rules(editor: PolicyEditor, live: PolicyDocument | None) -> list[Slider]:
+    in_force = {rule.code: compared(rule.when) for rule in live.rules} if live is not None else {}
+    found = []
+    for row in editor.groups["rules"].forms:
+        rule = compared(str(row["when"].value() or ""))
+        if rule is None:
+            continue
+        then = "Deny" if row["then"].value() == Verdict.DENY.value else "Hold"
+        now = in_force.get(str(row["code"].value() or ""))
+        found.append(
+            Slider(
+                id=f"slide-{row.anchor}",
+                label=f"{then} when {_said(rule)}",
+                target=row["when"].id_for_label,
+                value=format(rule.limit, "f"),
+                now="" if now is None or now.limit == rule.limit else format(now.limit, "f"),
+                **_range(rule),
+                unit="",
+                before=f"{rule.name} {rule.operator} ",
+            )
+        )
+    return found
+
+
+def _said(rule: Compared) -> str:
+    if rule.place == "samples":
+        what = "the share of its samples that agree"
+    else:
+        what = rule.name.removeprefix("args.").replace(".", " ").replace("_", " ")
+    return f"{what} is {_words(rule)}"
+
+
+def _words(rule: Compared) -> str:
+    return {">": "over", ">=": "from", "<": "under", "<=": "up to"}[rule.operator]
+
+
+def _range(rule: Compared) -> dict[str, str]:
+    if rule.place in _SHARES:
+        return {"low": "0", "high": "1", "step": "0.05" if rule.place == "samples" else "0.01"}
+    top = max(abs(rule.limit) * Decimal("2.5"), Decimal(10))
+    # One digit: 375 becomes 400, with forty steps or so.
+    power = Decimal(10) ** top.adjusted()
+    high = (top / power).to_integral_value(rounding="ROUND_CEILING") * power
+    low = -high if rule.limit < 0 else Decimal(0)
+    step = power / 10
+    if rule.limit % step:
+        step = Decimal(1).scaleb(int(rule.limit.as_tuple().exponent))
+    return {"low": format(low, "f"), "high": format(high, "f"), "step": format(step, "f")}
+
+
+def _share(now: float | None, typed: str) -> str:
+    """Return today's value where it is another than the one typed."""
+    if now is None:
+        return ""
+    said = as_percent(now)
+    try:
+        return "" if Decimal(typed) == Decimal(said) else f"{said}%"
+    except InvalidOperation:
+        return f"{said}%"
