@@ -23,10 +23,15 @@ class GateCheck(models.Model):
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     action_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     action_type_name = models.CharField(max_length=120)
-    action_type = models.ForeignKey(ActionType, null=True, on_delete=models.PROTECT, related_name="+")
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    # No index of their own: one below begins with the type, and nobody asks by agent or policy version alone.
+    action_type = models.ForeignKey(
+        ActionType, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
     agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
-    policy_version = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    policy_version = models.ForeignKey(
+        PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     verdict = models.CharField(max_length=16, choices=Verdict)
     route = models.CharField(max_length=16, choices=Route)
     # The trigger of the first, strictest reason; null for an allow that no audit drew.

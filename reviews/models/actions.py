@@ -19,11 +19,18 @@ class ActionRequest(models.Model):
     """
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
-    agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="+")
-    agent_key = models.ForeignKey(AgentKey, null=True, on_delete=models.PROTECT, related_name="+")
+    # No index of their own: every action pays for one, and those below begin with what is asked for.
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
+    agent_version = models.ForeignKey(
+        AgentVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    agent_key = models.ForeignKey(
+        AgentKey, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     action_type_name = models.CharField(max_length=120)
-    action_type = models.ForeignKey(ActionType, null=True, on_delete=models.PROTECT, related_name="+")
+    action_type = models.ForeignKey(
+        ActionType, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     gate_check = models.OneToOneField(GateCheck, on_delete=models.PROTECT, related_name="action")
     mode = models.CharField(max_length=16, choices=Mode)
     # Made up from an earlier case for the reviewers alone: no agent sees it, nothing of it is ever run.
@@ -134,8 +141,10 @@ class IngestRow(models.Model):
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     batch_id = models.CharField(max_length=ids.MAX_LENGTH)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
-    agent_key = models.ForeignKey(AgentKey, null=True, on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
+    agent_key = models.ForeignKey(
+        AgentKey, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     idempotency_key = models.CharField(max_length=255)
     body_digest = models.CharField(max_length=71)
     body = models.JSONField()
@@ -143,7 +152,9 @@ class IngestRow(models.Model):
     state = models.CharField(max_length=16, choices=IngestState, default=IngestState.ACCEPTED)
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(blank=True)
-    action = models.OneToOneField(ActionRequest, null=True, on_delete=models.PROTECT, related_name="+")
+    action = models.ForeignKey(
+        ActionRequest, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     accepted_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
 
@@ -152,12 +163,16 @@ class IngestRow(models.Model):
             models.UniqueConstraint(
                 fields=["agent", "idempotency_key"], name="ingest_row_one_per_agent_and_key"
             ),
+            # What waits has none yet, and pays for no entry.
+            models.UniqueConstraint(
+                fields=["action"], condition=Q(action__isnull=False), name="ingest_row_one_per_action"
+            ),
             models.CheckConstraint(
                 condition=~Q(state="done") | Q(action__isnull=False), name="ingest_row_done_with_its_action"
             ),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(state="accepted"), name="ingest_row_to_do"),
+            # Ids of batches sort by time: the same order serves one batch and all of them.
             models.Index(
                 fields=["batch_id", "id"], condition=Q(state="accepted"), name="ingest_row_to_do_of_batch"
             ),

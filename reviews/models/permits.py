@@ -17,7 +17,7 @@ class Permit(models.Model):
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     action = models.ForeignKey(ActionRequest, on_delete=models.PROTECT, related_name="permits")
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
     decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="permits")
     basis = models.CharField(max_length=16, choices=PermitBasis)
     digest = models.CharField(max_length=71)

@@ -42,7 +42,7 @@ Interruptions = tuple[type[Exception], ...]
 
 def rows_to_do(*, batch_id: str = "", limit: int = 1000) -> list[int]:
     """Return the lines that wait to be worked off, oldest first; those of one batch when it is named."""
-    return list(_waiting(batch_id).order_by("id").values_list("pk", flat=True)[:limit])
+    return list(_waiting(batch_id).order_by("batch_id", "id").values_list("pk", flat=True)[:limit])
 
 
 def work_off_waiting(
@@ -53,11 +53,11 @@ def work_off_waiting(
     ``interruptions`` are raised by who runs this, to end it; they say nothing of the line they come at.
     """
     waiting = _waiting(batch_id)
-    fresh = list(waiting.filter(attempts=0).order_by("id").values_list("pk", flat=True)[:limit])
+    fresh = list(waiting.filter(attempts=0).order_by("batch_id", "id").values_list("pk", flat=True)[:limit])
     taken = 0
     for start in range(0, len(fresh), CHUNK):
         taken += _work_off(fresh[start : start + CHUNK], clock=clock, fresh=True, interruptions=interruptions)
-    tried = waiting.filter(attempts__gt=0).order_by("attempts", "id").values_list("pk", flat=True)
+    tried = waiting.filter(attempts__gt=0).order_by("attempts", "batch_id", "id").values_list("pk", flat=True)
     for row_id in list(tried[:limit]):
         taken += _work_off([row_id], clock=clock, fresh=False, interruptions=interruptions)
     return taken
