@@ -11,11 +11,15 @@ from policies.models import (
     AgentKey,
     AgentVersion,
     AutonomyGrant,
+    AutonomyProposal,
     ConditionMatch,
     DeclarationApproval,
     DeclarationChange,
     DoubleReview,
     DrillResult,
+    EvalStanding,
+    EvidenceSample,
+    EvidenceTrack,
     GateCheck,
     KillSwitch,
     LedgerCheckpoint,
@@ -264,3 +268,37 @@ class WhatIfRunAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "action_type", "state", "done", "total", "asked_by_name", "asked_at")
     list_filter = ("state",)
     list_select_related = ("action_type",)
+
+
+@admin.register(AutonomyProposal)
+class AutonomyProposalAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id", "action_type", "agent_version", "kind", "to_level", "state", "proposed_by_name",
+        "proposed_at", "closed_by_name",
+    )  # fmt: skip
+    list_filter = ("state", "kind", "to_level")
+    list_select_related = ("action_type", "agent_version__agent")
+    search_fields = ("=public_id",)
+
+
+@admin.register(EvidenceTrack)
+class EvidenceTrackAdmin(ReadOnlyAdmin):
+    list_display = (
+        "action_type", "agent_version", "level", "attempt", "started_at", "watermark_seq", "stale",
+        "computed_at",
+    )  # fmt: skip
+    list_filter = ("level", "stale")
+    list_select_related = ("action_type", "agent_version__agent")
+
+
+@admin.register(EvidenceSample)
+class EvidenceSampleAdmin(ReadOnlyAdmin):
+    list_display = ("seq", "gate_check", "action_type", "agent_version", "drawn", "labelled_seq", "day")
+    list_filter = ("drawn",)
+    list_select_related = ("gate_check", "action_type", "agent_version__agent")
+
+
+@admin.register(EvalStanding)
+class EvalStandingAdmin(ReadOnlyAdmin):
+    list_display = ("agent_version", "run_id", "cases", "failed_corrections", "finished_at")
+    list_select_related = ("agent_version__agent",)

@@ -31,16 +31,22 @@ from datasets.models import (
 )
 from datasets.services import case_index, exporting, freezing
 from datasets.tests.base import Learners, label, make_dataset
+from datasets.tests.privacy_rows import fill_privacy
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
 from policies.choices import KillSwitchScope, MissingLabelReason, PublicationState, Verdict
 from policies.models import (
     ActionType,
     Agent,
+    AgentVersion,
+    AutonomyProposal,
     DeclarationApproval,
     DeclarationChange,
     DoubleReview,
     DrillResult,
+    EvalStanding,
+    EvidenceSample,
+    EvidenceTrack,
     GateCheck,
     KillSwitch,
     LedgerCheckpoint,
@@ -173,6 +179,7 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
     exporting.request(version_id=version.public_id, requested_by=cast.olga, now=now)
     fill_governing(cast, round_number=round_number)
     fill_learning(cast, version, round_number=round_number)
+    fill_privacy(cast, round_number=round_number)
     Incident.objects.create(
         public_id=ids.new("inc"),
         kind=IncidentKind.OUTCOME_UNKNOWN,
@@ -235,9 +242,52 @@ def fill_governing(cast: Cast, *, round_number: int) -> None:
     fill_evidence(cast, live.action_type, round_number=round_number)
 
 
+def fill_autonomy(action_type: ActionType, *, round_number: int) -> None:
+    """Make a row of every kind that autonomy is earned by."""
+    now = database_now()
+    agent = Agent.objects.create(public_id=ids.new("agt"), name=f"climber-{round_number}", created_at=now)
+    version = AgentVersion.objects.create(public_id=ids.new("agv"), agent=agent, label="1", first_seen_at=now)
+    check = GateCheck.objects.filter(sample=None).latest("id")
+    place = 1_000_000 + round_number
+    EvidenceSample.objects.create(
+        gate_check=check,
+        agent_version=version,
+        action_type=action_type,
+        seq=place,
+        drawn=True,
+        day=now.date(),
+    )
+    EvidenceTrack.objects.create(
+        agent_version=version,
+        action_type=action_type,
+        level="review_all",
+        started_at=now,
+        started_seq=place,
+        watermark_seq=place,
+        labels_seq=place,
+    )
+    EvalStanding.objects.create(
+        agent_version=version, run_id="evr", cases=1, failed_corrections=0, finished_at=now
+    )
+    AutonomyProposal.objects.create(
+        public_id=ids.new("apr"),
+        agent_version=version,
+        action_type=action_type,
+        kind="promotion",
+        from_level="review_all",
+        to_level="threshold",
+        evidence={},
+        evidence_digest="?",
+        proposed_by_name="Handrail",
+        proposed_at=now,
+        expires_at=now,
+    )
+
+
 def fill_evidence(cast: Cast, action_type: ActionType, *, round_number: int) -> None:
     """Make a row of every kind that says how well people look."""
     now = database_now()
+    fill_autonomy(action_type, round_number=round_number)
     checks = iter(GateCheck.objects.filter(missing_label=None, double_review=None).order_by("-id"))
     MissingLabel.objects.create(gate_check=next(checks), reason=MissingLabelReason.EXPIRED, noted_at=now)
     DrillResult.objects.create(

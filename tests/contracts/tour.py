@@ -9,6 +9,7 @@ import json
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
 from django.test import Client
 
 from datasets.choices import Cadence, Label
@@ -32,7 +33,10 @@ from datasets.services import (
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AGENT_SCOPES, AutonomyLevel, KillSwitchScope, Risk
-from policies.models import ActionType, LedgerEntry, PolicyVersion
+from policies.engine.facts import Level
+from policies.engine.ladder import Rung
+from policies.models import ActionType, EvidenceTrack, LedgerEntry, PolicyVersion
+from policies.selectors import evidence as questions
 from policies.services import (
     accounts,
     action_types,
@@ -41,9 +45,11 @@ from policies.services import (
     checkpoints,
     declaration_changes,
     kill_switch,
+    ladder,
     ledger,
     loops,
     policies,
+    proposals,
     publications,
     verifications,
 )
@@ -78,6 +84,7 @@ from reviews.services import (
     working_off,
 )
 from reviews.tests.cast import Cast, decide_as, held, propose
+from tests.contracts.tour_privacy import privacy
 
 PASSWORD = "a long enough password"
 
@@ -90,10 +97,12 @@ def everything(cast: Cast) -> None:
     review(cast)
     look_twice(cast)
     run(cast)
+    climb(cast)
     stop(cast)
     ingest_batch(cast)
     learn(cast)
     drill(cast)
+    privacy(cast)
     look_after_the_ledger(cast)
 
 
@@ -350,6 +359,23 @@ def run(cast: Cast) -> None:
     )
     _permit(cast)
     deadlines.expire_permits(now=database_now() + timedelta(days=30))
+
+
+def climb(cast: Cast) -> None:
+    """The evidence follows the record; a level is proposed, refused, and granted by hand."""
+    ledger.link_entries(now=database_now())
+    ladder.keep(now=database_now())
+    track = EvidenceTrack.objects.select_related("agent_version", "action_type").earliest("id")
+    found = questions.evidence_of(track.agent_version, track.action_type, database_now())
+    assert found is not None
+    # As if it had been earned: that takes more labels than a tour has.
+    earned = Rung(to=Level.THRESHOLD, conditions=(), health=(), locked=False)
+    with transaction.atomic():
+        waiting = proposals.draw_up(found, earned, grant=None, proposed_by=None, now=database_now())
+    proposals.refuse(
+        proposal_id=waiting.public_id, refused_by=cast.olga, reason="not yet", now=database_now()
+    )
+    ladder.tend(now=database_now())
 
 
 def stop(cast: Cast) -> None:
