@@ -126,13 +126,15 @@ def run(*, removal_id: str, clock: Clock, batch: int = BATCH) -> bool:
     Any number of workers may call this: each batch holds the row, and a second worker finds it held.
     """
     removal = Removal.objects.filter(public_id=removal_id, kind=RemovalKind.ERASURE).first()
-    if removal is None or removal.state == RemovalState.DONE or not _begin(removal_id):
+    if removal is None or removal.state == RemovalState.DONE or _is_blocked(removal, clock()):
+        return False
+    if not _begin(removal_id, clock):
         return False
     after = 0
     while (last := _take_batch(removal_id, after=after, size=batch, clock=clock)) is not None:
         after = last
     remove_files(removal_id, clock=clock)
-    if _left(removal_id) or not _aim_again(removal_id):
+    if _left(removal_id) or not _aim_again(removal_id, clock):
         return _wait(removal_id, clock)
     if _left(removal_id):
         # More was found, such as a conversation that was being closed: it is taken in a turn of its own.
@@ -160,12 +162,29 @@ def remove_files(removal_id: str, *, clock: Clock) -> None:
                 )
 
 
+def _is_blocked(removal: Removal, now: datetime) -> bool:
+    """Say whether everything that an erasure waits for is still open or held: then there is nothing to do."""
+    if removal.state != RemovalState.WAITING:
+        return False
+    left = removal.targets.filter(removed_at=None)
+    named = {kind: left.filter(kind=kind).values("object_id") for kind in (ACTION, CONVERSATION)}
+    actions = list(ActionRequest.objects.filter(public_id__in=named[ACTION]).values_list("pk", flat=True))
+    talks = list(Conversation.objects.filter(public_id__in=named[CONVERSATION]).values_list("pk", flat=True))
+    kept = {**reach.unsettled(actions, now=now), **reach.held(actions)}
+    kept_talks = reach.held_conversations(talks)
+    if len(kept) < len(actions) or len(kept_talks) < len(talks):
+        return False
+    return bool(actions or talks)
+
+
 @transaction.atomic
-def _begin(removal_id: str) -> bool:
+def _begin(removal_id: str, clock: Clock) -> bool:
     """Take the row up; False while another worker holds it. A new attempt is counted."""
     removal = _hold(removal_id)
     if removal is None:
         return False
+    if removal.state == RemovalState.WAITING:
+        _record(removal, verb="erasure.resumed", actor=Actor.system(), now=clock(), payload={})
     removal.state, removal.attempts = RemovalState.RUNNING, removal.attempts + 1
     removal.save(update_fields=["state", "attempts"])
     return True
@@ -255,13 +274,18 @@ def _left(removal_id: str) -> bool:
 
 
 @transaction.atomic
-def _aim_again(removal_id: str) -> bool:
+def _aim_again(removal_id: str, clock: Clock) -> bool:
     """Look once more for what came in before the request and was committed after it; False when held."""
     removal = _hold(removal_id)
     if removal is None:
         return False
     whose = Whose(Criterion(removal.criterion), removal.value)
+    before = removal.targets.count()
     _aim(removal, reach.reach(whose, until=removal.asked_at))
+    more = removal.targets.count() - before
+    if more:
+        payload: dict[str, JsonValue] = {"more": more}
+        _record(removal, verb="erasure.found_more", actor=Actor.system(), now=clock(), payload=payload)
     return True
 
 
@@ -295,12 +319,10 @@ def _wait(removal_id: str, clock: Clock) -> bool:
     told = [f"{keys[key]} {reason}" for key, reason in sorted(why.items())[:_WHY_SHOWN]]
     rest = left.count() - len(told)
     note = "; ".join([*told, *([f"{rest} more"] if rest > 0 else [])])
-    before = removal.state, removal.note
     removal.state, removal.note = RemovalState.WAITING, note
     removal.save(update_fields=["state", "note"])
-    if before[1] != note:
-        payload: dict[str, JsonValue] = {"left": left.count()}
-        _record(removal, verb="erasure.waits", actor=Actor.system(), now=now, payload=payload)
+    payload: dict[str, JsonValue] = {"left": left.count()}
+    _record(removal, verb="erasure.waits", actor=Actor.system(), now=now, payload=payload)
     return False
 
 

@@ -40,11 +40,11 @@ def test_each_group_finds_its_own_places_and_no_link_that_it_may_not_follow(cast
         "ml_engineer": list(entries(make_person("Mel", "ml_engineer"))),
         "none": list(entries(make_person("Otto"))),
     } == {
-        "reviewer": queues,
-        "manager": [*looking, "Policies", "Trust", "Agents"],
-        "ops_admin": [*looking, "Policies", "Trust", "Agents", "Audit log"],
-        "lead": [*queues[:3], "Everything open", *queues[3:], "Trust", "Datasets"],
-        "auditor": [*looking, "Trust", "Audit log"],
+        "reviewer": [*queues, "Conversations"],
+        "manager": [*looking, "Policies", "Trust", "Agents", "Conversations"],
+        "ops_admin": [*looking, "Policies", "Trust", "Agents", "Audit log", "Conversations", "Privacy"],
+        "lead": [*queues[:3], "Everything open", *queues[3:], "Trust", "Datasets", "Conversations"],
+        "auditor": [*looking, "Trust", "Audit log", "Conversations", "Privacy"],
         "ml_engineer": ["Datasets"],
         "none": [],
     }

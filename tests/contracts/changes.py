@@ -50,6 +50,7 @@ SILENT: Final = {
     "reviews_reviewitem": {"claimed_by_id", "lease_expires_at"},  # a courtesy: it grants nothing and lapses
     "reviews_execution": {"heartbeat_at", "lease_until"},
     "reviews_ingestrow": {"attempts", "last_error"},
+    "policies_removal": {"attempts", "total"},  # progress; each batch has an entry
     "datasets_freezing": {"cases_done", "attempts"},  # progress
     "datasets_export": {
         "rows_done", "bytes_done", "sha256", "checkpoint", "attempts", "epoch", "lease_expires_at",

@@ -14,8 +14,9 @@ from celery import Task, current_app
 from django.db import connection
 from pytest_django import Settings
 
+from datasets.choices import DataKind
 from datasets.models import Export, Freezing
-from datasets.services import exporting, freezing, freezings
+from datasets.services import exporting, freezing, freezings, retention
 from datasets.tests.base import make_dataset, many_cases
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, LedgerLink, LedgerVerification
@@ -96,6 +97,9 @@ def _scene() -> dict[str, str]:
         asked_by=cast.olga,
         now=database_now(),
     )
+    retention.set_rule(kind=DataKind.EXPORTS, action_type="", keep_days=30, by=cast.olga, now=database_now())
+    removal = retention.begin_if_due(now=database_now())
+    assert removal is not None
     large = make_dataset(name="Large")
     freezings.ask(dataset_id=large.public_id, asked_by=None, now=database_now(), at_once=0)
     return {
@@ -104,6 +108,7 @@ def _scene() -> dict[str, str]:
         "export_id": export.public_id,
         "verification_id": verification.public_id,
         "run_id": question.public_id,
+        "removal_id": removal.public_id,
     }
 
 
