@@ -67,6 +67,10 @@ _PLACES = (
     _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
     _Place("Drills", ("datasets:drills",), "target", ("reviews.manage_drills",)),
     _Place("Datasets", ("datasets:index",), "database", ("datasets.view_dataset", "datasets.export_dataset")),
+    _Place("Conversations", ("datasets:conversations",), "message-square", (_REVIEW, _VIEW_ANY)),
+    _Place(
+        "Privacy", ("datasets:privacy",), "eraser", ("datasets.manage_retention", "policies.view_removal")
+    ),
 )
 
 
