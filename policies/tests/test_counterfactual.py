@@ -1,0 +1,230 @@
+"""What the columns say of a policy is what the engine says of it; what labels certify is what bets certify."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies.engine.evaluation import evaluate
+from policies.engine.facts import ActionTypeFacts, AgentFacts, Facts, Level, Verdict
+from policies.engine.number_rules import compared, with_limit
+from policies.engine.policy import PolicyDocument
+from policies.selectors.what_if import reading_of
+from policies.statistics import certificate, columns
+from policies.statistics.columns import Flag, Label, PastAction
+from policies.statistics.counterfactual import DENIED, HELD, RELEASED, Comparison, Known, answers
+from policies.statistics.evidence import BettingEvidence
+
+DAY = date(2026, 5, 1)
+STATES = {RELEASED: Verdict.ALLOW, HELD: Verdict.REVIEW, DENIED: Verdict.DENY}
+TYPE = ActionTypeFacts(
+    name="refund.issue",
+    title="Refund",
+    risk="medium",
+    irreversible=False,
+    argument_schema=None,
+    autonomy_cap=Level.AUTONOMOUS,
+    widens_rights=False,
+)
+
+
+def past(number: int = 0, **fields: Any) -> PastAction:
+    return PastAction(**{"check": number, "policy": 1, "day": DAY, "flags": Flag.SAMPLED, **fields})
+
+
+def policy(**fields: Any) -> PolicyDocument:
+    rules = [
+        {"code": f"r{n}", "title": "?", "then": "review", **rule}
+        for n, rule in enumerate(fields.pop("rules", []))
+    ]
+    return PolicyDocument.from_document({"rules": rules, **fields})
+
+
+def engine_says(action: PastAction, document: PolicyDocument) -> Verdict:
+    arguments = {name.removeprefix("/"): value for name, value in action.numbers.items()}
+    return evaluate(
+        Facts(
+            action_type=TYPE,
+            arguments=arguments,
+            agent=AgentFacts(name="clerk", version="1", known_version=True),
+            level=Level.THRESHOLD,
+            policy=document,
+            policy_version=1,
+            draw=0.999,
+            blind_draw=0.999,
+            kill_switch=False,
+            agent_active=True,
+            confidence=action.confidence,
+            judge_score=action.judge,
+            sample_agreement=action.samples,
+        )
+    ).verdict
+
+
+SHARES = (
+    st.none()
+    | st.sampled_from([0.0, 0.29, 0.5, 0.83, 0.86, 0.9, 1.0])
+    | st.integers(0, 1000).map(lambda n: n / 1000)
+)
+AMOUNTS = st.sampled_from([0, 149.99, 150, 150.01, 200, -3, 1e12]) | st.integers(0, 400)
+ACTIONS = st.builds(
+    lambda confidence, judge, samples, amount: past(
+        confidence=confidence,
+        judge=judge,
+        samples=samples,
+        numbers={} if amount is None else {"/amount": float(amount)},
+    ),
+    SHARES, SHARES, SHARES, st.none() | AMOUNTS,
+)  # fmt: skip
+POLICIES = st.builds(
+    lambda threshold, score, operator, limit, then, samples: policy(
+        threshold=threshold,
+        score="calibrated" if score == "calibrated" else score,
+        calibration={"of": "agent", "points": [[0.5, 0.2], [0.9, 0.86]]} if score == "calibrated" else None,
+        rules=[
+            {"when": f"args.amount {operator} {limit}", "then": then},
+            *([{"when": f"samples < {samples}"}] if samples is not None else []),
+        ],
+    ),
+    SHARES,
+    st.sampled_from(["agent", "judge", "samples", "lowest", "calibrated"]),
+    st.sampled_from(["<", "<=", ">", ">="]),
+    st.sampled_from(["150", "150.0", "200", "149.99"]),
+    st.sampled_from(["review", "deny"]),
+    st.none() | st.sampled_from(["0.8", "0.5"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ACTIONS, min_size=1, max_size=12), POLICIES)
+def test_the_columns_answer_as_the_engine_does(actions: list[PastAction], document: PolicyDocument) -> None:
+    kept = columns.of_actions(actions)
+    reading = reading_of(document, ["/amount"])
+    said = answers(kept, reading.question, {})
+    assert not reading.conditions
+    assert [STATES[int(state)] for state in said.state] == [engine_says(each, document) for each in actions]
+
+
+def test_what_no_policy_decides_stays_as_it_was() -> None:
+    kept = columns.of_actions(
+        [past(confidence=1.0, flags=Flag.FIXED_HOLD), past(confidence=1.0, flags=Flag.FIXED_DENY)]
+    )
+    said = answers(kept, reading_of(policy(threshold=0.5, score="agent"), []).question, {})
+    assert said.state.tolist() == [HELD, DENIED]
+
+
+def test_any_other_rule_holds_where_it_is_known_to_be_true() -> None:
+    document = policy(threshold=0.5, score="agent", rules=[{"when": "args.amount > 5 && args.amount < 9"}])
+    question = reading_of(document, ["/amount"]).question
+    kept = columns.of_actions([past(n, confidence=0.9) for n in range(3)])
+    known = Known(true=np.array([True, False, False]), known=np.array([True, True, False]))
+    said = answers(kept, question, {question.others[0].sha256: known})
+    assert said.state.tolist() == [HELD, RELEASED, RELEASED]
+    assert said.unknown.tolist() == [False, False, True]
+    assert answers(kept, question, {}).unknown.all()
+
+
+def test_columns_come_back_as_they_were_packed() -> None:
+    first = columns.of_actions([past(1, confidence=0.86, numbers={"/a": 1.5}), past(2, judge=0.1)])
+    both = columns.joined(first, columns.of_actions([past(3, label=Label.WRONG, numbers={"/b": 2.0})]))
+    back = columns.unpack(both.pack(), both.pack_numbers(), size=3, fields=both.fields)
+    for name in columns.COLUMNS:
+        np.testing.assert_array_equal(getattr(back, name), getattr(both, name))
+    np.testing.assert_array_equal(back.numbers["/a"], [1.5, math.nan, math.nan])
+    np.testing.assert_array_equal(back.numbers["/b"], [math.nan, math.nan, 2.0])
+    assert columns.day_of(back.day[0]) == DAY
+
+
+def test_two_policies_are_counted_with_weights_and_their_flips_named_worst_first() -> None:
+    actions = [
+        past(1, confidence=0.95, label=Label.RIGHT, flags=Flag.ALONE | Flag.SAMPLED, propensity=0.25),
+        past(2, confidence=0.87, label=Label.RIGHT),
+        past(3, confidence=0.88, label=Label.WRONG),
+        past(4, confidence=0.86),
+        past(5, confidence=0.5, label=Label.WRONG),
+        past(6, confidence=0.99, label=Label.WEAK),
+    ]
+    kept = columns.of_actions(actions)
+    new = answers(kept, reading_of(policy(threshold=0.86, score="agent"), []).question, {})
+    now = answers(kept, reading_of(policy(threshold=0.9, score="agent"), []).question, {})
+    found = Comparison()
+    found.add(kept, new=new, now=now)
+    assert (found.new.n, found.new.released, found.now.released) == (6, 5, 2)
+    assert (found.new.labelled, found.new.errors, found.new.w, found.new.wy) == (3, 1, 6.0, 1.0)
+    assert (found.unlocked, found.locked) == (3, 0)
+    assert [flip.check for flip in found.worst(10, released=True)] == [3, 4, 2]
+    assert found.score_bins.n.sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("when", "place", "again"),
+    [
+        ("args.amount > 150", "/amount", "args.amount > 99.5"),
+        (" args.a.b <= 1.50 ", "/a/b", "args.a.b <= 99.5"),
+        ("samples < 0.8", "samples", "samples < 99.5"),
+    ],
+)
+def test_a_rule_that_compares_one_number_can_get_another(when: str, place: str, again: str) -> None:
+    (rule,) = policy(rules=[{"when": when}]).rules
+    found = compared(rule.when)
+    assert found is not None
+    assert found.place == place
+    from decimal import Decimal
+
+    assert with_limit(rule, Decimal("99.5")) == again
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "args.amount > 1 && true",
+        "args.a > args.b",
+        "1 < args.a",
+        "args['a'] > 1",
+        "history.x > 1",
+        "!(args.a > 1)",
+    ],
+)
+def test_any_other_condition_has_no_slider(when: str) -> None:
+    assert compared(when) is None
+
+
+def test_the_certificate_rests_on_the_same_bets_as_evidence_does() -> None:
+    random = np.random.default_rng(7)
+    score = random.random(400).astype(np.float32)
+    loss = (random.random(400) < 0.02).astype(np.float64)
+    weight = np.where(score > 0.5, 1.0, 0.2)
+    found = certificate.certify(
+        grid=[(0.5, 0.5), (0.0, 1.0)], score=score, loss=loss, weight=weight, limit=0.05, delta=0.05
+    )
+    for point in found.points:
+        bets = BettingEvidence(alpha=0.05)
+        for s, each, w in zip(score, loss, weight, strict=True):
+            if s >= np.float32(point.threshold):
+                bets.observe(float(each), float(w))
+        assert point.e_value == pytest.approx(math.exp(bets.highest_log_e))
+        assert point.labels == bets.n
+
+
+def test_good_labels_certify_and_bad_ones_do_not() -> None:
+    score = np.linspace(0, 1, 600, dtype=np.float32)
+    grid = certificate.grid_of(score)
+    one = np.ones(600)
+    good = certificate.certify(grid=grid, score=score, loss=np.zeros(600), weight=one, limit=0.05, delta=0.05)
+    assert good.threshold == 0.0
+    wrong_below = (score < 0.5).astype(np.float64)
+    half = certificate.certify(grid=grid, score=score, loss=wrong_below, weight=one, limit=0.05, delta=0.05)
+    assert half.threshold == pytest.approx(0.5, abs=0.03)
+    bad = certificate.certify(grid=grid, score=score, loss=one, weight=one, limit=0.05, delta=0.05)
+    assert (bad.threshold, bad.labels_missing) == (None, None)
+    few = certificate.certify(
+        grid=grid, score=score[-20:], loss=np.zeros(20), weight=one[-20:], limit=0.05, delta=0.05
+    )
+    assert few.threshold is None
+    assert few.labels_missing is not None and few.labels_missing > 20

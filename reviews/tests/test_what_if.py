@@ -1,0 +1,162 @@
+"""The right side of the policy editor, asked by whoever writes a draft."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from hitl_site.lib.clock import database_now
+from policies.models import ConditionMatch, PolicyVersion, WhatIfRun
+from policies.services import policies
+from policies.tests.people import text_of
+from reviews.choices import DecisionKind
+from reviews.services import replays
+from reviews.tests.cast import Cast, propose
+from reviews.tests.test_past_actions import follow, released
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def browser(cast: Cast) -> Client:
+    client = Client()
+    client.force_login(cast.olga)
+    return client
+
+
+def ask(browser: Client, **draft: str | list[str]) -> str:
+    answer = browser.get(reverse("reviews:what_if", args=["refund.issue"]), draft)
+    assert answer.status_code == 200
+    return text_of(answer)
+
+
+def some_past(cast: Cast) -> None:
+    """Ten refunds: five at 95% that run alone, five at 71% to 79% that are held."""
+    for number in range(5):
+        propose(cast, confidence=0.95, arguments={"order": f"A{number}", "amount": 10 * number})
+    for number in range(5):
+        propose(cast, confidence=0.71 + number / 50, arguments={"order": f"B{number}", "amount": 300})
+    follow()
+
+
+def test_a_lower_threshold_says_what_it_would_release(cast: Cast, browser: Client) -> None:
+    some_past(cast)
+    page = ask(browser, threshold="75")
+    assert "20%" in page and "now 50%" in page and "−30 points" in page
+    assert "Would be released by this draft" in page
+    assert page.count("300 for B") == 3
+    assert "too few checks" in page
+
+
+def test_a_rule_of_a_number_moves_the_same_way(cast: Cast, browser: Client) -> None:
+    some_past(cast)
+    rule = {"rules": ["0"], "rule-0-code": "large", "rule-0-title": "Large", "rule-0-then": "review"}
+    page = ask(
+        browser,
+        threshold="90",
+        **rule,
+        **{"rule-0-when": "args.amount > 25", "rule-0-trigger": "policy_edge"},
+    )
+    assert "70%" in page
+    assert "Would be held by this draft" in page
+
+
+def test_any_other_rule_is_asked_of_the_past_again(cast: Cast, browser: Client) -> None:
+    some_past(cast)
+    rule = {"rules": ["0"], "rule-0-code": "a", "rule-0-title": "A", "rule-0-then": "review"}
+    when = 'args.order.startsWith("A") && args.amount < 15'
+    page = ask(browser, threshold="90", **rule, **{"rule-0-when": when, "rule-0-trigger": "policy_edge"})
+    assert "70%" in page
+    assert ConditionMatch.objects.count() == 1
+    propose(cast, confidence=0.95, arguments={"order": "A9", "amount": 1})
+    follow()
+    page = ask(browser, threshold="90", **rule, **{"rule-0-when": when, "rule-0-trigger": "policy_edge"})
+    assert "73%" in page
+
+
+def test_much_of_it_is_asked_by_a_worker_once(
+    cast: Cast, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_past(cast)
+    monkeypatch.setattr(replays, "AT_ONCE", 0)
+    rule = {"rules": ["0"], "rule-0-code": "a", "rule-0-title": "A", "rule-0-then": "review"}
+    draft = {
+        "threshold": "90",
+        **rule,
+        "rule-0-when": "args.amount in [10, 20]",
+        "rule-0-trigger": "policy_edge",
+    }
+    assert "Asking the rules of the past again" in ask(browser, **draft)
+    ask(browser, **draft)
+    run = WhatIfRun.objects.get()
+    assert (run.total, run.done) == (10, 0)
+    assert not replays.run(run_id=run.public_id, clock=database_now)
+    assert not replays.run(run_id=run.public_id, clock=database_now)
+    run.refresh_from_db()
+    assert (run.state, run.done) == ("done", 10)
+    page = ask(browser, **draft)
+    assert "70%" in page
+    assert "Asking the rules" not in page
+
+
+def test_a_rule_of_the_policy_in_force_need_not_be_asked_again(cast: Cast, browser: Client) -> None:
+    when = "args.amount > 5 && args.amount < 25"
+    rules = [{"code": "a", "title": "A", "when": when, "then": "review"}]
+    document = {"threshold": 0.9, "audit_rate": 0.01, "rules": rules}
+    policies.put_in_force(
+        action_type=cast.refund, document=document, author=cast.olga, reason="r", now=database_now()
+    )
+    some_past(cast)
+    assert "70%" in ask(browser)
+    assert not ConditionMatch.objects.exists()
+
+
+def test_what_cannot_be_read_yet_is_said(cast: Cast, browser: Client) -> None:
+    rule = {"rules": ["0"], "rule-0-code": "a", "rule-0-title": "A", "rule-0-then": "review"}
+    page = ask(browser, **rule, **{"rule-0-when": "args.amount >", "rule-0-trigger": "policy_edge"})
+    assert "The draft cannot be read as it stands" in page
+
+
+def test_without_a_script_the_draft_is_posted_and_nothing_is_lost(cast: Cast, browser: Client) -> None:
+    some_past(cast)
+    edit = reverse("policies:policy_edit", args=["refund.issue"])
+    form = browser.get(edit).context["editor"].data
+    posted = {**{name: form.getlist(name) for name in form}, "threshold": "75"}
+    answer = browser.post(reverse("reviews:what_if", args=["refund.issue"]), posted)
+    assert "Would be released by this draft" in text_of(answer)
+    assert '<input type="hidden" name="threshold" value="75">' in answer.content.decode()
+    assert not PolicyVersion.objects.filter(state="draft").exists()
+
+
+def test_who_may_not_manage_policies_may_not_ask(cast: Cast) -> None:
+    client = Client()
+    client.force_login(cast.alice)
+    assert client.get(reverse("reviews:what_if", args=["refund.issue"])).status_code == 403
+
+
+def test_enough_labels_show_how_many_go_wrong_and_what_it_costs(cast: Cast, browser: Client) -> None:
+    for number in range(36):
+        kind = DecisionKind.REJECT if number % 9 == 0 else DecisionKind.APPROVE
+        released(cast, kind, confidence=0.8, arguments={"order": f"{number}", "amount": 1})
+    cast.refund.cost_of_error, cast.refund.cost_of_review_minute, cast.refund.currency = 50, 1, "EUR"
+    cast.refund.save()
+    follow()
+    page = ask(browser, threshold="75")
+    assert "+4, likely" in page
+    assert "Cost a week" in page and "€" in page
+    assert "Not enough evidence to certify" in page
+
+
+def test_the_calibration_page_says_what_a_score_is_worth(cast: Cast, browser: Client) -> None:
+    page = reverse("policies:calibration", args=["refund.issue"])
+    assert "No label carries a score yet" in text_of(browser.get(page))
+    for number in range(40):
+        kind = DecisionKind.REJECT if number % 4 == 0 else DecisionKind.APPROVE
+        released(cast, kind, confidence=0.85, arguments={"order": f"{number}", "amount": 1})
+    follow()
+    text = text_of(browser.get(page))
+    assert "In 100 actions scored about 85%, 75 were right" in text
+    assert "40 of 40 labels are of held items" in text
+    refit = reverse("policies:calibration_refit", args=["refund.issue"])
+    assert browser.get(refit).status_code == 302
