@@ -1,0 +1,88 @@
+"""A signed-in person's window in Chromium, and everything in it that must never happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Page,
+    Request,
+    sync_playwright,
+)
+
+from reviews.tests.browsing import browser_of
+from tests.chromium import LAUNCH_ARGUMENTS, find_chromium
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start a browser; to be shared by the tests of a module."""
+    # Playwright keeps an event loop in this thread, which Django takes for a view that may not wait.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=LAUNCH_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Window:
+    """One person's window. ``problems`` are errors of scripts and of the security policy, ``strays`` requests
+    that would have left the machine (none is let out), ``dialogs`` what asked for an answer.
+    """
+
+    def __init__(self, browser: Browser, site: str, person: User, **options: object) -> None:
+        self.site = site
+        self.problems: list[str] = []
+        self.strays: list[str] = []
+        self.dialogs: list[str] = []
+        self.context: BrowserContext = browser.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]  # new_context's own options
+        self.sign_in(person)
+        # Live updates are served by another process, which is not here: no request for them, no error of it.
+        self.context.route("**/stream**", lambda route: route.abort())
+        self.page: Page = self.new_tab()
+
+    def sign_in(self, person: User) -> None:
+        """Be this person from the next request on."""
+        cookie = browser_of(person).cookies[settings.SESSION_COOKIE_NAME].value
+        self.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": self.site}])
+
+    def new_tab(self) -> Page:
+        """Open another tab of the same window."""
+        page = self.context.new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", self._fail)
+        page.on("dialog", self._ask)
+        page.on("request", self._send)
+        return page
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the site."""
+        self.page.goto(self.site + path)
+        return self.page
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # A refusal is a 4xx, which the browser calls an error; what it says is for the tests to read.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.problems.append(message.text)
+
+    def _fail(self, error: Error) -> None:
+        self.problems.append(str(error))
+
+    def _ask(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def _send(self, request: Request) -> None:
+        if not request.url.startswith((self.site, "data:", "http://127.0.0.1", "http://localhost")):
+            self.strays.append(request.url)
