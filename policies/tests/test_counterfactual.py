@@ -1,4 +1,4 @@
-"""What the columns say of a policy is what the engine says of it; what labels certify is what bets certify."""
+"""What the columns say of a policy is what the engine says; what labels certify is what bets certify."""
 
 from __future__ import annotations
 
@@ -227,4 +227,5 @@ def test_good_labels_certify_and_bad_ones_do_not() -> None:
         grid=grid, score=score[-20:], loss=np.zeros(20), weight=one[-20:], limit=0.05, delta=0.05
     )
     assert few.threshold is None
-    assert few.labels_missing is not None and few.labels_missing > 20
+    assert few.labels_missing is not None
+    assert few.labels_missing > 20
