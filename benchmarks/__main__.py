@@ -11,9 +11,15 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
 django.setup()
 
-from benchmarks import export, gate, ingest, installation  # noqa: E402 - models need the setup above
+from benchmarks import cost, export, gate, ingest, installation, what_if  # noqa: E402 - models need the setup above
 
-KINDS = {"gate": gate.measure, "ingest": ingest.measure, "export": export.measure}
+KINDS = {
+    "cost": cost.measure,
+    "gate": gate.measure,
+    "ingest": ingest.measure,
+    "export": export.measure,
+    "what-if": what_if.measure,
+}
 
 print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
 made = installation.prepare()

@@ -15,6 +15,8 @@ from typing import Any
 
 from django.db import connection, models
 
+from hitl_site.lib.instances import loaded
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -65,7 +67,7 @@ def instances(parts: Sequence[Part], values: Sequence[Any]) -> list[Any]:
             continue
         for index in part.documents:
             given[index] = None if given[index] is None else _document(given[index])
-        found.append(part.model.from_db(connection.alias, part.names, given))
+        found.append(loaded(part.model, part.names, given, using=connection.alias))
     return found
 
 

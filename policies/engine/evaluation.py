@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from policies.engine import explanation, matching, nearness, scope
 from policies.engine.agent_list import lists
@@ -104,7 +105,10 @@ def _evaluate(facts: Facts) -> Evaluation:
     granted = _level_in_force(facts)
     level = _level_of_this_one(facts, granted)
     found = judge_score(facts, level)
-    reasons = strictest_first([*_stops(facts), *_doubts(facts), *_holds(facts, level), *found.reasons])
+    reading = _Reading(facts)
+    reasons = strictest_first(
+        [*_stops(facts), *_doubts(facts), *_holds(facts, level, reading), *found.reasons]
+    )
     verdict = Verdict.strictest(Verdict.ALLOW, *(reason.strictness for reason in reasons))
     policy = facts.policy
     if policy is None or facts.action_type is None:
@@ -127,7 +131,9 @@ def _evaluate(facts: Facts) -> Evaluation:
         audit_selected=audit_selected,
         blind=audit_selected or (held and _falls_under(facts.blind_draw, policy.blind_share)),
         approvals_required=_approvals(facts),
-        nearest_miss=_nearest_miss(facts, policy, level, found) if verdict is Verdict.ALLOW else None,
+        nearest_miss=(
+            _nearest_miss(facts, policy, level, found, reading) if verdict is Verdict.ALLOW else None
+        ),
         history=matching.measures(facts),
     )
 
@@ -197,7 +203,22 @@ def _doubts(facts: Facts) -> Iterator[Reason]:
         yield explanation.unknown_agent_version(facts.agent.name, facts.agent.version)
 
 
-def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
+class _Reading:
+    """What rules can read of an action, worked out once: `UnusableDocument` where some of it is no JSON."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    @cached_property
+    def arguments(self) -> Measured:
+        return measure(self._facts.arguments)
+
+    @cached_property
+    def variables(self) -> matching.Variables:
+        return matching.variables(self._facts, self.arguments)
+
+
+def _holds(facts: Facts, level: Level, reading: _Reading) -> Iterator[Reason]:
     """Yield what the action type, the rules and the level of trust say about this action."""
     if level not in RUNS_ALONE and isinstance(facts.level, Level):
         cap = facts.action_type.autonomy_cap if facts.action_type else level
@@ -211,7 +232,7 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
     if facts.policy is not None:
         yield from _policy_holds(facts, facts.policy)
     try:
-        arguments = measure(facts.arguments)
+        arguments = reading.arguments
     except UnusableDocument as error:
         yield explanation.arguments_unusable(error.pointer, error.message)
         return
@@ -221,7 +242,7 @@ def _holds(facts: Facts, level: Level) -> Iterator[Reason]:
     if facts.action_type is not None and facts.action_type.argument_schema is not None:
         yield from _scope_holds(facts.action_type.argument_schema, arguments)
     try:
-        variables = matching.variables(facts, arguments)
+        variables = reading.variables
     except UnusableDocument as error:
         yield explanation.invalid_facts(str(error))
         return
@@ -316,10 +337,12 @@ def _approvals(facts: Facts) -> int:
     return max(required, 2) if critical else required
 
 
-def _nearest_miss(facts: Facts, policy: PolicyDocument, level: Level, found: Scored) -> str:
+def _nearest_miss(
+    facts: Facts, policy: PolicyDocument, level: Level, found: Scored, reading: _Reading
+) -> str:
     near = None
     if policy.rules:
-        near = nearness.nearest(policy.rules, matching.variables(facts, measure(facts.arguments)).values)
+        near = nearness.nearest(policy.rules, reading.variables.values)
     return nearness.in_words(
         score=found.score,
         threshold=threshold_in_force(facts, level),

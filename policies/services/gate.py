@@ -21,6 +21,7 @@ from django.db import Error as DatabaseError
 
 from hitl_site.lib import ids, rows
 from hitl_site.lib.canonical import canonicalize
+from hitl_site.lib.instances import made
 from hitl_site.lib.strict_json import JsonValue
 from policies import choices
 from policies.engine.documents import value_at
@@ -149,7 +150,8 @@ def judge(
     """
     outlook = evaluate(proposal=proposal, now=now, standing=standing)
     found = outlook.evaluation
-    answer = GateCheck(
+    answer = made(
+        GateCheck,
         public_id=ids.new("chk"),
         action_id=proposal.action_id,
         action_type_name=proposal.action_type_name,

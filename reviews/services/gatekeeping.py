@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from hitl_site.lib import ids
+from hitl_site.lib.instances import made
 from policies.choices import Risk, Trigger
 from policies.engine.policy import PolicyDocument
 from policies.models import GateCheck
@@ -69,7 +70,8 @@ def draw_up_item(
     risk = Risk(check.action_type.risk) if check.action_type is not None else Risk.HIGH
     blind = check.blind or kind != ItemKind.GATE
     due_at = action.expires_at if kind == ItemKind.GATE else now + AUDIT_TIME
-    return ReviewItem(
+    return made(
+        ReviewItem,
         public_id=ids.new("itm"),
         action=action,
         kind=kind,

@@ -15,6 +15,7 @@ from django.db import models, transaction
 
 from hitl_site.lib import rows
 from hitl_site.lib.canonical import action_digest, canonicalize
+from hitl_site.lib.instances import made
 from policies.engine.facts import Verdict
 from policies.engine.policy import PolicyDocument
 from policies.models import ActionType, AgentKey, GateCheck
@@ -90,7 +91,8 @@ def draw_up(
         request_id=request_id,
         now=now,
     )
-    context = ActionContext(
+    context = made(
+        ActionContext,
         action=action,
         context=body.context,
         judge=body.judge.model_dump(mode="json") if body.judge else None,
@@ -170,7 +172,8 @@ def _action(
     runs = state == ActionState.ALLOWED
     # What was denied for no fault of its own is not known again, however often it comes during a stop.
     blameless = state == ActionState.DENIED and check.reasons[0]["code"] in NO_OPINION
-    return ActionRequest(
+    return made(
+        ActionRequest,
         public_id=proposal.action_id,
         agent=key.agent,
         agent_version=check.agent_version,

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from pydantic import JsonValue
 
 from hitl_site.lib import ids, rows
+from hitl_site.lib.instances import made
 from policies.choices import AgentState
 from policies.models import Agent, LedgerEntry, LedgerPayload
 from policies.services import gate, kill_switch, ledger
@@ -147,7 +148,8 @@ def draw_up(
             "approvals": check.approvals_required if decision else 0,
         },
     }
-    permit = Permit(
+    permit = made(
+        Permit,
         public_id=permit_id,
         action=action,
         agent=action.agent,

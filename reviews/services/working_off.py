@@ -80,12 +80,13 @@ def _work_off(
     row_ids: Sequence[int], *, clock: Clock, fresh: bool | None, interruptions: Interruptions = ()
 ) -> int:
     """Work off the lines that nobody is at. ``fresh``: only those never begun, or only the others."""
+    trouble: Interruptions = (OperationalError, InterfaceError, *interruptions)
     with _held(row_ids) as free:
         begun = _begin(free, fresh=fresh)
         for place, row_id in enumerate(begun):
             try:
                 _through_the_gate(row_id, now=clock())
-            except (OperationalError, InterfaceError, *interruptions) as error:
+            except trouble as error:
                 if _was_too_much(error):
                     _fail(row_id, error, clock())
                     continue

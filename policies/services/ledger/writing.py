@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from hitl_site.lib import rows
 from hitl_site.lib.http import current_request_id
+from hitl_site.lib.instances import made
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import ActorKind
 from policies.models import Agent, LedgerEntry, LedgerPayload
@@ -92,7 +93,8 @@ def drawn_up(
     """Return one fact as rows not written yet, for a caller who writes them with the change itself."""
     body: dict[str, JsonValue] = dict(payload or {})
     salt = secrets.token_bytes(32)
-    entry = LedgerEntry(
+    entry = made(
+        LedgerEntry,
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_name=actor.name,
@@ -104,7 +106,7 @@ def drawn_up(
         payload_digest=payload_digest(salt, body),
         occurred_at=now,
     )
-    return entry, LedgerPayload(entry=entry, salt=salt, body=body)
+    return entry, made(LedgerPayload, entry=entry, salt=salt, body=body)
 
 
 def erase_payload(*, entry: LedgerEntry, actor: Actor, reason: str, now: datetime) -> None:
