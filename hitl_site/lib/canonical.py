@@ -28,7 +28,7 @@ import re
 import orjson
 import rfc8785
 
-from hitl_site.lib.strict_json import JsonValue
+from hitl_site.lib.strict_json import MAX_SAFE_INTEGER, JsonValue
 
 ACTION_PREFIX = b"handrail-action-v1\0"
 DIGEST_SCHEME = "sha256:"
@@ -58,10 +58,11 @@ def canonicalize(value: JsonValue, *, known_finite: bool = False) -> bytes:
     A fast encoder writes nearly every value in just these bytes. Where it may not have, the reference
     implementation of the RFC writes them (a hundred times slower, and never wrong).
     """
-    try:
-        data = orjson.dumps(value, option=_FAST)
-    except TypeError:  # orjson's JSONEncodeError is one: the other encoder says what is wrong
-        data = b""
+    data = _fast(value)
+    if data and _POINT_ZERO.search(data):
+        # 1.0 is written as 1: as a whole number it is, by the fast encoder too.
+        value = _whole(value)
+        data = _fast(value)
     if data and _is_sure(data) and (known_finite or b"null" not in data or _is_finite(value)):
         return data
     try:
@@ -69,6 +70,25 @@ def canonicalize(value: JsonValue, *, known_finite: bool = False) -> bytes:
     # rfc8785 0.1.4 lets a lone surrogate in a key escape as the codec's own error.
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as exc:
         raise NotCanonical(str(exc)) from exc
+
+
+def _fast(value: JsonValue) -> bytes:
+    """Return what the fast encoder writes, nothing where it cannot."""
+    try:
+        return orjson.dumps(value, option=_FAST)
+    except TypeError:  # orjson's JSONEncodeError is one: the other encoder says what is wrong
+        return b""
+
+
+def _whole(value: JsonValue) -> JsonValue:
+    """Return an equal value in which doubles that are whole, and exact as integers, are integers."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= MAX_SAFE_INTEGER else value
+    if isinstance(value, dict):
+        return {name: _whole(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(member) for member in value]
+    return value
 
 
 def _is_sure(data: bytes) -> bool:
