@@ -62,7 +62,7 @@ def replay(path: Path, *, url: str, share: float) -> list[Line]:
     truth: dict[str, list[bool]] = defaultdict(list)
     known = {}
     for row in rows:
-        name = f"{row['run']}/{row['task_id']}/{row['trial']}"
+        name = f"{row['run']}-{row['task_id']}-{row['trial']}"
         clients[row["domain"]].close_conversation(
             name,
             [{"role": "user", "content": row["instruction"] or "?"}],

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -32,6 +36,7 @@ from datasets.services import (
     ground_truth,
     holds,
     labelling,
+    taking_away,
 )
 from datasets.services.conversations import Closing
 from datasets.tests.base import Learners, label, make_dataset, make_learners
@@ -444,3 +449,47 @@ def test_a_conversation_that_was_erased_is_in_no_list_of_checks(people: Learners
     assert ConversationCheck.objects.get().finding == "missing"
     assert GroundTruth.objects.get().detail == {}
     assert labelling.label_cases(now=database_now()).cases == 0
+
+
+def test_a_worker_killed_in_the_middle_leaves_whole_batches_and_the_next_one_goes_on(
+    people: Learners,
+) -> None:
+    for number in range(5):
+        item = plant(people.cast, talk=f"{TALK}-{number}")
+        decide_as(people.cast.alice, item, DecisionKind.REJECT)
+    settle()
+    removal = ask(people)
+    for survived in (2, 1):
+        _killed_after(survived, removal.public_id)
+        # The batch that it died in came back whole.
+        half = ActionRequest.objects.filter(title="Erased", subject__isnull=False)
+        assert not half.exists()
+        assert Removal.objects.get().state == RemovalState.RUNNING
+    assert ActionRequest.objects.filter(title="Erased").count() == 3
+    assert finish(removal).state == RemovalState.DONE
+    assert Removal.objects.get().removed["actions"] == 5
+    assert traces(CANARY) == []
+    assert ledger.verify().is_intact
+
+
+def _killed_after(batches: int, removal_id: str) -> None:
+    """Run the erasure in a process that is killed with -9 inside the batch after so many."""
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        done = 0
+        take = taking_away.actions
+
+        def dying(removal: Removal, keys: Sequence[int], *, now: datetime) -> Counter[str]:
+            nonlocal done
+            counts = take(removal, keys, now=now)
+            if done == batches:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done += 1
+            return counts
+
+        taking_away.actions = dying
+        erasure.run(removal_id=removal_id, clock=database_now, batch=1)
+        os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL

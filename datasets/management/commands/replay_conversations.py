@@ -13,8 +13,8 @@ from handrail import NotApproved
 
 class Command(BaseCommand):
     help = (
-        "Close recorded conversations (JSON Lines, gzip or plain) through a running site over HTTP, answer those"
-        " that it draws by the recorded truth, and hold the omission rate against the truth of all of them."
+        "Close recorded conversations (JSON Lines, gzip or plain) through a running site over HTTP, answer"
+        " those that it draws by the recorded truth, and hold the omission rate against the truth of all."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
