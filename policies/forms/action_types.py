@@ -28,6 +28,13 @@ from policies.forms.declaration_checks import (
     second_opinion_field,
     written_share,
 )
+from policies.forms.declaration_costs import (
+    cost_field,
+    currency_field,
+    read_cost,
+    value_field,
+    written_cost,
+)
 from policies.forms.declaration_evidence import evidence_field, read_evidence, written_evidence
 from policies.models import ActionType
 from policies.selectors.binding_preview import Preview, example_of, preview, written
@@ -175,6 +182,11 @@ class DeclarationForm(forms.Form):
         help_text="An approval that is faster does not count as considered.",
     )
     evidence_sources = evidence_field()
+    value_pointer = value_field()
+    currency = currency_field()
+    cost_of_error = cost_field("A wrong action costs", "On average, when it runs and nobody stopped it.")
+    cost_of_review_minute = cost_field("A minute of review costs", "What the time of a reviewer is worth.")
+    cost_of_delay = cost_field("A held action costs", "What waiting for a person costs, on average.")
     error_limit = evidence_rules.error_limit_field()
     material_pointers = evidence_rules.material_field()
     severities = evidence_rules.severities_field()
@@ -327,6 +339,11 @@ class DeclarationForm(forms.Form):
             first_contact_level=AutonomyLevel(data["first_contact_level"]),
             reading_floor_ms=round(data["reading_floor"] * 1000),
             evidence_sources=data["evidence_sources"],
+            value_pointer=data["value_pointer"],
+            currency=data["currency"],
+            cost_of_error=read_cost(data["cost_of_error"]),
+            cost_of_review_minute=read_cost(data["cost_of_review_minute"]),
+            cost_of_delay=read_cost(data["cost_of_delay"]),
             error_limit=evidence_rules.read_limit(data["error_limit"]),
             material_pointers=data["material_pointers"],
             severities=data["severities"],
@@ -398,6 +415,11 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "first_contact_level": action_type.first_contact_level,
         "reading_floor": Decimal(action_type.reading_floor_ms) / 1000,
         "evidence_sources": written_evidence(action_type.evidence_sources),
+        "value_pointer": action_type.value_pointer,
+        "currency": action_type.currency,
+        "cost_of_error": written_cost(action_type.cost_of_error),
+        "cost_of_review_minute": written_cost(action_type.cost_of_review_minute),
+        "cost_of_delay": written_cost(action_type.cost_of_delay),
         "error_limit": evidence_rules.written_limit(action_type.error_limit),
         "material_pointers": evidence_rules.written_pointers(action_type.material_pointers),
         "severities": evidence_rules.written_numbers(action_type.severities),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Final, TypedDict, Unpack, cast
 
@@ -78,8 +79,15 @@ class Declaration(TypedDict, total=False):
     error_limit: float | None
     ladder: Mapping[str, float]
     evals_required: bool
+    value_pointer: str
+    currency: str
+    cost_of_error: float | None
+    cost_of_review_minute: float | None
+    cost_of_delay: float | None
 
 
+_COSTS: Final = ("cost_of_error", "cost_of_review_minute", "cost_of_delay")
+_HIGHEST_COST: Final = 1e12
 _FIELDS: Final = tuple(Declaration.__annotations__)
 
 
@@ -253,6 +261,9 @@ def _faults(action_type: ActionType) -> list[FieldError]:
         "second_opinion_rate": partial(_rate_faults, field="second_opinion_rate", most=MOST_SECOND_OPINIONS),
         "material_pointers": lambda declared: evidence_rules.pointer_faults(declared.material_pointers),
         "severities": _severity_faults,
+        "value_pointer": _value_pointer_faults,
+        "currency": _currency_faults,
+        **{field: partial(_cost_faults, field=field) for field in _COSTS},
         "error_limit": lambda declared: evidence_rules.limit_faults(declared.error_limit),
         "ladder": lambda declared: evidence_rules.ladder_faults(declared.ladder, costly=is_costly(declared)),
     }
@@ -332,6 +343,25 @@ def _checklist_faults(action_type: ActionType) -> Iterator[str]:
             yield f"Number {number}: a sentence has 1 to 300 characters."
 
 
+def _value_pointer_faults(action_type: ActionType) -> Iterator[str]:
+    pointer = action_type.value_pointer
+    if not isinstance(pointer, str) or len(pointer) > 200 or not _POINTER.fullmatch(pointer):
+        yield "A JSON pointer such as /amount, or nothing."
+
+
+def _currency_faults(action_type: ActionType) -> Iterator[str]:
+    if not isinstance(action_type.currency, str) or not re.fullmatch(r"[A-Z]{0,12}", action_type.currency):
+        yield "A code in capital letters, such as EUR."
+
+
+def _cost_faults(action_type: ActionType, *, field: str) -> Iterator[str]:
+    cost = getattr(action_type, field)
+    if cost is None:
+        return
+    if isinstance(cost, bool) or not isinstance(cost, int | float | Decimal) or not 0 <= cost < _HIGHEST_COST:
+        yield "A number from 0, or nothing."
+
+
 def _severity_faults(action_type: ActionType) -> Iterator[str]:
     codes = action_type.reason_codes if isinstance(action_type.reason_codes, list | tuple) else ()
     named = {str(code.get("code")) for code in codes if isinstance(code, Mapping)}
@@ -402,6 +432,8 @@ def document_of(action_type: ActionType) -> Document:
     }
     for field in ("risk", "autonomy_cap", "first_contact_level"):
         fields[field] = str(fields[field])
+    for field in _COSTS:
+        fields[field] = None if fields[field] is None else float(fields[field])
     for field in ("drill_rate", "second_opinion_rate"):
         # 0 and 0.0 are one rate.
         fields[field] = float(fields[field])

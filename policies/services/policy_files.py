@@ -43,6 +43,8 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "material_pointers": (list,),
     **dict.fromkeys(("severities", "ladder"), (dict,)),
     "error_limit": (float, int, type(None)),
+    **dict.fromkeys(("value_pointer", "currency"), (str,)),
+    **dict.fromkeys(("cost_of_error", "cost_of_review_minute", "cost_of_delay"), (float, int, type(None))),
     "evals_required": (bool,),
 }
 _WORDS: Final = {
