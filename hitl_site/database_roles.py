@@ -38,7 +38,10 @@ _REMOVABLE: Final = frozenset(
         "policies_pastchunk",
         "policies_scorebin",
         "reviews_draft",
+        "reviews_queuemember",
         "reviews_savedview",
+        "reviews_shift",
+        "reviews_skill",
         "reviews_skip",
     }
 )

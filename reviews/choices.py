@@ -115,3 +115,25 @@ class Theme(TextChoices):
 class Density(TextChoices):
     COMFORTABLE = "comfortable", "Comfortable"
     COMPACT = "compact", "Compact"
+
+
+class NoticeKind(TextChoices):
+    ARRIVED = "arrived", "Waits for an answer"
+    ESCALATED = "escalated", "Passed on to you"
+    CLAIM_LAPSED = "claim_lapsed", "Your claim lapsed"
+    HALF_TIME = "half_time", "Half its time is over"
+    SECOND_LOOK = "second_look", "A second look at your decision"
+    DIGEST = "digest", "What waits"
+
+
+class DeliveryState(TextChoices):
+    WAITING = "waiting", "Waiting"
+    SENT = "sent", "Sent"
+    PARKED = "parked", "Given up after five attempts"
+    DROPPED = "dropped", "No longer needed"
+
+
+class Mail(TextChoices):
+    DIGEST = "digest", "What is passed on to me at once, the rest once an hour"
+    URGENT = "urgent", "Only what is passed on to me"
+    OFF = "off", "No mail"

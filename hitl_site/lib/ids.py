@@ -11,9 +11,10 @@ import uuid_utils
 
 PREFIXES = frozenset(
     {
-        "act", "agt", "agv", "apr", "aty", "bat", "case", "cck", "chk", "cnv", "dch", "dec", "drs",
+        "act", "agt", "agv", "apr", "aty", "bat", "case", "cck", "chk", "chn", "cnv", "dch", "dec", "drs",
         "dst", "dsv", "ers", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key", "kil",
-        "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch", "ver", "view", "wif",
+        "ntc", "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch", "shf",
+        "ver", "view", "wif",
     }
 )  # fmt: skip
 _PATTERN = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")

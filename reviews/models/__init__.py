@@ -6,17 +6,22 @@ from reviews.models.decisions import Decision
 from reviews.models.drills import Drill, DrillSeed
 from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
+from reviews.models.notices import Channel, Delivery, Notice
 from reviews.models.permits import Execution, Permit
 from reviews.models.precedents import Precedent
 from reviews.models.preferences import Preferences, SavedView
 from reviews.models.queues import DEFAULT_QUEUE, Queue
 from reviews.models.second_opinions import SecondOpinion
+from reviews.models.team import Capacity, QueueMember, Shift, Skill
 
 __all__ = [
     "DEFAULT_QUEUE",
     "ActionContext",
     "ActionRequest",
+    "Capacity",
+    "Channel",
     "Decision",
+    "Delivery",
     "Draft",
     "Drill",
     "DrillSeed",
@@ -25,13 +30,17 @@ __all__ = [
     "Incident",
     "IngestRow",
     "ItemView",
+    "Notice",
     "PaceNotice",
     "Permit",
     "Precedent",
     "Preferences",
     "Queue",
+    "QueueMember",
     "ReviewItem",
     "SavedView",
     "SecondOpinion",
+    "Shift",
+    "Skill",
     "Skip",
 ]

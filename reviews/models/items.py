@@ -117,6 +117,12 @@ class ReviewItem(models.Model):
             models.Index(
                 fields=["risk_rank", "due_at", "id"], condition=Q(status="open"), name="item_inbox_by_risk"
             ),
+            # Claims that lapse. An item that nobody holds is not in it.
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=Q(status="open", claimed_by__isnull=False),
+                name="item_claim_lapses",
+            ),
             # Filters, counts and the oldest, at any backlog.
             models.Index(
                 fields=["action_type_name", "due_at", "id"],

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from hitl_site.lib import ids
-from reviews.choices import Density, Theme
+from reviews.choices import Density, Mail, Theme
 
 
 class SavedView(models.Model):
@@ -53,6 +53,9 @@ class Preferences(models.Model):
     # Between these no notice is sent, by the clock where the person is. Both or neither.
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
+    mail = models.CharField(max_length=16, choices=Mail, default=Mail.DIGEST)
+    # Shorter than the policy's window, never longer; not set is the policy's.
+    undo_seconds = models.PositiveSmallIntegerField(null=True, blank=True)
     default_view = models.ForeignKey(
         SavedView, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -34,6 +34,8 @@ EXEMPT: Final = {
     "reviews_precedent": "made of the record alone, decision by decision, and can be made again",
     "reviews_itemview": "how long a page was open; the decision's entry says what of it counts",
     "reviews_draft": "what somebody has typed and not sent",
+    "reviews_notice": "what a person is told of; what it tells of is recorded",
+    "reviews_delivery": "messages on their way; what they tell of is recorded",
     "reviews_preferences": "how the console looks to one person, which changes nothing for others",
     "django_session": "who is signed in; signing in and out are recorded",
     "django_admin_log": "the admin's own list of what the record has as well",
