@@ -96,9 +96,6 @@ def _work_off(seconds: float = 5.0) -> float:
     waiting = IngestRow.objects.filter(state="accepted")
     before, started = waiting.count(), time.perf_counter()
     while time.perf_counter() - started < seconds:
-        todo = working_off.rows_to_do(limit=100)
-        if not todo:
+        if not working_off.work_off_waiting(clock=database_now, limit=100):
             break
-        for row_id in todo:
-            working_off.work_off(row_id=row_id, now=database_now())
     return (before - waiting.count()) / (time.perf_counter() - started)
