@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "policies.use_kill_switch",
         "policies.grant_autonomy",
         "policies.view_observation",
+        "policies.share_trust",
         "policies.view_ledgerentry",
         "policies.view_removal",
         "datasets.manage_retention",
@@ -35,6 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "manager": (
         "reviews.view_any_item",
         "policies.view_observation",
+        "policies.share_trust",
         "policies.view_actiontype",
         "policies.view_agent",
         "policies.grant_autonomy",

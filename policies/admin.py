@@ -39,6 +39,7 @@ from policies.models import (
     RemovalTarget,
     ScoreBin,
     ShadowCheck,
+    TrustLink,
     WhatIfRun,
 )
 
@@ -302,3 +303,9 @@ class EvidenceSampleAdmin(ReadOnlyAdmin):
 class EvalStandingAdmin(ReadOnlyAdmin):
     list_display = ("agent_version", "run_id", "cases", "failed_corrections", "finished_at")
     list_select_related = ("agent_version__agent",)
+
+
+@admin.register(TrustLink)
+class TrustLinkAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "for_whom", "made_by_name", "made_at", "expires_at", "revoked_at")
+    search_fields = ("=public_id",)

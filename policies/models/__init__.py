@@ -18,6 +18,7 @@ from policies.models.ledger import (
 from policies.models.policies import PolicyVersion, Publication, PublicationApproval
 from policies.models.removals import Removal, RemovalTarget
 from policies.models.trust import DoubleReview, DrillResult, MissingLabel, Observation
+from policies.models.trust_links import TrustLink
 from policies.models.what_if import ConditionMatch, PastChunk, ScoreBin, WhatIfRun
 
 __all__ = [
@@ -54,5 +55,6 @@ __all__ = [
     "RemovalTarget",
     "ScoreBin",
     "ShadowCheck",
+    "TrustLink",
     "WhatIfRun",
 ]
