@@ -13,7 +13,7 @@ PREFIXES = frozenset(
     {
         "act", "agt", "agv", "apr", "aty", "bat", "case", "cck", "chk", "chn", "cnv", "dch", "dec", "drs",
         "dst", "dsv", "ers", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key", "kil",
-        "ntc", "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch", "shf",
+        "ntc", "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch", "shf", "tlk",
         "ver", "view", "wif",
     }
 )  # fmt: skip
