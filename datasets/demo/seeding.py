@@ -14,7 +14,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from datasets.demo import drills, history, inbox, second_looks
+from datasets.demo import climbing, conversations, drills, history, inbox, second_looks
 from datasets.demo.setting_up import ask_to_publish, set_up, stage
 from datasets.models import Dataset
 from datasets.selectors.selection import Selection
@@ -42,6 +42,8 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     inbox.fill(cast, base=base)
     second_looks.leave_some(cast)
     ask_to_publish(now=base)
+    climbing.climb(cast, base=base)
+    conversations.leave_some(cast)
     history.learn()
     drills.practise(cast, now=database_now())
     _note("demo.completed", now=database_now())

@@ -65,6 +65,8 @@ class Situation:
     agreement: float | None = None
     psi: float | None = None
     blind_share: float | None = None
+    # The upper limit of the share: what is drawn at random is now and then a little less.
+    blind_upper: float = 1.0
     certificate_days: float | None = None
     evals: Evals = Evals(required=False)
 
@@ -229,7 +231,7 @@ def health(
             "blind",
             "Enough reviews are blind",
             situation.blind_share,
-            lambda value: value >= settings.blind_min,
+            lambda _value: situation.blind_upper >= settings.blind_min,
             f"at least {_share(settings.blind_min)}",
             "No review yet.",
         ),

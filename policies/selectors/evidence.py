@@ -36,6 +36,7 @@ from policies.selectors.evidence_limits import (
 from policies.statistics import evidence as e_values
 from policies.statistics.agreement import krippendorff_alpha
 from policies.statistics.drift import population_stability
+from policies.statistics.intervals import upper_limit
 from policies.statistics.thresholds import STARTS, starts_of
 from policies.statistics.tracking import Point, Tally, clean_labels_for
 
@@ -193,6 +194,7 @@ def situation_of(
         agreement=_agreement(action_type),
         psi=_shift(found) if with_scores else None,
         blind_share=tally.blind / tally.n if tally.n else None,
+        blind_upper=upper_limit(tally.blind, tally.n),
         certificate_days=_age(grant, found.now),
         evals=Evals(
             required=action_type.evals_required,

@@ -43,9 +43,12 @@ def follow(*, now: datetime, limit: int = 2000) -> int:
     )
     if not heads:
         return 0
-    _sample({action: place for place, verb, action, _, _ in heads if verb in _ENTERED})
+    sampled = _sample({action: place for place, verb, action, _, _ in heads if verb in _ENTERED})
+    # Strictly in their order: a level that was granted before an action holds for it.
     for place, verb, action_id, object_id, entry_id in heads:
-        if verb == _ANSWERED:
+        if verb in _ENTERED and action_id in sampled:
+            _first_seen(sampled[action_id], place)
+        elif verb == _ANSWERED:
             _note_label(action_id, place)
         elif verb in _LEVELS:
             _change_level(object_id, entry_id, place, now=now)
@@ -129,7 +132,7 @@ def _take_labels(track: EvidenceTrack, tally: Tally, *, after: int) -> int:
             return after
 
 
-def _sample(places: dict[str, int]) -> None:
+def _sample(places: dict[str, int]) -> dict[str, GateCheck]:
     """Give the actions that a person was to look at their place. Drills and what ran unseen have none."""
     checks = list(
         GateCheck.objects.filter(
@@ -156,15 +159,19 @@ def _sample(places: dict[str, int]) -> None:
         ],
         ignore_conflicts=True,
     )
-    for check in sorted(checks, key=lambda check: places[check.action_id]):
-        assert check.action_type_id is not None
-        _track(
-            agent_version_id=check.agent_version_id,
-            action_type_id=check.action_type_id,
-            level=AutonomyLevel(check.level),
-            seq=places[check.action_id] - 1,
-            at=check.evaluated_at,
-        )
+    return {check.action_id: check for check in checks}
+
+
+def _first_seen(check: GateCheck, seq: int) -> None:
+    """Begin a track where there is none, at the level that the gate went by."""
+    assert check.action_type_id is not None
+    _track(
+        agent_version_id=check.agent_version_id,
+        action_type_id=check.action_type_id,
+        level=AutonomyLevel(check.level),
+        seq=seq - 1,
+        at=check.evaluated_at,
+    )
 
 
 def _note_label(action_id: str, seq: int) -> None:

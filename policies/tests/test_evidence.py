@@ -110,6 +110,16 @@ def test_a_change_of_level_begins_anew_and_a_loss_costs_an_attempt(
     assert found.delta == pytest.approx(0.05 / 6)
 
 
+def test_a_level_that_was_granted_before_the_first_action_costs_no_attempt(
+    record: Record, refund: ActionType, alice: User
+) -> None:
+    trust(record.version, refund, alice, AutonomyLevel.THRESHOLD)
+    record.answer(record.act(confidence=0.1))
+    record.keep()
+    track = record.track(refund)
+    assert (track.level, track.attempt, tally_of(record, refund).n) == ("threshold", 1, 1)
+
+
 def test_each_version_has_evidence_of_its_own(record: Record, refund: ActionType) -> None:
     from policies.services import agents
 
