@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.core import signing
-from django.db import transaction
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -38,12 +37,10 @@ class NoSuchLink(Exception):
     """There is no such link, or it shows nothing any more. Which of these is not told."""
 
 
-@transaction.atomic
 def make(
     *, person: User, for_whom: str, filters: Mapping[str, str], lasts: timedelta, now: datetime
 ) -> TrustLink:
     """Make a link that shows the page of these filters until it expires. Takes the right to share."""
-    rights.current_holder(person, SHARE)
     name = " ".join(for_whom.replace("\x00", "").split())
     if not name:
         raise UnableToShare("Say for whom the link is.")
@@ -51,37 +48,37 @@ def make(
         raise UnableToShare(f"At most {_LONGEST_NAME} characters say for whom it is.")
     if not timedelta(0) < lasts <= LONGEST:
         raise UnableToShare(f"A link lasts up to {LONGEST.days} days.")
-    if TrustLink.objects.filter(revoked_at=None, expires_at__gt=now).count() >= _MOST_LIVE:
-        raise UnableToShare(f"{_MOST_LIVE} links are open already. Revoke one first.")
-    link = TrustLink.objects.create(
-        public_id=ids.new("tlk"),
-        filters=dict(filters),
-        for_whom=name,
-        made_by=person,
-        made_by_name=person.get_full_name() or person.get_username(),
-        made_at=now,
-        expires_at=now + lasts,
-    )
-    said: dict[str, JsonValue] = {
-        "for_whom": name,
-        "filters": dict(filters),
-        "expires_at": link.expires_at.isoformat(),
-    }
-    _record("trust_link.made", link, person, now, said)
+    with rights.acting(person, SHARE) as actor:
+        if TrustLink.objects.filter(revoked_at=None, expires_at__gt=now).count() >= _MOST_LIVE:
+            raise UnableToShare(f"{_MOST_LIVE} links are open already. Revoke one first.")
+        link = TrustLink.objects.create(
+            public_id=ids.new("tlk"),
+            filters=dict(filters),
+            for_whom=name,
+            made_by=person,
+            made_by_name=person.get_full_name() or person.get_username(),
+            made_at=now,
+            expires_at=now + lasts,
+        )
+        said: dict[str, JsonValue] = {
+            "for_whom": name,
+            "filters": dict(filters),
+            "expires_at": link.expires_at.isoformat(),
+        }
+        _record("trust_link.made", link, actor, now, said)
     return link
 
 
-@transaction.atomic
 def revoke(*, link_id: str, person: User, now: datetime) -> TrustLink:
     """End a link at once. Twice is as once; one that has expired stays as it was."""
-    rights.current_holder(person, SHARE)
-    link = TrustLink.objects.select_for_update(of=("self",)).filter(public_id=link_id).first()
-    if link is None:
-        raise NoSuchLink
-    if link.revoked_at is None and link.expires_at > now:
-        link.revoked_at, link.revoked_by_name = now, person.get_full_name() or person.get_username()
-        link.save(update_fields=["revoked_at", "revoked_by_name"])
-        _record("trust_link.revoked", link, person, now, {"before": "open", "after": "revoked"})
+    with rights.acting(person, SHARE) as actor:
+        link = TrustLink.objects.select_for_update(of=("self",)).filter(public_id=link_id).first()
+        if link is None:
+            raise NoSuchLink
+        if link.revoked_at is None and link.expires_at > now:
+            link.revoked_at, link.revoked_by_name = now, person.get_full_name() or person.get_username()
+            link.save(update_fields=["revoked_at", "revoked_by_name"])
+            _record("trust_link.revoked", link, actor, now, {"before": "open", "after": "revoked"})
     return link
 
 
@@ -106,9 +103,9 @@ def _signer() -> signing.Signer:
     return signing.Signer(salt=_SALT, sep=".")
 
 
-def _record(verb: str, link: TrustLink, person: User, now: datetime, said: dict[str, JsonValue]) -> None:
+def _record(verb: str, link: TrustLink, actor: Actor, now: datetime, said: dict[str, JsonValue]) -> None:
     ledger.record(
-        actor=Actor.person(person),
+        actor=actor,
         verb=verb,
         object_kind="trust_link",
         object_id=link.public_id,

@@ -51,6 +51,7 @@ from policies.services import (
     policies,
     proposals,
     publications,
+    trust_links,
     verifications,
 )
 from policies.services.ledger import Actor
@@ -98,6 +99,7 @@ def everything(cast: Cast) -> None:
     look_twice(cast)
     run(cast)
     climb(cast)
+    share(cast)
     stop(cast)
     ingest_batch(cast)
     learn(cast)
@@ -376,6 +378,15 @@ def climb(cast: Cast) -> None:
         proposal_id=waiting.public_id, refused_by=cast.olga, reason="not yet", now=database_now()
     )
     ladder.tend(now=database_now())
+
+
+def share(cast: Cast) -> None:
+    """The trust page is shown to somebody without an account, and no longer."""
+    now = database_now()
+    link = trust_links.make(
+        person=cast.olga, for_whom="The board", filters={"days": "30"}, lasts=timedelta(days=7), now=now
+    )
+    trust_links.revoke(link_id=link.public_id, person=cast.olga, now=now)
 
 
 def stop(cast: Cast) -> None:
