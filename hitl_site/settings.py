@@ -151,6 +151,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "hitl_site.lib.http.TimeZoneMiddleware",
+    "reviews.context.OwnZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "hitl_site.lib.http.NulMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -171,11 +172,13 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "hitl_site.lib.http.site_context",
                 "reviews.context.navigation",
+                "reviews.context.appearance",
             ],
         },
     }
 ]
 
+AUTHENTICATION_BACKENDS = ["reviews.backends.Backend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

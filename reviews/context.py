@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from hitl_site.lib.http import parse_zone
 from hitl_site.lib.navigation import FleetState, KillSwitchNotice, NavSection
 from hitl_site.lib.stream import stream_url
 from policies.selectors import kill_switches
-from reviews.selectors import inbox
+from reviews.models import Preferences
+from reviews.selectors import inbox, keys
 from reviews.selectors import navigation as places
+from reviews.selectors.preferences import preferences_of
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
@@ -50,3 +55,47 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         "kill_switches": later(stops, []),
         "live_url": later(live_url, ""),
     }
+
+
+def appearance(request: HttpRequest) -> dict[str, object]:
+    """Return theme, density and keys as the person has set them; else as this browser has.
+
+    After ``site_context``, whose names these are.
+    """
+    own = own_preferences(request)
+    if own is None:
+        return {"own_keys": {}}
+    return {
+        "theme": own.theme,
+        "density": own.density,
+        "single_keys": "on" if own.single_keys else "off",
+        "own_keys": keys.in_force(own.keys),
+    }
+
+
+def own_preferences(request: HttpRequest) -> Preferences | None:
+    """Return what the signed-in person has set. A stranger, who has no session, is asked nothing of."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES or not hasattr(request, "user"):
+        return None
+    return preferences_of(request.user)
+
+
+class OwnZoneMiddleware:
+    """Show times in the zone that the person chose, whichever browser they use.
+
+    Within ``TimeZoneMiddleware``, which puts back what was in force before the request. Asked only once there
+    is a view to answer: an error asks nothing.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> None:
+        """Take the person's zone, where they chose one."""
+        own = own_preferences(request)
+        zone = parse_zone(own.time_zone) if own is not None and own.time_zone else None
+        if zone is not None:
+            timezone.activate(zone)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+# A count beyond it is "500+": to count on would make every page slower with the backlog.
+MOST_COUNTED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)

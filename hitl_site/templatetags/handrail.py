@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from hitl_site.lib import chart_drawing, visible_text, wording
 from hitl_site.lib.charts import Plot
+from hitl_site.lib.navigation import MOST_COUNTED
 
 register = template.Library()
 
@@ -134,6 +135,18 @@ def percent(value: float | Decimal | None, digits: int = 0) -> str:
 def number(value: float | Decimal | None, digits: int | None = None) -> str:
     """1840 is "1,840"."""
     return wording.number(value, digits)
+
+
+@register.filter
+def compact_json(value: dict[str, str]) -> str:
+    """Return JSON for a data attribute; the template escapes it."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+@register.filter
+def counted(value: int) -> str:
+    """24 is "24"; what was counted up to the most that is counted is "500+"."""
+    return f"{MOST_COUNTED}+" if value > MOST_COUNTED else wording.number(value)
 
 
 @register.filter

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 
+from hitl_site.lib import ids
+from hitl_site.lib.navigation import MOST_COUNTED
+from policies.models import Agent
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Decision, ReviewItem, Skip
-from reviews.selectors import independence
+from reviews.selectors import independence, team
 
 # The two orders of the inbox; both end in the key, so that no two items share a place.
 DUE_FIRST = ("due_at", "id")
 RISK_FIRST = ("risk_rank", "due_at", "id")
+
+_MOST_WORDS: Final = 8
+_PARTS: Final = re.compile(r"[^\W_]+")
 
 # What items can ask about answers that were given before.
 SECOND_OPINIONS, DISAGREEMENTS = "second", "disagreement"
@@ -44,6 +53,8 @@ class View:
 
 @dataclass(frozen=True)
 class Counts:
+    """What waits. ``waiting`` is ``MOST_COUNTED`` and one where it is more than that."""
+
     waiting: int
     due_within_the_hour: int
     oldest: datetime | None
@@ -69,7 +80,8 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
 
     Not those they skipped or have decided already (a second approval needs another person), not those of
     agents they own, and not those that were passed on to somebody else. What asks about an answer is for
-    those who did not give it, and disagreements are for leads.
+    those who did not give it, and disagreements are for leads. A queue with members is theirs, and of what a
+    person has no skill for nothing comes to them.
     """
     decided = Decision.objects.filter(item=OuterRef("pk"), reviewer=person, undone_at=None)
     skipped = Skip.objects.filter(item=OuterRef("pk"), reviewer=person)
@@ -77,6 +89,7 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
         ReviewItem.objects.filter(status=ItemStatus.OPEN)
         .filter(Q(escalated_to=None) | Q(escalated_to=person))
         .exclude(agent__owner=person)
+        .filter(team.within_skills(person), team.served(person))
         .filter(~Exists(decided), ~Exists(skipped))
         .filter(~Q(kind__in=independence.APART) | ~Q(independence.answered_elsewhere(person)))
     )
@@ -110,25 +123,51 @@ def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet
         items = items.filter(escalated_to=person)
     if view.due_before is not None:
         items = items.filter(due_at__lte=view.due_before)
-    for word in view.search.split()[:8]:
-        items = items.filter(
-            Q(title__icontains=word)
-            | Q(action_type_name__icontains=word)
-            | Q(agent__name__icontains=word)
-            | Q(public_id=word)
-            | Q(action__public_id=word)
-        )
+    return matching(items, view.search) if view.search else items
+
+
+def matching(items: QuerySet[ReviewItem], search: str) -> QuerySet[ReviewItem]:
+    """Return the items in which every word begins a word of title, action type or agent, or is an id.
+
+    Found through an index of words, so that it stays fast at any backlog.
+    """
+    words = [
+        word for word in search.split()[:_MOST_WORDS] if ids.is_valid(word, word[:3]) or _PARTS.search(word)
+    ]
+    if not words:
+        return items.none()
+    for word in words:
+        if ids.is_valid(word, "itm"):
+            items = items.filter(public_id=word)
+        elif ids.is_valid(word, "act"):
+            items = items.filter(action__public_id=word)
+        else:
+            # The parts of a word, such as SO-48213, stand side by side; the last one may go on.
+            begins = " <-> ".join(f"'{part}'" for part in _PARTS.findall(word)) + ":*"
+            agents = list(Agent.objects.filter(name__icontains=word).values_list("pk", flat=True)[:50])
+            found = Q(words=SearchQuery(begins, search_type="raw", config="simple"))
+            items = items.filter(found | Q(agent__in=agents) if agents else found)
     return items
 
 
+class UpTo(Subquery):
+    """How many rows a query has, counted up to ``MOST_COUNTED`` and one: nobody reads further."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+    def __init__(self, items: QuerySet[Any]) -> None:
+        super().__init__(items.order_by().values("pk")[: MOST_COUNTED + 1])
+
+
 def count(items: QuerySet[ReviewItem], *, now: datetime) -> Counts:
-    """Count what waits: how many, how many are due within the hour, since when the oldest waits."""
-    row = items.aggregate(
-        waiting=Count("pk"),
-        due=Count("pk", filter=Q(due_at__lte=now + timedelta(hours=1))),
-        oldest=Min("created_at"),
+    """Count what waits, up to a point: how many, how many are due within the hour; since when the oldest."""
+    dues = list(items.order_by(*DUE_FIRST).values_list("due_at", flat=True)[: MOST_COUNTED + 1])
+    return Counts(
+        waiting=len(dues),
+        due_within_the_hour=sum(due <= now + timedelta(hours=1) for due in dues),
+        oldest=items.order_by("created_at").values_list("created_at", flat=True).first() if dues else None,
     )
-    return Counts(waiting=row["waiting"], due_within_the_hour=row["due"], oldest=row["oldest"])
 
 
 def asking(what: str) -> Q:

@@ -12,22 +12,28 @@ from itertools import groupby
 from typing import cast
 
 from django.contrib.auth.models import User
-from django.db.models import Aggregate, Count, FloatField, Prefetch, QuerySet
+from django.db import connection
+from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Prefetch, QuerySet
 from django.utils import timezone
 
 from hitl_site.lib import pagination
+from hitl_site.lib.navigation import MOST_COUNTED
 from policies.choices import Risk
 from policies.models import Agent
-from reviews.choices import ItemKind, ItemStatus
-from reviews.models import Decision, Escalation, ReviewItem
-from reviews.selectors import inbox
-from reviews.selectors.independence import ADJUDICATE
-from reviews.selectors.turn import name_of
+from reviews.choices import ActionState, ItemKind, ItemStatus
+from reviews.models import ActionRequest, Decision, Escalation, ItemView, ReviewItem
+from reviews.selectors import inbox, together
+from reviews.selectors.independence import ADJUDICATE, APART
+from reviews.selectors.turn import PRESENT, name_of
 from reviews.selectors.why import hold_reason
 
 PAGE_ROWS = 50
 _MOST_OPTIONS = 50
+_ALONE = (ActionState.ALLOWED, ActionState.OBSERVED)
 _SOON = timedelta(minutes=30)
+# Somebody who left the tab for longer than this is gone.
+_AWAY = timedelta(minutes=5)
+_MOST_LOOKERS = 200
 # What a row shows: arguments and schemas, which may be large, stay where they are.
 _COLUMNS = (
     *("public_id", "kind", "blind", "action_type_name", "risk", "risk_rank", "trigger", "title", "due_at"),
@@ -35,13 +41,28 @@ _COLUMNS = (
     *("created_at", "reminded_at", "lease_expires_at", "claimed_by", "escalated_to", "agent__name"),
     *("action__gate_check", "action__gate_check__reasons"),
     *("action__gate_check__score", "action__gate_check__threshold"),
-    *("action__action_type", "action__action_type__icon"),
+    *("action__action_type", "action__action_type__icon", "action__action_type__bulk_cap"),
+    *("action__subject", "approvals_required"),
     *("claimed_by__first_name", "claimed_by__last_name", "claimed_by__username"),
 )
 # Titles that are sentences on the review page, in the one or two words that a row has room for.
 _SHORT = {"high_risk": "Always reviewed", "below_threshold": "Below threshold"}
 _TONES = {"high_risk": "no", "low_confidence": "warn", "audit": "acc"}
 _NEW = frozenset({"unknown_action_type", "unknown_agent_version", "no_policy"})
+
+
+# A loose scan of item_inbox_type: as many steps as there are names, however many items wait.
+_TYPES_THAT_WAIT = """
+WITH RECURSIVE found AS (
+    (SELECT action_type_name AS name FROM reviews_reviewitem WHERE status = 'open'
+     ORDER BY action_type_name LIMIT 1)
+    UNION ALL
+    SELECT (SELECT action_type_name FROM reviews_reviewitem
+            WHERE status = 'open' AND action_type_name > found.name ORDER BY action_type_name LIMIT 1)
+    FROM found WHERE found.name IS NOT NULL
+)
+SELECT name FROM found WHERE name IS NOT NULL LIMIT %s
+"""
 
 
 class _Median(Aggregate):
@@ -75,9 +96,20 @@ class Held:
     tone: str
 
 
+@dataclass(frozen=True)
+class Looker:
+    """Somebody else who has the item open. ``doing`` is looking, editing, or away since they left the tab."""
+
+    name: str
+    doing: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One item in the list. ``score`` and ``threshold`` are None for a blind one."""
+    """One item in the list. ``score`` and ``threshold`` are None for a blind one.
+
+    ``alone`` says why it cannot be decided together with others, "" where it can.
+    """
 
     item: ReviewItem
     icon: str
@@ -87,6 +119,8 @@ class Row:
     holder: str
     held_by_me: bool
     remark: str
+    alone: str
+    lookers: Sequence[Looker] = ()
 
     @property
     def is_incident(self) -> bool:
@@ -136,14 +170,17 @@ def page(reading: Reading, *, person: User, now: datetime) -> InboxPage:
         scope=reading.scope,
         cursor=reading.cursor or None,
     )
-    rows = [_row(item, person=person, now=now) for item in found.items]
+    lookers = _lookers(found.items, person=person, now=now)
+    rows = [_row(item, person=person, now=now, lookers=lookers.get(item.pk, ())) for item in found.items]
     counts = inbox.count(items, now=now)
     return InboxPage(
         groups=_by_risk(rows) if reading.view.risk_first else _by_due(rows, now=now),
         shown=len(rows),
         counts=counts,
         oldest_seconds=(now - counts.oldest).total_seconds() if counts.oldest is not None else None,
-        arrived=items.filter(created_at__gt=seen).count() if reading.seen else 0,
+        arrived=items.filter(created_at__gt=seen).order_by("created_at")[: MOST_COUNTED + 1].count()
+        if reading.seen
+        else 0,
         seen=seen,
         after=found.next_cursor,
         before=found.previous_cursor,
@@ -163,15 +200,17 @@ def narrowed(reading: Reading, *, person: User) -> QuerySet[ReviewItem]:
 
 
 def action_types(reading: Reading, *, person: User) -> list[str]:
-    """Return the names of action types that wait, for the filter."""
-    names = everything(reading, person=person).order_by("action_type_name")
-    return list(names.values_list("action_type_name", flat=True).distinct()[:_MOST_OPTIONS])
+    """Return the names of action types that wait, for the filter: from name to name through their index."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TYPES_THAT_WAIT, [_MOST_OPTIONS])
+        return [str(name) for (name,) in cursor.fetchall()]
 
 
 def agents(reading: Reading, *, person: User) -> list[str]:
     """Return the names of agents whose actions wait, for the filter."""
-    names = everything(reading, person=person).order_by("agent__name")
-    return list(names.values_list("agent__name", flat=True).distinct()[:_MOST_OPTIONS])
+    waiting = everything(reading, person=person).filter(agent=OuterRef("pk"))
+    names = Agent.objects.filter(Exists(waiting)).order_by("name")
+    return list(names.values_list("name", flat=True)[:_MOST_OPTIONS])
 
 
 def decided_today(person: User, *, now: datetime) -> Today:
@@ -181,6 +220,20 @@ def decided_today(person: User, *, now: datetime) -> Today:
     ).aggregate(n=Count("pk"), median=_Median("decision_ms"))
     median = cast("float | None", row["median"])
     return Today(decided=row["n"], median_seconds=None if median is None else median / 1000)
+
+
+def up_to_most(items: QuerySet[ReviewItem]) -> int:
+    """Count items up to ``MOST_COUNTED`` and one."""
+    return items.order_by()[: MOST_COUNTED + 1].count()
+
+
+def ran_alone_today(*, now: datetime) -> int:
+    """Count the actions that ran on their own since midnight, up to ``MOST_COUNTED`` and one an agent."""
+    today = ActionRequest.objects.filter(
+        agent=OuterRef("pk"), created_at__gte=_midnight(now, days=0), state__in=_ALONE, drill=False
+    )
+    counted = Agent.objects.annotate(alone=inbox.UpTo(today)).values_list("alone", flat=True)
+    return min(sum(counted), MOST_COUNTED + 1)
 
 
 def has_agents() -> bool:
@@ -197,7 +250,24 @@ def _with_facts(items: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
     )
 
 
-def _row(item: ReviewItem, *, person: User, now: datetime) -> Row:
+def _lookers(items: Sequence[ReviewItem], *, person: User, now: datetime) -> dict[int, list[Looker]]:
+    """Return who else has each of the items open, or had it a moment ago: each person once."""
+    views = (
+        ItemView.objects.filter(item__in=[item.pk for item in items], last_seen_at__gt=now - _AWAY)
+        .exclude(reviewer=person)
+        .select_related("reviewer")
+        .order_by("-last_seen_at")[:_MOST_LOOKERS]
+    )
+    found: dict[int, dict[int, Looker]] = {}
+    for view in views:
+        doing = "editing" if view.editing else "looking"
+        if view.last_seen_at <= now - PRESENT:
+            doing = "away"
+        found.setdefault(view.item_id, {}).setdefault(view.reviewer_id, Looker(name_of(view.reviewer), doing))
+    return {item: list(people.values()) for item, people in found.items()}
+
+
+def _row(item: ReviewItem, *, person: User, now: datetime, lookers: Sequence[Looker]) -> Row:
     check = item.action.gate_check
     declared = item.action.action_type
     # Of an incident they would say how likely the proposal was right, which is not the question any more.
@@ -207,16 +277,21 @@ def _row(item: ReviewItem, *, person: User, now: datetime) -> Row:
     return Row(
         item=item,
         icon=declared.icon if declared is not None else "circle-help",
-        held=_held(item, person=person),
+        held=held(item, person=person),
         score=None if hidden else check.score,
         threshold=None if hidden else check.threshold,
         holder=name_of(holder) if holder is not None else "",
         held_by_me=holder == person,
         remark=_remark(item),
+        alone=together.why_alone(item),
+        lookers=[looker for looker in lookers if holder is None or looker.name != name_of(holder)]
+        if item.kind not in APART
+        else (),
     )
 
 
-def _held(item: ReviewItem, *, person: User) -> Held:
+def held(item: ReviewItem, *, person: User) -> Held:
+    """Return why an item is here, as far as this person may know."""
     if item.escalated_to_id == person.pk:
         return Held("Escalated to you", "arrow-up-right", "up")
     if item.kind == ItemKind.INCIDENT:
@@ -239,7 +314,10 @@ def _remark(item: ReviewItem) -> str:
     latest = next(iter(item.escalations.all()), None)
     if latest is not None:
         return f"escalated by {latest.reviewer_name}: “{latest.note}”"
-    return f"{item.agent.name} · half its time is over" if item.reminded_at is not None else ""
+    if item.reminded_at is not None:
+        return f"{item.agent.name} · half its time is over"
+    subject = item.action.subject
+    return f"{item.agent.name} · {subject}" if subject else ""
 
 
 def _by_due(rows: Sequence[Row], *, now: datetime) -> list[Group]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 
-from hitl_site.lib.navigation import FleetState, NavEntry, NavSection
+from hitl_site.lib.navigation import MOST_COUNTED, FleetState, NavEntry, NavSection
 from policies.choices import AgentState, KillSwitchScope
 from policies.models import Agent, KillSwitch
 from policies.selectors import declaration_changes, publications
 from reviews.choices import ItemStatus
-from reviews.models import ReviewItem
-from reviews.selectors import inbox, incidents
+from reviews.models import Queue, ReviewItem
+from reviews.selectors import inbox, incidents, saved_views
+from reviews.selectors.inbox import UpTo
 from reviews.selectors.independence import ADJUDICATE
 
 _QUEUE_COLUMNS = ("name", "slug", "icon")
@@ -120,19 +120,15 @@ def fleet(person: User) -> FleetState | None:
 
 def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
     reviews = person.has_perm(_REVIEW)
-    everything = ReviewItem.objects.filter(status=ItemStatus.OPEN)
-    waiting = inbox.my_turn(person) if reviews else everything
-    waits = _waiting(waiting, person=person, now=now)
-    rows = _by_queue(waits)
+    waits = _waiting(person, now=now)
     url = reverse("reviews:inbox")
     current = _current_inbox_entry(here, url)
-    total = sum(wait.waiting for wait in waits)
     entries = [
         NavEntry(
             "My turn" if reviews else "Everything open",
             url,
             "inbox",
-            total,
+            waits.total,
             current=current == "" or (reviews and here.within(reverse("reviews:home") + "review/")),
             mobile=True,
         ),
@@ -140,30 +136,29 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
             "Due within the hour",
             f"{url}?due=hour",
             "clock",
-            sum(wait.due for wait in waits),
+            waits.due,
             current=current == "due",
             rail=False,
         ),
     ]
     entries += [
         NavEntry(
-            row.name,
-            f"{url}?{urlencode({'queue': row.slug})}",
-            row.icon,
-            row.waiting,
-            current=current == f"queue:{row.slug}",
+            queue.name,
+            f"{url}?{urlencode({'queue': queue.slug})}",
+            queue.icon,
+            queue.waiting,
+            current=current == f"queue:{queue.slug}",
             rail=False,
         )
-        for row in rows
+        for queue in waits.queues
     ]
     if reviews:
-        escalated = sum(wait.escalated for wait in waits)
         entries.append(
             NavEntry(
                 "Escalated to me",
                 f"{url}?view=escalated",
                 "arrow-up-right",
-                escalated,
+                waits.escalated,
                 current=current == "escalated",
                 rail=False,
             )
@@ -175,11 +170,21 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
                     "Everything open",
                     f"{url}?view=all",
                     "list",
-                    everything.count(),
+                    waits.everything,
                     current=current == "all",
                     rail=False,
                 )
             )
+    entries += [
+        NavEntry(
+            view.name,
+            view.url(url),
+            "users" if view.shared else "bookmark",
+            current=current == f"saved:{view.public_id}",
+            rail=False,
+        )
+        for view in waits.views
+    ]
     entries += _incidents(here)
     if reviews:
         history = reverse("reviews:history")
@@ -187,35 +192,17 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
     return entries
 
 
-def _about_answers(waits: Sequence[_Wait], *, url: str, current: str | None, leads: bool) -> list[NavEntry]:
+def _about_answers(waits: _Waits, *, url: str, current: str | None, leads: bool) -> list[NavEntry]:
     """Return the ways to second opinions while there are any, and for leads to what answers differ in."""
     counted = [
-        ("Second opinion", inbox.SECOND_OPINIONS, sum(wait.second_opinions for wait in waits), True),
-        ("Answers differ", inbox.DISAGREEMENTS, sum(wait.disagreements for wait in waits), leads),
+        ("Second opinion", inbox.SECOND_OPINIONS, waits.second_opinions, True),
+        ("Answers differ", inbox.DISAGREEMENTS, waits.disagreements, leads),
     ]
     return [
         NavEntry(label, f"{url}?asks={asks}", "layers", number, current=current == f"asks:{asks}", rail=False)
         for label, asks, number, shown in counted
         if shown and (number or current == f"asks:{asks}")
     ]
-
-
-@dataclass(frozen=True)
-class _Wait:
-    """How many items stand in the same queue and the same second queue: each item is in one of these."""
-
-    queues: tuple[tuple[str, str, str], ...]  # name, slug, icon
-    waiting: int
-    due: int
-    escalated: int
-    second_opinions: int
-    disagreements: int
-
-
-def _incidents(here: Here) -> list[NavEntry]:
-    """Return the way to the incidents, with how many nobody has resolved where there are any."""
-    url, waiting = reverse("reviews:incidents"), incidents.open_count() or None
-    return [NavEntry("Incidents", url, "siren", waiting, current=here.within(url), rail=False)]
 
 
 @dataclass(frozen=True)
@@ -226,41 +213,68 @@ class _QueueRow:
     waiting: int
 
 
-def _waiting(items: QuerySet[ReviewItem], *, person: User, now: datetime) -> list[_Wait]:
-    columns = [f"{queue}__{column}" for queue in ("queue", "second_queue") for column in _QUEUE_COLUMNS]
-    rows = (
-        items.order_by()
-        .values_list(*columns)
-        .annotate(
-            waiting=Count("pk"),
-            due=Count("pk", filter=Q(due_at__lte=now + timedelta(hours=1))),
-            escalated=Count("pk", filter=Q(escalated_to=person)),
-            second_opinions=Count("pk", filter=inbox.asking(inbox.SECOND_OPINIONS)),
-            disagreements=Count("pk", filter=inbox.asking(inbox.DISAGREEMENTS)),
+@dataclass(frozen=True, kw_only=True)
+class _Waits:
+    """What waits for a person, each number up to ``MOST_COUNTED`` and one, and the views that they have."""
+
+    total: int = 0
+    due: int = 0
+    escalated: int = 0
+    second_opinions: int = 0
+    disagreements: int = 0
+    everything: int = 0
+    queues: Sequence[_QueueRow] = ()
+    views: Sequence[saved_views.Listed] = ()
+
+
+def _incidents(here: Here) -> list[NavEntry]:
+    """Return the way to the incidents, with how many nobody has resolved where there are any."""
+    url, waiting = reverse("reviews:incidents"), incidents.open_count() or None
+    return [NavEntry("Incidents", url, "siren", waiting, current=here.within(url), rail=False)]
+
+
+def _waiting(person: User, *, now: datetime) -> _Waits:
+    """Count what waits, in all and queue by queue, in one query. An item may stand in two queues."""
+    everything = ReviewItem.objects.filter(status=ItemStatus.OPEN)
+    waiting = inbox.my_turn(person) if person.has_perm(_REVIEW) else everything
+    second = waiting.filter(second_queue=OuterRef("pk")).exclude(queue=OuterRef("pk"))
+    counted = {
+        "total": waiting,
+        "due": waiting.filter(due_at__lte=now + timedelta(hours=1)),
+        "escalated": waiting.filter(escalated_to=person),
+        "second_opinions": waiting.filter(inbox.asking(inbox.SECOND_OPINIONS)),
+        "disagreements": waiting.filter(inbox.asking(inbox.DISAGREEMENTS)),
+        "everything": everything,
+    }
+    rows = list(
+        Queue.objects.order_by("name", "slug").values(
+            *_QUEUE_COLUMNS,
+            first=UpTo(waiting.filter(queue=OuterRef("pk"))),
+            second=UpTo(second),
+            views=saved_views.listed_for(person),
+            # The same for every row: asked once.
+            **{name: UpTo(items) for name, items in counted.items()},
         )
     )
-    return [_Wait(_queues_of(*row[:6]), *row[6:]) for row in rows]
-
-
-def _queues_of(*columns: str | None) -> tuple[tuple[str, str, str], ...]:
-    first, second = columns[:3], columns[3:]
-    both = (first,) if second[1] is None or second == first else (first, second)
-    return tuple((str(name), str(slug), str(icon)) for name, slug, icon in both)
-
-
-def _by_queue(waits: Sequence[_Wait]) -> list[_QueueRow]:
-    """Return the queues by name. What stands in two since its reminder is counted in both."""
-    counted: Counter[tuple[str, str, str]] = Counter()
-    for wait in waits:
-        for queue in wait.queues:
-            counted[queue] += wait.waiting
-    return [_QueueRow(*queue, waiting) for queue, waiting in sorted(counted.items())]
+    if not rows:
+        return _Waits(views=saved_views.listed(person))
+    queues = [
+        _QueueRow(row["name"], row["slug"], row["icon"], min(row["first"] + row["second"], MOST_COUNTED + 1))
+        for row in rows
+    ]
+    return _Waits(
+        **{name: rows[0][name] for name in counted},
+        queues=[queue for queue in queues if queue.waiting],
+        views=saved_views.read_listed(rows[0]["views"]),
+    )
 
 
 def _current_inbox_entry(here: Here, url: str) -> str | None:
     if here.path != url:
         return None
     view = here.query.get("view", "")
+    if here.query.get("saved"):
+        return f"saved:{here.query['saved']}"
     if view in {"escalated", "all"}:
         return view
     if here.query.get("asks"):

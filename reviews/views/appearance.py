@@ -1,6 +1,6 @@
-"""How the console looks for one browser: theme, row height, single keys, time zone.
+"""How the console looks to one person: theme, row height, single keys, time zone.
 
-It is kept in cookies, which the server reads before it draws the page: no flash, no script.
+It is kept with the person, and in cookies for the pages of this browser before somebody signs in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib import http
 from hitl_site.lib.access import needs_sign_in
+from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
+from reviews.services import preferences
 
 # Field of the form, its cookie, what it may be.
 _CHOICES = (
@@ -37,6 +39,7 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
     zone = request.POST.get("tz", "")
     if zone and zone not in zones():
         return _page(request, problem="There is no such time zone. Choose one of the list.")
+    _keep(request, zone=zone)
     response = redirect(_way_back(request))
     for field, cookie, allowed in _CHOICES:
         value = request.POST.get(field, "")
@@ -47,6 +50,18 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
         _remember(response, http.ZONE_COOKIE, zone, readable=True)
         messages.success(request, f"Times are shown in {zone}.")
     return response
+
+
+def _keep(request: AuthenticatedRequest, *, zone: str) -> None:
+    own: dict[str, object] = {
+        field: value for field, _, allowed in _CHOICES if (value := request.POST.get(field, "")) in allowed
+    }
+    if "keys" in own:
+        own["single_keys"] = own.pop("keys") == "on"
+    if zone:
+        own["time_zone"] = zone
+    if own:
+        preferences.change(person=request.user, now=database_now(), **own)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
@@ -15,11 +15,11 @@ from hitl_site.lib.access import needs_sign_in
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from hitl_site.lib.pagination import InvalidCursor
-from reviews.selectors import inbox_page, navigation
+from reviews.selectors import inbox, inbox_page, navigation, saved_views
 from reviews.selectors.inbox_page import InboxPage
-from reviews.services import claims
+from reviews.services import claims, together
 from reviews.services.rights import REVIEW
-from reviews.views import inbox_filters
+from reviews.views import inbox_filters, several
 from reviews.views.access import for_reviewers, for_those_who_look
 from reviews.views.inbox_query import InboxQuery
 
@@ -27,8 +27,12 @@ from reviews.views.inbox_query import InboxQuery
 @needs_sign_in
 @require_safe
 def home(request: AuthenticatedRequest) -> HttpResponse:
-    """Lead to where this person works: the inbox, for most."""
-    return redirect(navigation.home(request.user))
+    """Lead to where this person works: the view they start with, the inbox for most."""
+    start = saved_views.default_view(request.user) if inbox.may_look(request.user) else None
+    if start is None:
+        return redirect(navigation.home(request.user))
+    query = saved_views.address_of(start.query, order=start.order, public_id=start.public_id)
+    return redirect(resolve_url("reviews:inbox") + query)
 
 
 @for_those_who_look
@@ -48,6 +52,24 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     response = render(request, f"reviews/inbox/{template}", _context(request, query, page, now=now))
     response["Cache-Control"] = "no-store"
     patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@for_those_who_look
+@require_safe
+def peek(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
+    """Show a proposal in full, for a look from the list: it claims nothing and counts as no reading."""
+    item = (
+        inbox.visible_to(request.user)
+        .select_related("action__action_type", "action__gate_check", "agent")
+        .filter(public_id=item_id)
+        .first()
+    )
+    if item is None:
+        raise Http404("There is no such item.")
+    card = several.card_of(item, person=request.user)
+    response = render(request, "reviews/inbox/_peek.html", {"card": card})
+    response["Cache-Control"] = "no-store"
     return response
 
 
@@ -80,7 +102,10 @@ def _context(
     return {
         "query": query,
         "page": page,
-        "heading": inbox_filters.heading(query),
+        "heading": inbox_filters.heading(query, person=person),
+        "to_save": query.url().removeprefix("?"),
+        "may_share": person.has_perm(saved_views.SHARE),
+        "may_bulk": person.has_perm(REVIEW) and person.has_perm(together.RIGHT),
         "menus": inbox_filters.menus(query, reading, person=person),
         "today": inbox_page.decided_today(person, now=now),
         "may_review": person.has_perm(REVIEW),
@@ -88,7 +113,7 @@ def _context(
         "fresh_query": query.url(),
         "after_query": query.page_url(page.after),
         "before_query": query.page_url(page.before),
-        "empty": None if page.shown else inbox_filters.empty_state(query, reading, person=person),
+        "empty": None if page.shown else inbox_filters.empty_state(query, reading, person=person, now=now),
         "now": now,
         "search_id": "q",
     }

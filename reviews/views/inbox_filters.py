@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.models import User
 
 from hitl_site.lib import wording
+from hitl_site.lib.navigation import MOST_COUNTED
 from policies.choices import Risk, Trigger
 from reviews.models import Queue
-from reviews.selectors import inbox_page
+from reviews.selectors import inbox, inbox_page, saved_views
 from reviews.selectors.inbox import SECOND_OPINIONS
 from reviews.selectors.inbox_page import Reading
 from reviews.views.inbox_query import BY_RISK, ESCALATED, EVERYTHING, InboxQuery
@@ -35,19 +37,39 @@ class Menu:
 
 @dataclass(frozen=True)
 class EmptyState:
-    """Why the list is empty: ``kind`` is first_run, filtered or nothing; ``elsewhere`` what filters hide."""
+    """Why the list is empty: ``kind`` is first_run, filtered or nothing; ``elsewhere`` what filters hide.
+
+    ``checks`` are routine checks that are free to take, ``alone`` the actions that ran on their own today.
+    """
 
     kind: str
     elsewhere: int = 0
+    checks: int = 0
+    alone: int = 0
 
     @property
     def text(self) -> str:
+        """Return what there is besides."""
+        if self.kind != "filtered":
+            return (
+                f"{_number(self.alone, 'action')} ran on {'its' if self.alone == 1 else 'their'} own today."
+            )
         verb = "waits" if self.elsewhere == 1 else "wait"
-        return f"{wording.number(self.elsewhere)} {verb} without these filters."
+        return f"{_counted(self.elsewhere)} {verb} without these filters."
+
+    @property
+    def checks_text(self) -> str:
+        """Return what there is to take, "" without."""
+        if not self.checks:
+            return ""
+        return f"{_number(self.checks, 'routine check')} {'is' if self.checks == 1 else 'are'} free to take."
 
 
-def heading(query: InboxQuery) -> str:
+def heading(query: InboxQuery, *, person: User) -> str:
     """Return what the page is called."""
+    saved = saved_views.view_for(person, query.saved)
+    if saved is not None:
+        return saved.name
     if query.base == ESCALATED:
         return "Escalated to me"
     queue = Queue.objects.filter(slug=query.queue).first() if query.queue else None
@@ -79,12 +101,25 @@ def menus(query: InboxQuery, reading: Reading, *, person: User) -> list[Menu]:
     ]
 
 
-def empty_state(query: InboxQuery, reading: Reading, *, person: User) -> EmptyState:
+def empty_state(query: InboxQuery, reading: Reading, *, person: User, now: datetime) -> EmptyState:
     """Return why there is nothing to see."""
     if query.is_filtered:
         elsewhere = inbox_page.everything(reading, person=person)
-        return EmptyState("filtered", elsewhere.count())
-    return EmptyState("nothing" if inbox_page.has_agents() else "first_run")
+        checks = inbox.narrow(elsewhere, inbox.View(trigger="audit"), person=person)
+        return EmptyState(
+            "filtered", elsewhere=inbox_page.up_to_most(elsewhere), checks=inbox_page.up_to_most(checks)
+        )
+    if not inbox_page.has_agents():
+        return EmptyState("first_run")
+    return EmptyState("nothing", alone=inbox_page.ran_alone_today(now=now))
+
+
+def _counted(number: int) -> str:
+    return f"{MOST_COUNTED}+" if number > MOST_COUNTED else wording.number(number)
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{_counted(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _filter(query: InboxQuery, label: str, name: str, choices: Iterable[tuple[str, str]]) -> Menu:

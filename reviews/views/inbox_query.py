@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 
+from hitl_site.lib import ids
 from policies.choices import Risk, Trigger
 from reviews.selectors import inbox
 from reviews.selectors.inbox_page import Reading
@@ -20,6 +21,7 @@ WITHIN_THE_HOUR = "hour"
 BY_RISK = "risk"
 ASKS = (inbox.SECOND_OPINIONS, inbox.DISAGREEMENTS)
 _LONGEST = 200
+_FILTERS = frozenset({"view", "queue", "q", "type", "agent", "why", "risk", "asks", "due", "order"})
 # A page that has been open for longer than this begins anew.
 _OLDEST_PAGE = timedelta(days=2)
 
@@ -51,6 +53,7 @@ class InboxQuery:
         """Return what ``given`` asks for, as far as this person may have it."""
         default = MINE if person.has_perm(REVIEW) else EVERYTHING
         asked = _one_of(given, "view", _bases(person)) or default
+        saved = _text(given, "saved")
         found = {
             "queue": _text(given, "queue"),
             "q": _text(given, "q"),
@@ -61,6 +64,7 @@ class InboxQuery:
             "asks": _one_of(given, "asks", ASKS),
             "due": _one_of(given, "due", (WITHIN_THE_HOUR,)),
             "order": _one_of(given, "order", (BY_RISK,)),
+            "saved": saved if ids.is_valid(saved, "sav") else "",
         }
         return cls(
             base=asked,
@@ -85,7 +89,17 @@ class InboxQuery:
     @property
     def is_filtered(self) -> bool:
         """Say whether anything but the order differs from what the person sees first."""
-        return bool(self.fields.keys() - {"order"})
+        return bool(self.fields.keys() - {"order", "saved"})
+
+    @property
+    def saved(self) -> str:
+        """Return the id of the saved view that this is, "" for none."""
+        return self.fields.get("saved", "")
+
+    @property
+    def to_save(self) -> str:
+        """Return the filters as a saved view keeps them."""
+        return urlencode(sorted(self.without("order", "saved").items()))
 
     def reading(self, *, now: datetime) -> Reading:
         """Return the query as the selectors take it."""
@@ -103,7 +117,7 @@ class InboxQuery:
                 risk_first=self.order == BY_RISK,
             ),
             everything=self.base == EVERYTHING,
-            scope=f"inbox?{urlencode(sorted(self.fields.items()))}",
+            scope=f"inbox?{urlencode(sorted(self.without('saved').items()))}",
             cursor=self.cursor,
             seen=self.seen,
         )
@@ -113,8 +127,12 @@ class InboxQuery:
         return {name: value for name, value in self.fields.items() if name not in names}
 
     def url(self, **changes: str) -> str:
-        """Return the query string of the first page with some fields changed; "" takes one out."""
-        kept = {name: value for name, value in (self.fields | changes).items() if value}
+        """Return the query string of the first page with some fields changed; "" takes one out.
+
+        What is changed of a saved view is not that view any more.
+        """
+        fields = self.without("saved") if changes.keys() & _FILTERS else self.fields
+        kept = {name: value for name, value in (fields | changes).items() if value}
         return "?" + urlencode(kept)
 
     def page_url(self, cursor: str | None) -> str:

@@ -3,17 +3,23 @@
 //   table[data-list]            the list; its rows are tr.row[data-row="ID"], each with a.ttl
 //   tr.row.cur                  the current row: set by the server or here, kept over a swap by its id
 //   input.check[name="items"]   selection (name is the server's business)
-//   [data-bulk]                 the bar, hidden while nothing is selected
-//   [data-bulk-count]           how many
+//   [data-bulk]                 the bar: the style sheet shows it while something is selected, without script too
+//   [data-bulk-count]           how many; [data-bulk-text] what they are, or why they cannot go together
+//   [data-bulk-act]             its buttons, dead while the selection cannot go together
 //   [data-bulk-clear]           lets them go
+//   tr.row[data-together][data-held][data-cap] or [data-alone]   with what it may go together; the server decides
+//   tr.row[data-peek="URL"]     what Space shows in dialog#peek, in #peek-body
+//   [data-copy]                 copies the code beside it
 //   data-keys-extra="J K" data-key-label="..."   on any element: a line in the sheet of keys
 //
-// Keys: j and k (or arrows) move, x selects, Shift+x selects a range, Escape lets all go. "/" and Enter are
-// data-key on the search field and on "Start reviewing" (keys.js).
-import { isTyping } from "./keys.js";
+// Keys: j and k (or arrows) move, x selects, Shift+x selects a range, Space peeks, Escape lets all go. "/" and
+// Enter are data-key on the search field and on "Start reviewing" (keys.js).
+import { isTyping, meaning } from "./keys.js";
+import { announce } from "./messages.js";
 
 let currentId = null;
 let anchorId = null;
+let selectedIds = new Set();
 
 function rows() {
   return [...document.querySelectorAll("[data-list] tr.row")].filter((row) => row.checkVisibility());
@@ -65,12 +71,38 @@ function checked() {
   return [...document.querySelectorAll("[data-list] input.check:checked")];
 }
 
+// Why the rows cannot be decided together, "" where they can. A hint: the server looks again.
+function whyNot(selected) {
+  if (selected.length > 1 && new Set(selected.map((row) => row.dataset.together ?? row.dataset.row)).size > 1) {
+    return selected.find((row) => row.dataset.alone)?.dataset.alone ?? "Not of one action type, held for one reason.";
+  }
+  const [first] = selected;
+  if (first.dataset.alone) return first.dataset.alone;
+  return selected.length > Number(first.dataset.cap) ? `At most ${first.dataset.cap} go together.` : "";
+}
+
 function count() {
   const bar = document.querySelector("[data-bulk]");
-  if (!bar) return;
-  const { length } = checked();
-  bar.hidden = length === 0;
-  bar.querySelectorAll("[data-bulk-count]").forEach((element) => { element.textContent = String(length); });
+  const selected = checked().map((check) => check.closest("tr.row"));
+  selectedIds = new Set(selected.map((row) => row.dataset.row));
+  if (!bar || !selected.length) return;
+  const problem = whyNot(selected);
+  bar.querySelectorAll("[data-bulk-count]").forEach((element) => { element.textContent = String(selected.length); });
+  bar.querySelector("[data-bulk-text]").textContent = problem || `low risk, held only by: ${selected[0].dataset.held}`;
+  bar.querySelectorAll("[data-bulk-act]").forEach((button) => { button.disabled = problem !== ""; });
+}
+
+async function peek(row) {
+  const dialog = document.getElementById("peek");
+  if (!dialog || !row?.dataset.peek) return;
+  await window.htmx.ajax("GET", row.dataset.peek, { target: "#peek-body", swap: "innerHTML" });
+  if (!document.querySelector("dialog:modal")) dialog.showModal();
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent);
+  announce("Copied");
+  button.lastChild.textContent = "Copied";
 }
 
 function clear() {
@@ -79,13 +111,20 @@ function clear() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!document.querySelector("[data-list]") || isTyping(event.target) || document.querySelector("dialog:modal")) return;
+  if (!document.querySelector("[data-list]") || isTyping(event.target)) return;
+  if (document.querySelector("dialog#peek:modal") && event.key === " " && !event.target.closest("a, button")) {
+    document.getElementById("peek").close();
+    event.preventDefault();
+  }
+  if (document.querySelector("dialog:modal")) return;
   if (document.documentElement.dataset.keys === "off") return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const key = meaning(event);
+  if (key === " " && (event.repeat || event.target.closest("button, input, select, summary"))) return;
   if (key === "j" || key === "ArrowDown") move(1);
   else if (key === "k" || key === "ArrowUp") move(-1);
   else if (key === "x" && !event.repeat) select(event.shiftKey);
+  else if (key === " " && current()) peek(current());
   else if (key === "Escape") return clear();
   else return undefined;
   return event.preventDefault();
@@ -96,10 +135,15 @@ document.addEventListener("focusin", (event) => {
   if (row) mark(row);
 });
 document.addEventListener("change", (event) => { if (event.target.matches?.("[data-list] input.check")) count(); });
-document.addEventListener("click", (event) => { if (event.target.closest?.("[data-bulk-clear]")) clear(); });
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("[data-bulk-clear]")) clear();
+  const button = event.target.closest?.("[data-copy]");
+  if (button) copy(button);
+});
 document.addEventListener("htmx:after:swap", () => {
   const row = currentId && rows().find((other) => other.dataset.row === currentId);
   if (row) mark(row);
+  rows().forEach((other) => { if (box(other)) box(other).checked = selectedIds.has(other.dataset.row); });
   count();
 });
 count();

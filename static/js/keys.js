@@ -8,10 +8,36 @@
 //   data-send             Ctrl+Enter in a field presses this button of the field's form (the first one enabled)
 //   data-opens="keys-sheet" (dialogs.js) and "?" open the sheet
 //
+//   <html data-own-keys='{"a":"y"}'>   the person's own keys: what comes with a is pressed by y, and printed so
+//   <html data-palette="URL">          Ctrl+K (⌘ K), or [data-opens-palette], loads and opens palette.js
+//
 // Keys rest in fields, with modifiers, while an input method composes, while repeating, and behind a dialog.
 const ARMING_MS = 400;
 const CLICKABLE = "a[href], button, summary, input, select, textarea";
 const NOT_TYPED = new Set(["checkbox", "radio", "button", "submit", "reset", "range", "color", "file"]);
+
+const own = JSON.parse(document.documentElement.dataset.ownKeys ?? "{}");
+const taken = new Map(Object.entries(own).map(([code, key]) => [key, code]));
+
+// What the key of an event stands for: the name of the act that the person gave it to, "" for a key given away.
+export function meaning(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  return taken.get(key) ?? (key in own ? "" : key);
+}
+
+export function printed(code) {
+  const key = own[code] ?? code;
+  return key.length === 1 ? key.toUpperCase() : key;
+}
+
+function print() {
+  if (!taken.size) return;
+  for (const element of document.querySelectorAll("[data-key]")) {
+    const cap = element.querySelector("kbd[data-single]") ?? element.parentElement.querySelector(":scope > kbd[data-single]");
+    const code = element.dataset.key.split(" ")[0];
+    if (cap && code in own) cap.textContent = printed(code);
+  }
+}
 
 let armedId = null;
 let armedAt = 0;
@@ -53,7 +79,7 @@ function press(element) {
   }
 }
 
-function wordsOf(element) {
+export function wordsOf(element) {
   if (element.dataset.keyLabel) return element.dataset.keyLabel;
   const copy = element.cloneNode(true);
   copy.querySelectorAll("kbd, .vh, svg").forEach((part) => part.remove());
@@ -65,7 +91,7 @@ function addRow(list, keys, words) {
   const term = document.createElement("dt");
   for (const key of keys) {
     const cap = document.createElement("kbd");
-    cap.textContent = key.length === 1 ? key.toUpperCase() : key;
+    cap.textContent = printed(key.toLowerCase() in own ? key.toLowerCase() : key);
     term.append(cap, " ");
   }
   const meaning = document.createElement("dd");
@@ -104,8 +130,20 @@ function sendFromField(event) {
   button.click();
 }
 
+async function openPalette() {
+  const palette = await import(document.documentElement.dataset.palette);
+  document.querySelector("#keys-sheet[open]")?.close();
+  await palette.open();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.keyCode === 229 || event.defaultPrevented) return;
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k"
+      && document.documentElement.dataset.palette) {
+    event.preventDefault();
+    if (!event.repeat) openPalette();
+    return;
+  }
   if (isTyping(event.target)) {
     if (event.key === "Escape") event.target.blur();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) sendFromField(event);
@@ -121,8 +159,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.shiftKey && event.key.length === 1 && event.key !== event.key.toLowerCase()) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const [element] = holders(key);
+  const key = meaning(event);
+  const [element] = key ? holders(key) : [];
   if (!element) return;
   event.preventDefault();
   if (!isArming(element)) press(element);
@@ -131,10 +169,15 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-key]");
   if (event.target.closest?.('[data-opens="keys-sheet"]')) fillSheet();
+  if (event.target.closest?.("[data-opens-palette]") && document.documentElement.dataset.palette) {
+    event.preventDefault();
+    openPalette();
+  }
   if (!button?.matches("button, a") || !isArming(button)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 }, true);
 
-document.addEventListener("htmx:after:swap", arm);
+document.addEventListener("htmx:after:swap", () => { arm(); print(); });
 arm();
+print();
