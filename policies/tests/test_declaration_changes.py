@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings as site
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
@@ -326,3 +329,14 @@ def test_nobody_else_opens_or_answers_it(refund: ActionType, olga: User) -> None
         url = reverse(f"policies:{name}", args=[change.public_id])
         assert browser.get(url).status_code in {403, 405}
     assert browser_of(olga).get("/policies/publications/declarations/dch_none/").status_code == 404
+
+
+def test_no_page_changes_a_declaration_past_the_second_person() -> None:
+    pages = [
+        path
+        for app in ("policies", "reviews", "datasets")
+        for path in Path(site.BASE_DIR, app, "views").glob("*.py")
+    ]
+    assert len(pages) > 20
+    past = [str(path) for path in pages if re.search(r"\b(action_types|acts)\.change\(", path.read_text())]
+    assert past == []
