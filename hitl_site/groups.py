@@ -14,6 +14,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "reviews.adjudicate",
         "reviews.decide_in_bulk",
         "reviews.share_views",
+        "reviews.view_team",
+        "reviews.manage_team",
         "policies.view_observation",
         "datasets.view_dataset",
         "datasets.curate_case",
@@ -21,6 +23,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "ops_admin": (
         "reviews.view_any_item",
         "reviews.manage_drills",
+        "reviews.view_team",
+        "reviews.manage_queues",
         "policies.manage_policies",
         "policies.manage_agents",
         "policies.view_actiontype",
@@ -35,6 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "manager": (
         "reviews.view_any_item",
+        "reviews.view_team",
         "policies.view_observation",
         "policies.share_trust",
         "policies.view_actiontype",

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, ReviewItem
+from reviews.selectors import team
 
 REVIEW: Final = "reviews.review_item"
 ADJUDICATE: Final = "reviews.adjudicate"
@@ -17,12 +18,16 @@ APART: Final = frozenset({ItemKind.SECOND_OPINION, ItemKind.ADJUDICATION})
 _UNANSWERED: Final = (ItemStatus.OPEN, ItemStatus.RECORDED)
 
 
-def why_not(item: ReviewItem, person: User) -> str:
-    """Return why this person may not answer the item whatever their right to review, "" where they may."""
+def why_not(item: ReviewItem, person: User, *, heed_queue: bool = False) -> str:
+    """Return why this person may not answer the item whatever their right to review, "" where they may.
+
+    ``heed_queue`` asks as well whether its queue is for other people: passing on to somebody goes past that.
+    """
     if item.action.agent.owner_id == person.pk:
         return "You own this agent; somebody else decides for it."
-    if item.kind not in APART:
-        return ""
+    not_theirs = team.why_not(item, person, heed_queue=heed_queue)
+    if not_theirs or item.kind not in APART:
+        return not_theirs
     if item.kind == ItemKind.ADJUDICATION and not person.has_perm(ADJUDICATE):
         return "Settling what two people answered differently is for leads (reviews.adjudicate)."
     if has_answered(item, person):

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 
 from reviews.choices import ItemKind
 from reviews.models import Decision, Queue, ReviewItem
+from reviews.selectors import team
 from reviews.selectors.independence import APART
 
 
@@ -30,7 +31,8 @@ def _with_right(codename: str) -> QuerySet[User]:
 
 
 def receivers_of(item: ReviewItem, *, sender: User) -> QuerySet[User]:
-    """Return those who could answer the item: not the sender, the agent's owner, or who has answered.
+    """Return those who could answer the item: not the sender, the agent's owner, who has answered or lacks
+    the skill.
 
     What asks about an answer is for those who did not give it, and a disagreement for leads.
     """
@@ -38,6 +40,7 @@ def receivers_of(item: ReviewItem, *, sender: User) -> QuerySet[User]:
     answers = Decision.objects.filter(undone_at=None)
     answers = answers.filter(action=item.action_id) if item.kind in APART else answers.filter(item=item)
     people = everybody.exclude(pk=sender.pk).exclude(pk__in=answers.values("reviewer"))
+    people = people.exclude(pk__in=team.unskilled(item.action_type_name))
     owner = item.agent.owner_id
     if owner is not None:
         people = people.exclude(pk=owner)

@@ -219,7 +219,7 @@ def workspace(
     decisions = list(item.decisions.filter(undone_at=None).select_related("reviewer").order_by("id"))
     if item.status == ItemStatus.DECIDED and item.kind not in independence.APART:
         independence.keep_apart(action, viewer)
-    why_not = independence.why_not(item, viewer)
+    why_not = independence.why_not(item, viewer, heed_queue=True)
     standing = _standing(item, viewer, decisions, why_not=why_not, now=now)
     kept_apart = are_hidden(item, viewer, decisions, now=now)
     ending = _ending(item, viewer, decisions, proposed) if standing == Standing.CLOSED else None

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from reviews.choices import ItemStatus
-from reviews.models import ReviewItem
-from reviews.selectors import attention, inbox, independence
+from reviews.models import Capacity, ReviewItem
+from reviews.selectors import attention, inbox, independence, team
 from reviews.services import wakeups
 from reviews.services.rights import NotAllowed, current_reviewer
 
@@ -30,6 +30,13 @@ class OnABreak(UnableToClaim):
 
 class NothingToClaim(UnableToClaim):
     """Nothing is free."""
+
+
+class AtCapacity(NothingToClaim):
+    """They hold as many as their lead has set."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You hold {most} items, the most set for you. Decide or release one first.")
 
 
 class ItemClosed(UnableToClaim):
@@ -54,7 +61,7 @@ def claim(*, item_id: str, reviewer: User, now: datetime, take_over: bool = Fals
         .select_for_update(of=("self",))
         .get(public_id=item_id)
     )
-    because = independence.why_not(item, reviewer)
+    because = independence.why_not(item, reviewer, heed_queue=True)
     if because:
         # They cannot decide it, and holding it would only keep it from those who can.
         raise NotAllowed(because)
@@ -79,11 +86,18 @@ def claim_next(
     free = inbox.my_turn(reviewer, view=view).filter(
         Q(claimed_by=None) | Q(lease_expires_at__lte=now) | Q(claimed_by=reviewer)
     )
+    limit = _limit_of(reviewer)
+    full = limit is not None and team.held_now(reviewer, now=now).count() >= limit
+    if full:
+        # They go on with what they hold.
+        free = free.filter(claimed_by=reviewer, lease_expires_at__gt=now)
     if after is not None:
         free = free.exclude(pk=after.pk)
     order = view.order if view is not None else inbox.DUE_FIRST
     item = free.select_for_update(skip_locked=True, of=("self",)).order_by(*order).first()
     if item is None:
+        if full and limit is not None:
+            raise AtCapacity(limit)
         raise NothingToClaim("Nothing is waiting for you.")
     return _hold(item, reviewer=reviewer, now=now)
 
@@ -100,9 +114,22 @@ def release(*, item_id: str, reviewer: User) -> None:
 
 def _hold(item: ReviewItem, *, reviewer: User, now: datetime) -> ReviewItem:
     fresh = item.claimed_by_id != reviewer.pk
+    _check_capacity(item, reviewer=reviewer, now=now)
     item.claimed_by = reviewer
     item.lease_expires_at = now + timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
     item.save(update_fields=["claimed_by", "lease_expires_at"])
     if fresh:
         wakeups.inbox_changed(item.public_id)
     return item
+
+
+def _check_capacity(item: ReviewItem, *, reviewer: User, now: datetime) -> None:
+    limit = _limit_of(reviewer)
+    if limit is not None and team.held_now(reviewer, now=now).exclude(pk=item.pk).count() >= limit:
+        raise AtCapacity(limit)
+
+
+def _limit_of(reviewer: User) -> int | None:
+    """Return the most they hold at once. The row is held: two claims of theirs are counted one by one."""
+    capacity = Capacity.objects.select_for_update().filter(user=reviewer).first()
+    return capacity.most_held if capacity is not None else None

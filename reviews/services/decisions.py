@@ -106,7 +106,7 @@ def decide(
     reviewer = current_reviewer(reviewer)
     item = lock_item(item_id)
     action = item.action
-    because = independence.why_not(item, reviewer)
+    because = independence.why_not(item, reviewer, heed_queue=True)
     if because:
         raise NotAllowed(because)
     earlier = item.decisions.filter(reviewer=reviewer, undone_at=None).first()
@@ -246,7 +246,7 @@ def _is_terminal(item: ReviewItem, answer: Answer, final: Final, *, required: in
         return True
     agreeing = item.decisions.filter(final_digest=final.digest, undone_at=None)
     people = set(agreeing.values_list("reviewer_id", flat=True)) - {item.action.agent.owner_id}
-    return len(who_may_review(people)) + 1 >= required
+    return len(who_may_review(people, action_type_name=item.action_type_name)) + 1 >= required
 
 
 def _disagreed_at(item: ReviewItem, *, now: datetime) -> datetime | None:

@@ -71,4 +71,5 @@ def _approvals_that_stand(permit: Permit, decision: Decision, holder: Agent) -> 
     approvers = Decision.objects.filter(
         item_id=decision.item_id, final_digest=permit.digest, undone_at=None, released_at__isnull=False
     ).values_list("reviewer_id", flat=True)
-    return len(rights.who_may_review(set(approvers) - {holder.owner_id}))
+    people = set(approvers) - {holder.owner_id}
+    return len(rights.who_may_review(people, action_type_name=permit.action.action_type_name))

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from django.contrib.auth.models import User
 from django.db import connection
 
+from reviews.selectors import team
+
 REVIEW = "reviews.review_item"
 VIEW_ANY = "reviews.view_any_item"
 STOP = "policies.use_kill_switch"
@@ -36,9 +38,10 @@ def current_holder(user: User, right: str) -> User:
     raise NotAllowed(f"You need the right {right}; an administrator can grant it.")
 
 
-def who_may_review(user_ids: Iterable[int]) -> frozenset[int]:
-    """Return who of these people may review now, in the transaction that acts on it."""
-    return frozenset(person.pk for person in _as_they_are_now(user_ids) if person.has_perm(REVIEW))
+def who_may_review(user_ids: Iterable[int], *, action_type_name: str) -> frozenset[int]:
+    """Return who of these people may review this action type now, in the transaction that acts on it."""
+    able = {person.pk for person in _as_they_are_now(user_ids) if person.has_perm(REVIEW)}
+    return frozenset(able - team.unskilled_among(able, action_type_name)) if able else frozenset()
 
 
 def _as_they_are_now(user_ids: Iterable[int]) -> list[User]:

@@ -76,7 +76,7 @@ def test_a_page_is_loaded_in_a_fixed_number_of_queries(cast: Cast, django_assert
         claims.claim(item_id=other.public_id, reviewer=cast.bob, now=database_now())
     viewer = type(cast.alice).objects.get(pk=cast.alice.pk)
     now = database_now()
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         shown = workspace(item_id=item.public_id, viewer=viewer, now=now)
 
     assert (shown.turn.position, shown.turn.total) == (1, 6)
