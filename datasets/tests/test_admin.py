@@ -40,6 +40,7 @@ from policies.models import (
     Agent,
     AgentVersion,
     AutonomyProposal,
+    ConditionMatch,
     DeclarationApproval,
     DeclarationChange,
     DoubleReview,
@@ -52,10 +53,14 @@ from policies.models import (
     LedgerCheckpoint,
     LedgerVerification,
     MissingLabel,
+    PastChunk,
     PolicyVersion,
     Publication,
     PublicationApproval,
+    ScoreBin,
     ShadowCheck,
+    TrustLink,
+    WhatIfRun,
 )
 from policies.services import agents, kill_switch, loops
 from policies.services.ledger import Actor
@@ -136,6 +141,14 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
         kind=DecisionKind.APPROVE,
         tokens=[round_number],
         decided_at=now,
+    )
+    TrustLink.objects.create(
+        public_id=ids.new("tlk"),
+        for_whom="Board",
+        made_by=cast.olga,
+        made_by_name="Olga",
+        made_at=now,
+        expires_at=now + timedelta(days=1),
     )
     view = SavedView.objects.create(
         public_id=ids.new("sav"), owner=cast.alice, name=f"View {round_number}", created_at=now
@@ -284,10 +297,42 @@ def fill_autonomy(action_type: ActionType, *, round_number: int) -> None:
     )
 
 
+def fill_past(cast: Cast, action_type: ActionType, *, round_number: int) -> None:
+    """Make a row of every kind that what-if is asked of."""
+    now = database_now()
+    version = AgentVersion.objects.filter(agent=cast.clerk).latest("id")
+    ScoreBin.objects.create(
+        action_type=action_type, agent_version=version, day=now.date(), bin=round_number, n=1
+    )
+    chunk = PastChunk.objects.create(
+        action_type=action_type,
+        agent_version=version,
+        number=round_number + 1,
+        size=0,
+        first_day=now.date(),
+        last_day=now.date(),
+        first_check=0,
+        last_check=0,
+        columns=b"",
+        numbers=b"",
+    )
+    ConditionMatch.objects.create(chunk=chunk, condition_sha256="0" * 64, size=0, bits=b"", asked_at=now)
+    WhatIfRun.objects.create(
+        public_id=ids.new("wif"),
+        action_type=action_type,
+        conditions=["true"],
+        days=30,
+        question_sha256=str(round_number),
+        asked_by_name="Olga",
+        asked_at=now,
+    )
+
+
 def fill_evidence(cast: Cast, action_type: ActionType, *, round_number: int) -> None:
     """Make a row of every kind that says how well people look."""
     now = database_now()
     fill_autonomy(action_type, round_number=round_number)
+    fill_past(cast, action_type, round_number=round_number)
     checks = iter(GateCheck.objects.filter(missing_label=None, double_review=None).order_by("-id"))
     MissingLabel.objects.create(gate_check=next(checks), reason=MissingLabelReason.EXPIRED, noted_at=now)
     DrillResult.objects.create(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -48,14 +48,16 @@ class LabelsOfChunk:
         )
 
 
-def certified_by(parts: Sequence[LabelsOfChunk], *, limits: Limits, of: Hashable) -> Certificate:
+def certified_by(
+    parts: Callable[[], Sequence[LabelsOfChunk]], *, limits: Limits, of: Hashable
+) -> Certificate:
     """Return what the labels certify; ``of`` names the labels, so that the same are worked out once."""
     key = (of, limits.alpha, limits.delta)
     with _kept_lock:
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    found = _certified(parts, limits)
+    found = _certified(parts(), limits)
     with _kept_lock:
         _kept[key] = found
         if len(_kept) > _MOST_KEPT:

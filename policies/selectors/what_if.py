@@ -29,6 +29,7 @@ from policies.statistics.counterfactual import (
     Question,
     Sums,
     answers,
+    score_of,
 )
 from policies.statistics.intervals import lower_limit, upper_limit
 from policies.statistics.what_if import FEWEST_LABELS, Curves, Prices, curves
@@ -185,13 +186,11 @@ def ask(
     book = past.rule_book(action_type, conditions)
     asked = past.asked_before(window.heads, conditions)
     found = Comparison()
-    labels: list[LabelsOfChunk] = []
     for head, chunk, inside in window.chunks():
         known = book.known(chunk, head, asked)
         said = answers(chunk, new.question, known)
         before = None if old is None else answers(chunk, old.question, known)
         found.add(chunk, new=said, now=before, inside=inside)
-        labels.append(LabelsOfChunk.of(chunk, said.score))
     minutes = minutes_of(action_type, since=window.since)
     missed = misses(action_type)
     costs = costs_of(action_type)
@@ -199,8 +198,14 @@ def ask(
     prices = _prices(costs, minutes=minutes, audit_rate=new.audit_rate, misses=missed or 0.0)
     volume = found.new.n / window.days * 7
     drawn = curves(found.score_bins, volume=volume, prices=prices)
+    scored_by = (window.heads, new.question.source, new.question.points)
     certified = certified_by(
-        labels, limits=limits, of=(window.heads, new.question.source, new.question.points)
+        lambda: [
+            LabelsOfChunk.of(chunk, score_of(chunk, new.question)) for _, chunk, _ in window.chunks()
+        ],
+        limits=limits,
+        of=scored_by,
+    )
     )
     return WhatIf(
         window=window,

@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 Array = NDArray[Any]
 RELEASED, HELD, DENIED = 0, 1, 2
 # Actions of each direction that one chunk names; the worst of all chunks are shown.
-_NAMED: Final = 60
+_NAMED: Final = 12
 _WITH_SCORES: Final = ("confidence", "judge", "samples")
 
 

@@ -94,6 +94,8 @@ def places(
         Place("version", ("refund.issue", 1), readers=managers),
         Place("action_type_new", readers=admins, actors=admins, form=(("name", "x"), ("title", "X"))),
         Place("action_type_edit", ("refund.issue",), readers=admins, actors=admins, form=(("title", "X"),)),
+        Place("calibration", ("refund.issue",), readers=managers),
+        Place("calibration_refit", ("refund.issue",), readers=admins, actors=admins),
         Place("policy_edit", ("refund.issue",), readers=admins, actors=admins, form=(("threshold", "1"),)),
         Place("publish", ("refund.issue",), readers=admins, actors=admins, form=reason),
         Place("publish_version", ("refund.issue", 4), readers=admins, actors=admins, form=reason),
@@ -268,7 +270,7 @@ def test_an_act_of_somebody_who_may_changes_something(places: list[Place]) -> No
     # These need more than a reason; their own tests have them.
     left = {"action_type_new", "action_type_edit", "policy_edit", "publish", "agent_resume"}
     left |= {"publish_version", "shadow_start", "shadow_end", "rollback", "retire", "publication_withdraw"}
-    left |= {"declaration_withdraw", "autonomy_propose", "autonomy_end"}
+    left |= {"declaration_withdraw", "calibration_refit", "autonomy_propose", "autonomy_end"}
     for place in places:
         if place.actors is None or place.name in left:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -53,8 +52,9 @@ def refit(request: AuthenticatedRequest, name: str) -> HttpResponse:
     live, now = _live(action_type), database_now()
     found = calibration.refit(action_type=action_type, live=live, now=now)
     if found is None:
-        messages.warning(request, "There are too few labels to fit a map.")
-        return redirect("policies:calibration", name)
+        context: dict[str, object] = {"action_type": action_type, "fewest": calibration.FEWEST_TO_FIT}
+        status = 409 if request.method == "POST" else 200
+        return render(request, "policies/calibration/none.html", context, status=status)
     draft = questions.draft_version(action_type)
     base = questions.live_document(draft) if draft is not None else live or PolicyDocument()
     document = calibration.with_calibration(base, found.calibration)

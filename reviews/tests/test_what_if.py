@@ -163,4 +163,5 @@ def test_the_calibration_page_says_what_a_score_is_worth(cast: Cast, browser: Cl
     assert "In 100 actions scored about 85%, 75 were right" in text
     assert "40 of 40 labels are of held items" in text
     refit = reverse("policies:calibration_refit", args=["refund.issue"])
-    assert browser.get(refit).status_code == 302
+    assert "too few labels to fit a map" in text_of(browser.get(refit))
+    assert browser.post(refit).status_code == 409
