@@ -95,7 +95,7 @@ function count() {
 async function peek(row) {
   const dialog = document.getElementById("peek");
   if (!dialog || !row?.dataset.peek) return;
-  await window.htmx.ajax("GET", row.dataset.peek, { target: "#peek-body", swap: "innerHTML" });
+  await window.htmx.ajax("GET", row.dataset.peek, { target: "#peek-body", swap: "innerMorph" });
   if (!document.querySelector("dialog:modal")) dialog.showModal();
 }
 

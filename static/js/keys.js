@@ -16,7 +16,7 @@ const ARMING_MS = 400;
 const CLICKABLE = "a[href], button, summary, input, select, textarea";
 const NOT_TYPED = new Set(["checkbox", "radio", "button", "submit", "reset", "range", "color", "file"]);
 
-const own = JSON.parse(document.documentElement.dataset.ownKeys ?? "{}");
+export const own = JSON.parse(document.documentElement.dataset.ownKeys ?? "{}");
 const taken = new Map(Object.entries(own).map(([code, key]) => [key, code]));
 
 // What the key of an event stands for: the name of the act that the person gave it to, "" for a key given away.
@@ -79,46 +79,10 @@ function press(element) {
   }
 }
 
-export function wordsOf(element) {
-  if (element.dataset.keyLabel) return element.dataset.keyLabel;
-  const copy = element.cloneNode(true);
-  copy.querySelectorAll("kbd, .vh, svg").forEach((part) => part.remove());
-  const words = copy.textContent.replace(/\s+/g, " ").trim();
-  return words || element.getAttribute("aria-label") || element.title || element.placeholder || "";
-}
-
-function addRow(list, keys, words) {
-  const term = document.createElement("dt");
-  for (const key of keys) {
-    const cap = document.createElement("kbd");
-    cap.textContent = printed(key.toLowerCase() in own ? key.toLowerCase() : key);
-    term.append(cap, " ");
-  }
-  const meaning = document.createElement("dd");
-  meaning.textContent = words;
-  list.append(term, meaning);
-}
-
-function fillSheet() {
-  const list = document.querySelector("[data-keys-list]");
-  list.replaceChildren();
-  const seen = new Set();
-  for (const element of document.querySelectorAll("[data-key]")) {
-    if (seen.has(element.dataset.key) || !element.checkVisibility()) continue;
-    seen.add(element.dataset.key);
-    addRow(list, element.dataset.key.split(" "), wordsOf(element));
-  }
-  for (const extra of document.querySelectorAll("[data-keys-extra]")) {
-    addRow(list, extra.dataset.keysExtra.split(" "), extra.dataset.keyLabel);
-  }
-  if (document.querySelector("[data-send]")) addRow(list, ["Ctrl", "Enter"], "Send from inside a field");
-  addRow(list, ["?"], "This list");
-}
-
-export function openSheet() {
-  fillSheet();
-  const sheet = document.getElementById("keys-sheet");
-  if (!sheet.open) sheet.showModal();
+// What is seldom needed comes when it is: the sheet of keys, and the palette.
+async function openSheet() {
+  const sheet = await import("./sheet.js");
+  sheet.open();
 }
 
 function sendFromField(event) {
@@ -168,7 +132,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-key]");
-  if (event.target.closest?.('[data-opens="keys-sheet"]')) fillSheet();
+  if (event.target.closest?.('[data-opens="keys-sheet"]')) openSheet();
   if (event.target.closest?.("[data-opens-palette]") && document.documentElement.dataset.palette) {
     event.preventDefault();
     openPalette();

@@ -4,7 +4,8 @@
 //   <html data-places="/go/">   answers JSON: {"places": [{label, url, section}]}
 //   [data-key]                  what is visible of these is offered too, with its key, and pressed
 //   A combobox with a list (ARIA 1.2): the focus stays in the field, aria-activedescendant names the option.
-import { printed, wordsOf } from "./keys.js";
+import { printed } from "./keys.js";
+import { wordsOf } from "./sheet.js";
 
 const MOST = 60;
 let dialog = null;

@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
-from reviews.models import ReviewItem
+from reviews.models import Decision, ReviewItem
 from reviews.services import claims
 from reviews.tests.browsing import browser_of
 from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast
@@ -203,10 +203,81 @@ def test_the_inbox_is_accessible_and_fits(
     size: dict[str, int],
 ) -> None:
     window = Window(chromium, live_server.url, cast.alice, color_scheme=theme, viewport=size)
-    for path in ("/inbox/", "/inbox/?q=nothing", "/settings/appearance/"):
+    for path in ("/inbox/", "/inbox/?q=nothing", "/settings/appearance/", "/settings/keys/", "/inbox/views/"):
         refund(cast, path)
         page = window.open(path)
         assert Axe().run(page).violations_count == 0, path
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"], path
     window.context.close()
     assert window.problems == []
+
+
+def test_a_day_of_triage_by_keyboard_alone(alice: Window, cast: Cast) -> None:
+    for order in ("A", "B", "C"):
+        refund(cast, order)
+    page = alice.open()
+    page.keyboard.press("j")
+    page.keyboard.press(" ")
+    expect(page.locator("#peek")).to_contain_text("Sorry!")
+    page.keyboard.press("Escape")
+    expect(page.locator("#peek")).to_be_hidden()
+    page.keyboard.press("v")
+    expect(page.locator("#view-name")).to_be_visible()
+    page.locator("#view-name").focus()
+    page.keyboard.type("Refunds first")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**saved=sav_*")
+    expect(page.locator("h1")).to_have_text("Refunds first")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("mytu")
+    expect(page.get_by_role("option", selected=True)).to_contain_text("My turn")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/inbox/")
+    page.keyboard.press("Shift+?")
+    expect(page.locator("#keys-sheet")).to_contain_text("Select the row")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/review/itm_*")
+    # An answer by its key alone, once the item has been there for a moment.
+    expect(page.locator("h1")).to_contain_text("for A")
+    page.wait_for_function("performance.now() > 900")
+    page.keyboard.press("a")
+    expect(page.locator("h1")).to_contain_text("for B")
+    assert Decision.objects.filter(item__title__endswith="A", kind="approve").count() == 1
+
+
+def test_low_risk_items_are_looked_through_and_approved_together(alice: Window, cast: Cast) -> None:
+    for number in range(3):
+        note = {"action_type": "note.add", "arguments": {"text": f"N{number}"}, "confidence": 0.1}
+        held(cast, **note)
+    refund(cast, "A")
+    page = alice.open()
+    bar = page.locator("[data-bulk]")
+    expect(bar).to_be_hidden()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    for _ in range(3):
+        page.keyboard.press("j")
+    page.keyboard.press("Shift+x")
+    expect(bar).to_contain_text("4 selected")
+    expect(bar.get_by_role("button", name="Approve")).to_be_disabled()
+    page.locator("tr.row", has_text="refund.issue").locator("input").uncheck()
+    expect(bar).to_contain_text("3 selected low risk, held only by: Below threshold")
+    assert Axe().run(page).violations_count == 0
+    page.keyboard.press("l")
+    page.wait_for_url("**/review/several/**")
+    approve = page.get_by_role("button", name="Approve 3")
+    expect(approve).to_be_disabled()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("[data-seen-text]")).to_have_text("3 of 3 · 3 seen")
+    assert Axe().run(page).violations_count == 0
+    approve.click()
+    expect(page.locator("h1")).to_have_text("3 of 3 done")
+    assert Axe().run(page).violations_count == 0
+    page.keyboard.press("u")
+    expect(page.locator("table")).to_contain_text("Taken back")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/inbox/")
+    expect(page.locator("a.ttl")).to_have_count(4)
