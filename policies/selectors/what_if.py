@@ -200,12 +200,9 @@ def ask(
     drawn = curves(found.score_bins, volume=volume, prices=prices)
     scored_by = (window.heads, new.question.source, new.question.points)
     certified = certified_by(
-        lambda: [
-            LabelsOfChunk.of(chunk, score_of(chunk, new.question)) for _, chunk, _ in window.chunks()
-        ],
+        lambda: [LabelsOfChunk.of(chunk, score_of(chunk, new.question)) for _, chunk, _ in window.chunks()],
         limits=limits,
         of=scored_by,
-    )
     )
     return WhatIf(
         window=window,
