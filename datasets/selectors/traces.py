@@ -55,6 +55,8 @@ def _condition(name: str, kind: str, text: str, written: str) -> tuple[sql.Compo
     if kind == "bytea":
         # Canonical JSON, which is UTF-8.
         return sql.SQL("position(%s::bytea in {}) > 0").format(column), written.encode()
+    if kind == "tsvector":
+        return sql.SQL("position(lower(%s) in {}::text) > 0").format(column), text
     if kind in ("json", "jsonb", "ARRAY"):
         return sql.SQL("position(%s in {}::text) > 0").format(column), written
     return sql.SQL("position(%s in {}) > 0").format(column), text
@@ -70,7 +72,7 @@ def _columns() -> dict[str, list[tuple[str, str]]]:
               FROM information_schema.columns c
               JOIN information_schema.tables t USING (table_schema, table_name)
              WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE'
-               AND c.data_type IN ('text', 'character varying', 'json', 'jsonb', 'bytea', 'ARRAY')
+               AND c.data_type IN ('text', 'character varying', 'json', 'jsonb', 'bytea', 'ARRAY', 'tsvector')
              ORDER BY 1, 2
             """
         )

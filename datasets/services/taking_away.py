@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from datasets.choices import ExportState
 from datasets.models import (
     CaseCuration,
+    CaseIndex,
     Conversation,
     ConversationCheck,
     DatasetMember,
@@ -31,7 +32,7 @@ from datasets.models import (
     VersionMark,
 )
 from datasets.selectors import reach
-from datasets.services import export_claims, freezing
+from datasets.services import case_index, export_claims, freezing, labelling
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import RemovalKind
 from policies.models import LedgerCursor, Removal, RemovalTarget
@@ -64,12 +65,13 @@ Counts = Counter[str]
 def name(removal: Removal) -> None:
     """Name the removal until the transaction ends, and keep away from it whoever makes copies meanwhile.
 
-    No version is being frozen and no case is being made until the commit, so that what is found is all.
+    No version is being frozen and no case is being made or indexed until the commit: what is found is all.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('handrail.removal', %s, true)", [removal.public_id])
     freezing.wait_for_freezings()
-    list(LedgerCursor.objects.select_for_update().filter(reader="labelling"))
+    copyists = [case_index.READER, labelling.READER]
+    list(LedgerCursor.objects.select_for_update().filter(reader__in=copyists).order_by("reader"))
 
 
 def actions(removal: Removal, keys: Sequence[int], *, now: datetime) -> Counts:
@@ -141,6 +143,7 @@ def cases(removal: Removal, found: QuerySet[LabelledCase], *, now: datetime) -> 
     curations.exclude(excluded_because="").update(excluded_because=ERASED)
     curations.exclude(disputed_because="").update(disputed_because=ERASED)
     curations.update(tags=[])
+    CaseIndex.objects.filter(case__in=keys).update(words="", near_group="")
     counts["eval_results"] = EvalResult.objects.filter(case__in=keys).update(
         output_canonical=None, detail={}, error=""
     )

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from datasets.choices import ExportState, RevisionKind
 from datasets.models import (
+    CaseCuration,
     Conversation,
     ConversationCheck,
     EvalResult,
@@ -27,6 +28,7 @@ from datasets.selectors import reach
 from datasets.selectors.reach import Whose
 from datasets.selectors.traces import traces
 from datasets.services import (
+    case_index,
     conversations,
     erasure,
     evaluating,
@@ -150,8 +152,7 @@ def live_through(people: Learners) -> tuple[LabelledCase, Export]:
         author_name="Olga",
         created_at=database_now(),
     )
-    from datasets.models import CaseCuration
-
+    case_index.index_cases(now=database_now())
     CaseCuration.objects.filter(case=case).update(disputed_at=None, disputed_because="", tags=[CANARY])
     version = freezing.freeze(
         dataset_id=make_dataset("Refunds").public_id, frozen_by=people.mia, now=database_now()
@@ -216,6 +217,7 @@ def test_after_an_erasure_no_column_has_the_name_and_the_ledger_verifies(people:
         "reviews_escalation",
         "policies_gatecheck",
         "datasets_labelledcase",
+        "datasets_caseindex",
         "datasets_datasetmember",
         "datasets_groundtruth",
         "datasets_labelrevision",
