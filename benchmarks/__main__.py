@@ -11,7 +11,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
 django.setup()
 
-from benchmarks import cost, export, gate, ingest, installation, what_if  # noqa: E402 - models need the setup above
+from benchmarks import cost, export, gate, inbox, ingest, installation, what_if  # noqa: E402 - models need the setup above
 
 KINDS = {
     "cost": cost.measure,
@@ -19,6 +19,7 @@ KINDS = {
     "ingest": ingest.measure,
     "export": export.measure,
     "what-if": what_if.measure,
+    "inbox": inbox.measure,
 }
 
 print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")

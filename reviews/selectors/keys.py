@@ -17,7 +17,7 @@ class Key:
 
 INBOX: Final[Sequence[Key]] = (
     Key("j", "Down the list, or the next one"),
-    Key("k", "Up the list, or the one before"),
+    Key("k", "Up the list, or the one before; on an item the check list"),
     Key("x", "Select the row (with Shift: up to here)"),
     Key("/", "Search"),
     Key("v", "Saved views"),
