@@ -25,8 +25,10 @@ from reviews.views import (
     review,
     saved_views,
     several,
+    team,
     trials,
     trust,
+    trust_links,
     what_if,
 )
 
@@ -66,6 +68,10 @@ review_urls: list[URLPattern | URLResolver] = [
 trust_urls: list[URLPattern | URLResolver] = [
     path("trust/", trust.index, name="trust"),
     path("trust/items/", trust.items, name="trust_items"),
+    path("trust/download/", trust.download, name="trust_download"),
+    path("trust/links/", trust_links.index, name="trust_links"),
+    path("trust/links/<str:link_id>/revoke/", trust_links.revoke, name="trust_link_revoke"),
+    path("shared/trust/<str:address>/", trust_links.show, name="trust_shared"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -75,6 +81,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Beside the policies, of which it asks.
     path("policies/try/", trials.show, name="try_action"),
     path("policies/<action_type:name>/what-if/", what_if.show, name="what_if"),
+    path("team/", team.index, name="team"),
+    path("team/queues/", team.queue_new, name="team_queue_new"),
+    path("team/queues/<slug:slug>/members/", team.members, name="team_members"),
+    path("team/queues/<slug:slug>/channels/", team.channel_new, name="team_channel_new"),
+    path("team/channels/<str:channel_id>/end/", team.channel_end, name="team_channel_end"),
+    path("team/people/<str:username>/", team.person, name="team_person"),
     path("history/", history.index, name="history"),
     path("actions/<str:action_id>/", actions.show, name="action"),
     path("permits/<str:permit_id>/revoke/", permits.revoke, name="permit_revoke"),

@@ -65,6 +65,7 @@ _PLACES = (
     ),
     _Place("Agents", ("policies:agents",), "bot", _AGENT_RIGHTS, mobile=True),
     _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
+    _Place("Team", ("reviews:team",), "users", ("reviews.view_team",)),
     _Place("Drills", ("datasets:drills",), "target", ("reviews.manage_drills",)),
     _Place("Datasets", ("datasets:index",), "database", ("datasets.view_dataset", "datasets.export_dataset")),
     _Place("Conversations", ("datasets:conversations",), "message-square", (_REVIEW, _VIEW_ANY)),

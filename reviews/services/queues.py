@@ -1,14 +1,26 @@
-"""Queues: an operator names a stream of the inbox."""
+"""Queues: an operator names a stream of the inbox, and where its news goes."""
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from typing import Final
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from hitl_site.lib import ids
 from policies.services import ledger
-from reviews.models import Queue
+from reviews.models import Channel, Queue
+from reviews.services import rights
+
+MANAGE: Final = "reviews.manage_queues"
+# What comes before a channel's name in the operator's environment.
+PREFIX: Final = "HANDRAIL_CHANNEL_"
+
+
+class UnknownChannel(Exception):
+    """The operator has given no address under this name."""
 
 
 @transaction.atomic
@@ -27,3 +39,43 @@ def make_queue(*, slug: str, name: str, icon: str, actor: ledger.Actor, now: dat
             now=now,
         )
     return queue
+
+
+@transaction.atomic
+def open_queue(*, slug: str, name: str, by: User, now: datetime) -> Queue:
+    """Make a queue as somebody who may."""
+    by = rights.current_holder(by, MANAGE)
+    return make_queue(slug=slug, name=name, icon="inbox", actor=ledger.Actor.person(by), now=now)
+
+
+@transaction.atomic
+def add_channel(*, queue: Queue, name: str, by: User, now: datetime) -> Channel:
+    """Send the queue's news to the channel of this name. Its address stays in the environment alone."""
+    by = rights.current_holder(by, MANAGE)
+    if not os.environ.get(PREFIX + name):
+        raise UnknownChannel(f"The operator has set no address for it: {PREFIX}{name}.")
+    channel, is_new = Channel.objects.get_or_create(
+        queue=queue, name=name, ended_at=None, defaults={"public_id": ids.new("chn"), "created_at": now}
+    )
+    if is_new:
+        _record("queue.channel_added", channel, by=by, now=now)
+    return channel
+
+
+@transaction.atomic
+def end_channel(*, channel: Channel, by: User, now: datetime) -> None:
+    """Send no more news there. Ending it twice changes nothing more."""
+    by = rights.current_holder(by, MANAGE)
+    if Channel.objects.filter(pk=channel.pk, ended_at=None).update(ended_at=now):
+        _record("queue.channel_ended", channel, by=by, now=now)
+
+
+def _record(verb: str, channel: Channel, *, by: User, now: datetime) -> None:
+    ledger.record(
+        actor=ledger.Actor.person(by),
+        verb=verb,
+        object_kind="queue",
+        object_id=channel.queue.public_id,
+        payload={"queue": channel.queue.slug, "channel": channel.name},
+        now=now,
+    )

@@ -1,0 +1,88 @@
+"""The forms of the team's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+
+from reviews.selectors.team_page import DAYS, everybody
+from reviews.services.team import MOST_HELD
+
+
+class MembersForm(forms.Form):
+    """Who belongs to a queue. Nobody chosen is everybody."""
+
+    members = forms.ModelMultipleChoiceField(
+        everybody(), required=False, label="Members", widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["members"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = everybody()
+
+
+class QueueForm(forms.Form):
+    """A new queue: policies name it by its short name."""
+
+    name = forms.CharField(max_length=120, widget=forms.TextInput({"class": "input"}))
+    slug = forms.SlugField(
+        max_length=60,
+        label="Short name",
+        help_text="Policies name the queue so. It stays as it is.",
+        widget=forms.TextInput({"class": "input mono"}),
+    )
+
+
+class ChannelForm(forms.Form):
+    """A channel of a queue, by the name of the operator's variable."""
+
+    name = forms.CharField(
+        max_length=40,
+        label="Name of the channel",
+        validators=[RegexValidator(r"\A[A-Z][A-Z0-9_]*\Z", "Capital letters, digits and _.")],
+        widget=forms.TextInput({"class": "input mono"}),
+    )
+
+
+class CapacityForm(forms.Form):
+    """How many items at once."""
+
+    most_held = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_HELD,
+        label="Holds at most",
+        widget=forms.NumberInput({"class": "input"}),
+    )
+
+
+class ShiftForm(forms.Form):
+    """When somebody is on duty."""
+
+    weekday = forms.TypedChoiceField(
+        choices=[("", "On a date"), *((str(day), f"Every {name}") for day, name in enumerate(DAYS))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        label="When",
+        widget=forms.Select({"class": "select"}),
+    )
+    on_date = forms.DateField(
+        required=False, label="Date", widget=forms.DateInput({"class": "input", "type": "date"})
+    )
+    starts = forms.TimeField(label="From", widget=forms.TimeInput({"class": "input", "type": "time"}))
+    ends = forms.TimeField(
+        label="Until",
+        help_text="At or before its start is on the next day.",
+        widget=forms.TimeInput({"class": "input", "type": "time"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if (given.get("weekday") is None) == (given.get("on_date") is None):
+            raise forms.ValidationError("Give a day of the week, or a date.")
+        return given
