@@ -21,6 +21,7 @@ from reviews.views import (
     passing_on,
     permit_keys,
     permits,
+    quality,
     revealing,
     review,
     saved_views,
@@ -71,6 +72,8 @@ trust_urls: list[URLPattern | URLResolver] = [
     path("trust/download/", trust.download, name="trust_download"),
     path("trust/links/", trust_links.index, name="trust_links"),
     path("trust/links/<str:link_id>/revoke/", trust_links.revoke, name="trust_link_revoke"),
+    path("team/quality/", quality.index, name="quality"),
+    path("team/quality/<str:username>/", quality.person, name="quality_of"),
     path("shared/trust/<str:address>/", trust_links.show, name="trust_shared"),
 ]
 

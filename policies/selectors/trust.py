@@ -29,6 +29,7 @@ class TrustFilter:
     """Whose actions, of which type, evaluated from ``since`` and before ``until``."""
 
     agent: Agent | None = None
+    agent_version: AgentVersion | None = None
     action_type_name: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -59,6 +60,8 @@ class TrustRow:
     overall: WeightedRate
     level: AutonomyLevel
     grant: AutonomyGrant | None
+    # The considered audits, equal ones together: propensity, error, count.
+    checks: tuple[tuple[float, bool, int], ...] = ()
 
     @property
     def key(self) -> Key:
@@ -167,13 +170,16 @@ def _row(
         overall=seen.overall(),
         level=autonomy.level_under(grant, action_type) if action_type else AutonomyLevel.REVIEW_ALL,
         grant=grant,
+        checks=tuple(
+            (propensity, error, count) for (propensity, drawn, error), count in seen.counts.items() if drawn
+        ),
     )
 
 
 def _proposals(filters: TrustFilter) -> list[_Counts]:
     held = {trigger.value: Count("id", filter=Q(route=Route.HELD, trigger=trigger)) for trigger in _HOLDING}
     groups = (
-        GateCheck.objects.filter(_period(filters, ""), drill=False)
+        GateCheck.objects.filter(during(filters, ""), drill=False)
         .values("action_type_name", "agent_version_id")
         .annotate(
             proposed=Count("id"),
@@ -190,7 +196,7 @@ def _proposals(filters: TrustFilter) -> list[_Counts]:
 def _observations(filters: TrustFilter) -> defaultdict[Key, _Seen]:
     """Return the considered observations of the same actions: the period is that of the proposal."""
     groups = (
-        Observation.objects.filter(_period(filters, "gate_check__"), considered=True)
+        Observation.objects.filter(during(filters, "gate_check__"), considered=True)
         .values_list("gate_check__action_type_name", "agent_version_id", "propensity", "audited", "error")
         .annotate(number=Count("id"))
         .order_by()
@@ -201,10 +207,13 @@ def _observations(filters: TrustFilter) -> defaultdict[Key, _Seen]:
     return seen
 
 
-def _period(filters: TrustFilter, prefix: str) -> Q:
+def during(filters: TrustFilter, prefix: str) -> Q:
+    """Return the filters as a condition on a gate check, which ``prefix`` leads to."""
     condition = Q()
     if filters.agent is not None:
         condition &= Q(**{f"{prefix}agent": filters.agent})
+    if filters.agent_version is not None:
+        condition &= Q(**{f"{prefix}agent_version": filters.agent_version})
     if filters.action_type_name:
         condition &= Q(**{f"{prefix}action_type_name": filters.action_type_name})
     if filters.since is not None:

@@ -16,45 +16,18 @@ from django.db.models import (
     Aggregate,
     Count,
     DurationField,
-    Exists,
     ExpressionWrapper,
     F,
-    OuterRef,
-    Q,
     QuerySet,
 )
 from django.db.models.expressions import CombinedExpression
 
-from policies.choices import Route, Trigger
-from policies.models import AgentVersion, Observation
-from policies.selectors.trust import Key, TrustFilter, TrustRow, trust_rows
-from reviews.choices import DecisionKind, ItemKind, ItemStatus
-from reviews.models import ActionRequest, Decision, ReviewItem
-
-# Below this many checks a rate says more of chance than of the agent (console.md, 2.10).
-ENOUGH_CHECKS = 30
-TRIGGERS = (Trigger.HIGH_RISK, Trigger.LOW_CONFIDENCE, Trigger.POLICY_EDGE)
-STATES = {
-    "alone": "Ran alone",
-    "denied": "Denied",
-    "held": "Held",
-    "approved": "Held, then approved",
-    "corrected": "Held, then corrected",
-    "rejected": "Held, then rejected",
-    "looked": "Looked at by a person",
-}
-AUDITED = {
-    "drawn": "Drawn for a routine check",
-    "checked": "Checked",
-    "wrong": "Checked and wrong",
-    "weak": "Checked too fast to count",
-}
-_KINDS = {
-    "approved": DecisionKind.APPROVE,
-    "corrected": DecisionKind.CORRECT,
-    "rejected": DecisionKind.REJECT,
-}
-_LOOKED_AT = (ItemKind.GATE, ItemKind.AUDIT)
+from policies.models import Observation
+from policies.selectors.released import ENOUGH_CHECKS, Released, released
+from policies.selectors.trust import Key, TrustFilter, TrustRow, during, trust_rows
+from reviews.choices import DecisionKind, ItemKind
+from reviews.models import Decision
+from reviews.selectors import trust_facts
 
 
 class _Percentile(Aggregate):
@@ -72,6 +45,8 @@ class Waits:
     decisions: int = 0
     median: timedelta | None = None
     p95: timedelta | None = None
+    # Of these decisions, how many came before the deadline.
+    kept: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +60,25 @@ class TrustLine:
     looked: int
     weak_checks: int
     waits: Waits
+    # Held actions that nobody answered before their deadline.
+    missed: int
+    incidents: int
+
+    @property
+    def released(self) -> Released:
+        """Return how many wrong actions of this line went out, as far as the checks tell."""
+        return released([self.row])
+
+    @property
+    def late(self) -> int:
+        """Return how many held actions were answered after their deadline, or not at all."""
+        return self.waits.decisions - self.waits.kept + self.missed
+
+    @property
+    def deadline_kept(self) -> float | None:
+        """Return the share of held actions that were answered in time; None where none was due."""
+        due = self.waits.decisions + self.missed
+        return self.waits.kept / due if due else None
 
     @property
     def query(self) -> str:
@@ -127,6 +121,20 @@ class TrustPage:
     weak_checks: int
     overridden: int
     waits: Waits
+    released: Released
+
+    @property
+    def late(self) -> int:
+        """Return how many held actions were answered after their deadline, or not at all."""
+        return sum(line.late for group in self.groups for line in group.lines)
+
+    @property
+    def deadline_kept(self) -> float | None:
+        """Return the share of held actions that were answered in time; None where none was due."""
+        lines = [line for group in self.groups for line in group.lines]
+        kept = sum(line.waits.kept for line in lines)
+        due = kept + sum(line.late for line in lines)
+        return kept / due if due else None
 
     @property
     def looked_share(self) -> float:
@@ -139,17 +147,6 @@ class TrustPage:
         return self.alone / self.proposed if self.proposed else 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemFilter:
-    """Which actions stand behind a number. ``state`` is of ``STATES``, ``audited`` of ``AUDITED``."""
-
-    period: TrustFilter
-    version: AgentVersion | None = None
-    state: str = ""
-    trigger: str = ""
-    audited: str = ""
-
-
 @dataclass(slots=True)
 class _Decided:
     """Released decisions of one key, by kind; those about held actions apart from all."""
@@ -159,13 +156,22 @@ class _Decided:
 
 
 def page(filters: TrustFilter, *, now: datetime) -> TrustPage:
-    """Return the page for a period. Nine queries, however many rows."""
+    """Return the page for a period. Eleven queries, however many rows."""
     rows = trust_rows(filters, now=now)
     decided = _decided(filters)
     waits = _waits(filters)
     weak = _weak_checks(filters)
+    missed = trust_facts.missed(filters, now=now)
+    incidents = trust_facts.incidents(filters)
     lines = [
-        _line(row, decided.get(row.key, _Decided()), weak.get(row.key, 0), waits.get(row.key, Waits()))
+        _line(
+            row,
+            decided.get(row.key, _Decided()),
+            weak.get(row.key, 0),
+            waits.get(row.key, Waits()),
+            missed=missed.get(row.key, 0),
+            incidents=incidents.get(row.key, 0),
+        )
         for row in rows
     ]
     return TrustPage(
@@ -180,60 +186,13 @@ def page(filters: TrustFilter, *, now: datetime) -> TrustPage:
         weak_checks=sum(line.weak_checks for line in lines),
         overridden=sum(line.corrected + line.rejected for line in lines),
         waits=_all_waits(filters),
+        released=released(rows),
     )
 
 
-def items(filters: ItemFilter) -> QuerySet[ActionRequest]:
-    """Return the actions behind a number, in no order: as many as the page says."""
-    found = (
-        ActionRequest.objects.filter(_period(filters.period, "gate_check__"), gate_check__drill=False)
-        .select_related("agent", "agent_version", "gate_check")
-        .defer("arguments", "arguments_canonical", "final_arguments_canonical")
-    )
-    if filters.version is not None:
-        found = found.filter(gate_check__agent_version=filters.version)
-    if filters.trigger:
-        found = found.filter(gate_check__route=Route.HELD, gate_check__trigger=filters.trigger)
-    if filters.audited == "drawn":
-        found = found.filter(gate_check__audit_selected=True)
-    elif filters.audited:
-        considered = filters.audited != "weak"
-        found = found.filter(
-            gate_check__observation__audited=True, gate_check__observation__considered=considered
-        )
-        if filters.audited == "wrong":
-            found = found.filter(gate_check__observation__error=True)
-    return _in_state(found, filters.state)
-
-
-def undecided_blind(found: QuerySet[ActionRequest]) -> QuerySet[ActionRequest]:
-    """Return those of ``found`` that somebody still has to decide without knowing why: a list would tell."""
-    return found.filter(Exists(_blind_items()))
-
-
-def without_undecided_blind(found: QuerySet[ActionRequest]) -> QuerySet[ActionRequest]:
-    """Return the others."""
-    return found.filter(~Exists(_blind_items()))
-
-
-def _blind_items() -> QuerySet[ReviewItem]:
-    waiting = (ItemStatus.OPEN, ItemStatus.RECORDED)
-    return ReviewItem.objects.filter(action=OuterRef("pk"), blind=True, status__in=waiting)
-
-
-def _in_state(found: QuerySet[ActionRequest], state: str) -> QuerySet[ActionRequest]:
-    routes = {"alone": Route.ALONE, "denied": Route.DENIED, "held": Route.HELD}
-    if state in routes:
-        found = found.filter(gate_check__route=routes[state])
-    mine = _released().filter(action=OuterRef("pk"))
-    if state in _KINDS:
-        found = found.filter(Exists(mine.filter(item__kind=ItemKind.GATE, kind=_KINDS[state])))
-    elif state == "looked":
-        found = found.filter(Exists(mine.filter(item__kind__in=_LOOKED_AT)))
-    return found
-
-
-def _line(row: TrustRow, decided: _Decided, weak_checks: int, waits: Waits) -> TrustLine:
+def _line(
+    row: TrustRow, decided: _Decided, weak_checks: int, waits: Waits, *, missed: int, incidents: int
+) -> TrustLine:
     return TrustLine(
         row=row,
         approved=decided.held.get(DecisionKind.APPROVE, 0),
@@ -242,6 +201,8 @@ def _line(row: TrustRow, decided: _Decided, weak_checks: int, waits: Waits) -> T
         looked=decided.looked,
         weak_checks=weak_checks,
         waits=waits,
+        missed=missed,
+        incidents=incidents,
     )
 
 
@@ -255,19 +216,10 @@ def _groups(lines: Iterable[TrustLine]) -> Iterable[TypeGroup]:
         yield TypeGroup(name=name, title=title, is_declared=declared is not None, lines=tuple(found))
 
 
-def _released() -> QuerySet[Decision]:
-    """Return what has been decided and left its undo window."""
-    return Decision.objects.filter(terminal=True, undone_at=None, released_at__isnull=False)
-
-
-def _of(filters: TrustFilter) -> QuerySet[Decision]:
-    return _released().filter(_period(filters, "action__gate_check__"), action__gate_check__drill=False)
-
-
 def _decided(filters: TrustFilter) -> dict[Key, _Decided]:
     groups = (
-        _of(filters)
-        .filter(item__kind__in=_LOOKED_AT)
+        trust_facts.decisions(filters)
+        .filter(item__kind__in=trust_facts.LOOKED_AT)
         .values_list("action__action_type_name", "action__agent_version_id", "item__kind", "kind")
         .annotate(number=Count("id"))
         .order_by()
@@ -284,7 +236,7 @@ def _decided(filters: TrustFilter) -> dict[Key, _Decided]:
 def _weak_checks(filters: TrustFilter) -> dict[Key, int]:
     """Return how many checks were too fast to count. Left out, they make the agent look worse, not better."""
     groups = (
-        Observation.objects.filter(_period(filters, "gate_check__"), audited=True, considered=False)
+        Observation.objects.filter(during(filters, "gate_check__"), audited=True, considered=False)
         .values_list("gate_check__action_type_name", "agent_version_id")
         .annotate(number=Count("id"))
         .order_by()
@@ -293,7 +245,7 @@ def _weak_checks(filters: TrustFilter) -> dict[Key, int]:
 
 
 def _timed(filters: TrustFilter) -> QuerySet[Decision]:
-    return _of(filters).filter(item__kind=ItemKind.GATE)
+    return trust_facts.decisions(filters).filter(item__kind=ItemKind.GATE)
 
 
 def _wait() -> ExpressionWrapper[CombinedExpression]:
@@ -309,34 +261,26 @@ def _waits(filters: TrustFilter) -> dict[Key, Waits]:
             decisions=Count("id"),
             median=_Percentile(_wait(), share=0.5),
             p95=_Percentile(_wait(), share=0.95),
+            kept=Count("id", filter=trust_facts.IN_TIME),
         )
         .order_by()
     )
     return {
-        (name, version_id): Waits(decisions=decisions, median=median, p95=p95)
-        for name, version_id, decisions, median, p95 in groups
+        (name, version_id): Waits(decisions=decisions, median=median, p95=p95, kept=kept)
+        for name, version_id, decisions, median, p95, kept in groups
     }
 
 
 def _all_waits(filters: TrustFilter) -> Waits:
     row = _timed(filters).aggregate(
-        decisions=Count("id"), median=_Percentile(_wait(), share=0.5), p95=_Percentile(_wait(), share=0.95)
+        decisions=Count("id"),
+        median=_Percentile(_wait(), share=0.5),
+        p95=_Percentile(_wait(), share=0.95),
+        kept=Count("id", filter=trust_facts.IN_TIME),
     )
     return Waits(
         decisions=row["decisions"],
         median=cast("timedelta | None", row["median"]),
         p95=cast("timedelta | None", row["p95"]),
+        kept=row["kept"],
     )
-
-
-def _period(filters: TrustFilter, prefix: str) -> Q:
-    condition = Q()
-    if filters.agent is not None:
-        condition &= Q(**{f"{prefix}agent": filters.agent})
-    if filters.action_type_name:
-        condition &= Q(**{f"{prefix}action_type_name": filters.action_type_name})
-    if filters.since is not None:
-        condition &= Q(**{f"{prefix}evaluated_at__gte": filters.since})
-    if filters.until is not None:
-        condition &= Q(**{f"{prefix}evaluated_at__lt": filters.until})
-    return condition

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from hitl_site.lib import pagination
+from hitl_site.lib import csv_cells, pagination
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
-from reviews.selectors import trust
+from policies.services import trust_links
+from reviews.selectors import trust_items, trust_report, trust_table
 from reviews.views.trust_filters import PERIODS, ItemFilterForm, TrustFilterForm, action_type_names
 
 SEE = "policies.view_observation"
@@ -26,20 +30,46 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     form = TrustFilterForm(request.GET)
     if not form.is_valid():
         raise BadRequest("There is no such filter.")
-    now = database_now()
-    context = {
-        "trust": trust.page(form.period(now), now=now),
+    return render(request, "reviews/trust/page.html", page_context(form, request.user, now=database_now()))
+
+
+def page_context(form: TrustFilterForm, person: User | None, *, now: datetime) -> dict[str, object]:
+    """Return what the page shows; without a person nothing that leads elsewhere."""
+    report = trust_report.report(form.period(now), now=now)
+    chosen = form.cleaned_data
+    return {
+        "report": report,
+        "trust": report.page,
         "form": form,
         "days": form.chosen_days,
         "query": form.query,
         "periods": PERIODS,
-        "action_types": action_type_names(),
-        "filtered": bool(form.cleaned_data["type"] or form.cleaned_data["agent"]),
-        "may_see_policies": request.user.has_perm("policies.view_actiontype"),
+        "action_types": action_type_names() if person is not None else [],
+        "filtered": bool(chosen["type"] or chosen["agent"] or chosen["version"]),
+        "items_url": reverse("reviews:trust_items") if person is not None else "",
+        "may_see_policies": person is not None and person.has_perm("policies.view_actiontype"),
+        "may_share": person is not None and person.has_perm(trust_links.SHARE),
         "now": now,
         "bar_title": "Trust",
     }
-    return render(request, "reviews/trust/page.html", context)
+
+
+@require_GET
+@needs_one_of(SEE)
+def download(request: AuthenticatedRequest) -> HttpResponse:
+    """Return the page's numbers as a table for a spreadsheet, in which no cell is a formula."""
+    form = TrustFilterForm(request.GET)
+    if not form.is_valid():
+        raise BadRequest("There is no such filter.")
+    now = database_now()
+    report = trust_report.report(form.period(now), now=now)
+    text = csv_cells.table(trust_table.COLUMNS, trust_table.rows(report))
+    name = f"trust-{now:%Y-%m-%d}-{form.chosen_days}-days.csv"
+    return HttpResponse(
+        text.encode(),
+        content_type="text/csv; charset=utf-8; header=present",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
 
 
 @require_GET
@@ -51,10 +81,10 @@ def items(request: AuthenticatedRequest) -> HttpResponse:
         raise BadRequest("There is no such filter.")
     query = request.GET.copy()
     cursor = (query.pop("after", None) or query.pop("before", None) or [""])[0]
-    every = trust.items(form.filters(database_now()))
+    every = trust_items.items(form.filters(database_now()))
     # Who may still be asked about a blind item must not read here why it is held.
     may_decide = request.user.has_perm("reviews.review_item")
-    found = trust.without_undecided_blind(every) if may_decide else every
+    found = trust_items.without_undecided_blind(every) if may_decide else every
     try:
         page = pagination.page(
             found, order_by=["-id"], limit=PAGE, scope=f"trust?{_scope(form)}", cursor=cursor
@@ -65,10 +95,24 @@ def items(request: AuthenticatedRequest) -> HttpResponse:
     context = {
         "page": page,
         "total": every.count(),
-        "hidden": trust.undecided_blind(every).count() if may_decide else 0,
+        "hidden": trust_items.undecided_blind(every).count() if may_decide else 0,
         "form": form,
         "days": form.chosen_days,
         "bar_title": "Trust",
+        "kept": [
+            (name, value) for name in ("deadline", "reason", "field") if (value := form.cleaned_data[name])
+        ]
+        + ([("incidents", "on")] if form.cleaned_data["incidents"] else []),
+        "narrowed": [
+            words
+            for words, on in (
+                (trust_items.DEADLINES.get(form.cleaned_data["deadline"], ""), form.cleaned_data["deadline"]),
+                (f"Reason: {form.cleaned_data['reason']}", form.cleaned_data["reason"]),
+                (f"Field: {form.cleaned_data['field']}", form.cleaned_data["field"]),
+                ("With an incident", form.cleaned_data["incidents"]),
+            )
+            if on
+        ],
     }
     return render(request, "reviews/trust_items/page.html", context)
 

@@ -9,7 +9,7 @@ from django import forms
 
 from policies.models import ActionType, Agent, AgentVersion
 from policies.selectors.trust import TrustFilter
-from reviews.selectors import trust
+from reviews.selectors import trust_items
 
 PERIODS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 DEFAULT_DAYS = "30"
@@ -21,12 +21,17 @@ class TrustFilterForm(forms.Form):
     agent = forms.ModelChoiceField(
         label="Agent", required=False, queryset=Agent.objects.none(), to_field_name="public_id"
     )
+    version = forms.ModelChoiceField(
+        label="Version", required=False, queryset=AgentVersion.objects.none(), to_field_name="public_id"
+    )
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
-        agent = self.fields["agent"]
+        agent, version = self.fields["agent"], self.fields["version"]
         assert isinstance(agent, forms.ModelChoiceField)
+        assert isinstance(version, forms.ModelChoiceField)
         agent.queryset = Agent.objects.order_by("name")
+        version.queryset = AgentVersion.objects.select_related("agent").order_by("agent__name", "-id")
 
     @property
     def chosen_days(self) -> int:
@@ -36,15 +41,25 @@ class TrustFilterForm(forms.Form):
     @property
     def query(self) -> str:
         """Return the filters as the part of an address that keeps them."""
-        agent = self.cleaned_data["agent"]
-        named = {"type": self.cleaned_data["type"], "agent": agent.public_id if agent else ""}
-        chosen = {name: value for name, value in named.items() if value}
-        return urlencode({"days": self.chosen_days, **chosen})
+        return urlencode(self.chosen)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """Return the filters by the names that they have in an address."""
+        agent, version = self.cleaned_data["agent"], self.cleaned_data["version"]
+        named = {
+            "days": str(self.chosen_days),
+            "type": self.cleaned_data["type"],
+            "agent": agent.public_id if agent else "",
+            "version": version.public_id if version else "",
+        }
+        return {name: value for name, value in named.items() if value}
 
     def period(self, now: datetime) -> TrustFilter:
         """Return whose actions are counted."""
         return TrustFilter(
             agent=self.cleaned_data["agent"],
+            agent_version=self.cleaned_data["version"],
             action_type_name=self.cleaned_data["type"],
             since=now - timedelta(days=self.chosen_days),
             until=now,
@@ -52,36 +67,37 @@ class TrustFilterForm(forms.Form):
 
 
 class ItemFilterForm(TrustFilterForm):
-    version = forms.ModelChoiceField(
-        label="Version", required=False, queryset=AgentVersion.objects.none(), to_field_name="public_id"
-    )
     state = forms.ChoiceField(
-        label="What became of it", required=False, choices=[("", "Anything"), *trust.STATES.items()]
+        label="What became of it", required=False, choices=[("", "Anything"), *trust_items.STATES.items()]
     )
     trigger = forms.ChoiceField(
         label="Why it was held",
         required=False,
-        choices=[("", "Anything"), *((trigger.value, trigger.label) for trigger in trust.TRIGGERS)],
+        choices=[("", "Anything"), *((trigger.value, trigger.label) for trigger in trust_items.TRIGGERS)],
     )
     audited = forms.ChoiceField(
-        label="Routine check", required=False, choices=[("", "Any or none"), *trust.AUDITED.items()]
+        label="Routine check", required=False, choices=[("", "Any or none"), *trust_items.AUDITED.items()]
     )
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        version = self.fields["version"]
-        assert isinstance(version, forms.ModelChoiceField)
-        version.queryset = AgentVersion.objects.select_related("agent")
+    deadline = forms.ChoiceField(
+        label="Deadline", required=False, choices=[("", "Any"), *trust_items.DEADLINES.items()]
+    )
+    reason = forms.CharField(label="Reason", required=False, max_length=60)
+    field = forms.CharField(label="Field", required=False, max_length=300)
+    incidents = forms.BooleanField(label="With an incident", required=False)
 
-    def filters(self, now: datetime) -> trust.ItemFilter:
+    def filters(self, now: datetime) -> trust_items.ItemFilter:
         """Return which actions are listed."""
         data = self.cleaned_data
-        return trust.ItemFilter(
+        return trust_items.ItemFilter(
             period=self.period(now),
-            version=data["version"],
             state=data["state"],
             trigger=data["trigger"],
             audited=data["audited"],
+            deadline=data["deadline"],
+            reason=data["reason"],
+            field=data["field"],
+            incidents=data["incidents"],
         )
 
 
