@@ -35,7 +35,8 @@ from datasets.selectors import reach
 from datasets.services import case_index, export_claims, freezing, labelling
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import RemovalKind
-from policies.models import LedgerCursor, Removal, RemovalTarget
+from policies.models import GateCheck, LedgerCursor, Removal, RemovalTarget
+from policies.services import past_chunks
 from policies.services.ledger import Actor
 from reviews.choices import SeedState
 from reviews.models import (
@@ -204,6 +205,9 @@ def _drills(keys: Collection[int]) -> None:
 
 def _gate(removal: Removal, public_ids: Sequence[str]) -> None:
     """Take away what verdicts tell of an action. Its cluster stays one, under a name that tells nothing."""
+    past_chunks.forget_numbers(
+        checks=GateCheck.objects.filter(action_id__in=public_ids).values_list("pk", flat=True)
+    )
     alias = (
         "encode(sha256(convert_to(%(salt)s || cluster_key, 'UTF8')), 'hex')"
         if removal.kind == RemovalKind.RETENTION
