@@ -72,7 +72,10 @@ def _fill(item: ReviewItem, *, actions: int, waiting: int) -> None:
     closed = f"CASE WHEN n < {waiting} THEN NULL ELSE {now} END"
     number, digits = f"{_BASE} + n", "lpad(n::text, 32, '0')"
     copies = {
-        "policies_gatecheck": (action.gate_check_id, {"id": number, "public_id": f"'chk_' || {digits}"}),
+        "policies_gatecheck": (
+            action.gate_check_id,
+            {"id": number, "public_id": f"'chk_' || {digits}", "action_id": f"'act_' || {digits}"},
+        ),
         "reviews_actionrequest": (
             action.pk,
             {
