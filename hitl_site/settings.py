@@ -243,6 +243,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-deadlines": {"task": "reviews.sweep", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-ingest": {"task": "reviews.sweep_ingest", "schedule": 2.0, "options": {"expires": 10}},
+    "send-notices": {"task": "reviews.send_notices", "schedule": 5.0, "options": {"expires": 20}},
     "link-ledger": {"task": "policies.link_ledger", "schedule": 2.0, "options": {"expires": 10}},
     "keep-evidence": {"task": "policies.keep_evidence", "schedule": 2.0, "options": {"expires": 10}},
     "tend-autonomy": {"task": "policies.tend_autonomy", "schedule": 60.0, "options": {"expires": 120}},
@@ -289,6 +290,20 @@ if LIFT_NEEDS_SECOND not in {"everything", "always", "never"}:
 # For every agent whose page says nothing else: requests a minute, and actions that wait for a person.
 RATE_PER_MINUTE = env.integer("HANDRAIL_RATE_PER_MINUTE", 60_000, minimum=1, maximum=10_000_000)
 MAX_PENDING = env.integer("HANDRAIL_MAX_PENDING", 5_000, minimum=1, maximum=1_000_000)
+
+# Notices: mail leaves where a server is named, and channels whose addresses begin with one of these. The
+# addresses themselves are HANDRAIL_CHANNEL_<name>, read when a message leaves.
+EMAIL_HOST = env.text("HANDRAIL_SMTP_HOST")
+EMAIL_PORT = env.integer("HANDRAIL_SMTP_PORT", 587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("HANDRAIL_SMTP_USER")
+EMAIL_HOST_PASSWORD = env.text("HANDRAIL_SMTP_PASSWORD")
+EMAIL_USE_TLS = env.flag("HANDRAIL_SMTP_TLS", True)
+EMAIL_TIMEOUT = 15
+MAIL_FROM = env.text("HANDRAIL_MAIL_FROM") if EMAIL_HOST else ""
+NOTIFY_SCHEMES = frozenset(
+    env.listing("HANDRAIL_NOTIFY_SCHEMES", ["slack", "msteams", "workflows", "discord", "jsons"])
+)
+NOTIFY_PRIVATE = env.flag("HANDRAIL_NOTIFY_PRIVATE", False)
 
 # What agents failed to do: the share of closed conversations that a person reads, and the least of it.
 OMISSION_FLOOR = env.number("HANDRAIL_OMISSION_FLOOR", 0.01, minimum=0.0001, maximum=1.0)

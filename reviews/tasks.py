@@ -7,7 +7,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.jobs import hint
-from reviews.services import past_actions, precedents, replays, working_off
+from reviews.services import deliveries, past_actions, precedents, replays, working_off
 from reviews.services import sweep as due
 
 _OUT_OF_TIME = (SoftTimeLimitExceeded,)
@@ -32,6 +32,14 @@ def ingest_batch(batch_id: str, **_future: object) -> None:
 def sweep_ingest(**_future: object) -> None:
     """Work off the accepted lines that no hint led to."""
     working_off.work_off_waiting(clock=database_now, interruptions=_OUT_OF_TIME)
+
+
+@shared_task(name="reviews.send_notices", ignore_result=True)
+def send_notices(**_future: object) -> None:
+    """Write the digests of the hour, and send what waits for mailboxes and channels."""
+    now = database_now()
+    deliveries.write_digests(now=now)
+    deliveries.send_due(now=now)
 
 
 @shared_task(name="reviews.keep_past_actions", ignore_result=True)

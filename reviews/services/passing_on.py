@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from policies.services import ledger
-from reviews.choices import ItemKind, ItemStatus, SkipReason
+from reviews.choices import ItemKind, ItemStatus, NoticeKind, SkipReason
 from reviews.models import Escalation, Queue, ReviewItem, Skip
 from reviews.selectors import independence
-from reviews.services import wakeups
+from reviews.services import notices, wakeups
 from reviews.services.answers import InvalidAnswer
 from reviews.services.open_items import AlreadyDecided, StaleView, check_open, lock_item
 from reviews.services.rights import NotAllowed, current_reviewer
@@ -62,8 +62,12 @@ def escalate(
     Skip.objects.get_or_create(
         item=item, reviewer=reviewer, defaults={"reason": SkipReason.NOT_MY_FIELD, "skipped_at": now}
     )
+    key = f"{item.pk}:{item.version}"
     if to_user is not None:
         Skip.objects.filter(item=item, reviewer=to_user).delete()
+        notices.tell(user=to_user, kind=NoticeKind.ESCALATED, item=item, key=key, now=now, mail=True)
+    else:
+        notices.tell_channels(item=item, kind=NoticeKind.ESCALATED, key=key, now=now)
     ledger.record(
         actor=ledger.Actor.person(reviewer),
         verb="item.escalated",

@@ -11,9 +11,9 @@ from datetime import datetime
 from django.db import transaction
 
 from policies.services import ledger
-from reviews.choices import ItemStatus
+from reviews.choices import ItemStatus, NoticeKind
 from reviews.models import Queue, ReviewItem
-from reviews.services import wakeups
+from reviews.services import notices, wakeups
 from reviews.services.due_rows import work_off
 from reviews.services.gatekeeping import document_of
 
@@ -28,7 +28,7 @@ def remind_due(*, now: datetime) -> int:
 def _remind(item_pk: int, now: datetime) -> bool:
     item = (
         ReviewItem.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("action__gate_check__policy_version", "queue")
+        .select_related("action__gate_check__policy_version", "queue", "claimed_by")
         # What is past its deadline needs no reminder any more: it expires.
         .filter(pk=item_pk, status=ItemStatus.OPEN, reminded_at=None, remind_at__lte=now, due_at__gt=now)
         .first()
@@ -52,6 +52,10 @@ def _remind(item_pk: int, now: datetime) -> bool:
         },
         now=now,
     )
+    if item.claimed_by is not None and item.lease_expires_at is not None and item.lease_expires_at > now:
+        holder = item.claimed_by
+        notices.tell(user=holder, kind=NoticeKind.HALF_TIME, item=item, key=str(item.pk), now=now)
+    notices.tell_channels(item=item, kind=NoticeKind.HALF_TIME, key="", now=now)
     wakeups.inbox_changed(item.public_id)
     return True
 

@@ -17,9 +17,9 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.engine.sampling import audit_draw
 from policies.models import DoubleReview
 from policies.services import double_reviews, ledger
-from reviews.choices import ItemKind, ItemStatus
+from reviews.choices import ItemKind, ItemStatus, NoticeKind
 from reviews.models import ActionRequest, Decision, ReviewItem, SecondOpinion
-from reviews.services import adjudication, gatekeeping, wakeups
+from reviews.services import adjudication, gatekeeping, notices, wakeups
 from reviews.services.due_rows import work_off
 
 if TYPE_CHECKING:
@@ -146,6 +146,12 @@ def _open(
         asked_by=asked_by,
         opened_at=now,
     )
+    if because and first.reviewer != asked_by:
+        # What was drawn at random is nobody's news: it says nothing of the decision. The link shows the
+        # decision's own page: they must not open the second look.
+        notices.tell(
+            user=first.reviewer, kind=NoticeKind.SECOND_LOOK, item=first.item, key=item.public_id, now=now
+        )
     ledger.record(
         actor=ledger.Actor.person(asked_by) if asked_by is not None else ledger.Actor.system(),
         verb="second_opinion.asked" if because else "second_opinion.drawn",

@@ -20,7 +20,7 @@ from policies.models import Publication
 from policies.services import publications
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Drill, Execution, ReviewItem
-from reviews.services import deadlines, drills, reminders, second_opinions, stops
+from reviews.services import deadlines, drills, notices, reminders, second_opinions, stops
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ ACTS: tuple[Act, ...] = (
     deadlines.expire_due,
     drills.serve_due,
     reminders.remind_due,
+    notices.end_claims,
     deadlines.end_leases,
     deadlines.expire_permits,
     second_opinions.expire_due,
