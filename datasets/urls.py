@@ -13,6 +13,7 @@ from datasets.views import (
     drills,
     evals,
     exports,
+    failures,
     learning,
     privacy,
     redaction,
@@ -86,6 +87,8 @@ eval_urls: list[URLPattern | URLResolver] = [
     path("graders/", evals.graders, name="graders"),
     re_path(r"^graders/(?P<name>[A-Za-z0-9_.:/-]{1,120})/$", evals.grader, name="grader"),
     path("learning/", learning.report, name="learning"),
+    path("failures/", failures.index, name="failures"),
+    path("failures/draft/", failures.draft, name="failure_draft"),
 ]
 privacy_urls: list[URLPattern | URLResolver] = [
     path("conversations/", conversations.index, name="conversations"),
@@ -101,4 +104,12 @@ privacy_urls: list[URLPattern | URLResolver] = [
     re_path(rf"^privacy/{_REMOVAL}/progress/$", privacy.progress, name="removal_progress"),
     re_path(rf"^privacy/{_REMOVAL}/proof/$", privacy.proof, name="removal_proof"),
 ]
-urlpatterns = [*privacy_urls, *eval_urls, *drill_urls, *dataset_urls, *export_urls, *case_urls, *redaction_urls]
+urlpatterns = [
+    *privacy_urls,
+    *eval_urls,
+    *drill_urls,
+    *dataset_urls,
+    *export_urls,
+    *case_urls,
+    *redaction_urls,
+]

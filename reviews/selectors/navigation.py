@@ -63,6 +63,14 @@ _PLACES = (
         ("policies.view_observation",),
         mobile=True,
     ),
+    _Place(
+        "Failures",
+        ("datasets:failures",),
+        "list-x",
+        ("policies.view_observation", "datasets.view_dataset", "datasets.export_dataset"),
+    ),
+    _Place("Capacity", ("reviews:capacity",), "gauge", ("policies.view_observation",)),
+    _Place("Reviewing well", ("reviews:quality",), "graduation-cap", (ADJUDICATE, _REVIEW)),
     _Place("Agents", ("policies:agents",), "bot", _AGENT_RIGHTS, mobile=True),
     _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
     _Place("Team", ("reviews:team",), "users", ("reviews.view_team",)),
@@ -293,7 +301,9 @@ def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
             entries.append(
                 NavEntry(place.label, url, place.icon, current=here.within(url), mobile=place.mobile)
             )
-    return entries
+    # A place within another one is the one where the person is.
+    longest = max((len(entry.url) for entry in entries if entry.current), default=0)
+    return [replace(entry, current=entry.current and len(entry.url) == longest) for entry in entries]
 
 
 def _to_approve(person: User, *, here: Here) -> list[NavEntry]:
