@@ -24,7 +24,6 @@ const observer = new IntersectionObserver((entries) => {
   const field = form()?.elements.namedItem("seen_end");
   if (!field || !entries.some((entry) => entry.isIntersecting)) return;
   field.value = "1";
-  document.querySelector("[data-read-gate]")?.setAttribute("hidden", "");
 });
 
 let watchedForm = null;

@@ -63,7 +63,7 @@ function unread(form) {
   if (!gate) return "";
   const open = form.elements.namedItem("seen_end").value && performance.now() - shown.since > 2000;
   gate.hidden = Boolean(open);
-  return open ? "" : "Go to the end of the proposal first.";
+  return open ? "" : "Go to the end of the proposal, and look for two seconds.";
 }
 
 // Nothing is filled while nothing is changed: approving is not the path already taken.
