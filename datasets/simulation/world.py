@@ -53,7 +53,10 @@ WORLDS: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crew:
-    """The people: what share of errors they see, how long an answer takes, and how often it is very late."""
+    """The people: what share of errors they see, how long an answer takes, how often a check is very late.
+
+    What is held has its deadline, and somebody waits for it; a check of what ran alone is what gets forgotten.
+    """
 
     catch_rate: float = 0.9
     drills: int = 60
@@ -69,7 +72,7 @@ class Crew:
     def delay(self, rng: Random, *, is_check: bool) -> timedelta:
         """Return how long the answer takes."""
         hours = rng.expovariate(1 / (self.hours_to_check if is_check else self.hours_to_review))
-        if rng.random() < self.late_share:
+        if is_check and rng.random() < self.late_share:
             hours += self.late_hours
         return timedelta(hours=hours)
 

@@ -123,7 +123,9 @@ def _tested(
     for start in range(0, len(losses), _STEP):
         part = slice(start, start + _STEP)
         gains = weights[part] * (limit - losses[part])
-        path = wealth + np.cumsum(np.log1p(np.outer(gains, stakes)), axis=0)
+        # A bet of everything is lost for good at the first mistake: its logarithm is minus infinity.
+        with np.errstate(divide="ignore"):
+            path = wealth + np.cumsum(np.log1p(np.outer(gains, stakes)), axis=0)
         top = path.max(axis=1)
         log_e = top + np.log(np.exp(path - top[:, None]).mean(axis=1))
         highest, last = max(highest, float(log_e.max())), float(log_e[-1])

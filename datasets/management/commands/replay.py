@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.replay import plan
+from datasets.replay import confidence, plan
 from datasets.replay.browser import Unreachable
 from datasets.replay.export_check import NotExported, export_and_check
 from datasets.replay.html_forms import NoSuchControl
@@ -77,6 +77,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         found = reconcile(replayed.played)
         self.stdout.write(table(found.lines, _figures(replayed, found)))
+        records = [one.record for one in replayed.played]
+        self.stdout.write("\n" + confidence.section("judge's score", confidence.judged(records)))
+        self.stdout.write(confidence.section("agents' own score", confidence.own(records)))
         problems = [*found.problems, *(problem for tally in replayed.tallies for problem in tally.problems)]
         if options["export"] is not None:
             problems += self._export(replayed, path, options["export"])
