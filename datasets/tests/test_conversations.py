@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from django.conf import settings as site
 from django.db import connection
 from django.test import Client
 from jsonschema_rs import validator_for
@@ -22,7 +23,6 @@ from datasets.services.conversations import Closing
 from datasets.services.later import composed
 from datasets.tests.base import label
 from hitl_site.lib.clock import database_now
-from hitl_site.settings import BASE_DIR
 from policies.models import AgentVersion, LedgerEntry
 from policies.services import agents
 from policies.services.agents import VersionClaim
@@ -142,7 +142,7 @@ def test_what_was_missing_becomes_a_case_without_a_proposal_once(cast: Cast) -> 
     cases = list(LabelledCase.objects.order_by("ledger_seq"))
     assert [case.decision_id for case in cases] == [omission.public_id, other.public_id]
     document = composed(cases[0])
-    schema = json.loads((BASE_DIR / "docs" / "case.schema.json").read_text())
+    schema = json.loads((site.BASE_DIR / "docs" / "case.schema.json").read_text())
     validator_for(schema).validate(document)
     assert (document["kind"], document["proposal"], document["gate"]) == ("omission", None, None)
     assert document["truth"] == {"should_act": True, "arguments": {"order": "SO-1", "amount": 5}}

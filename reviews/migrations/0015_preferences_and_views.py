@@ -3,9 +3,10 @@
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
-import reviews.models.items
 from django.conf import settings
 from django.db import migrations, models
+
+import reviews.models.items
 
 
 class Migration(migrations.Migration):

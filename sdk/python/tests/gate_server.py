@@ -98,7 +98,8 @@ class Gate:
     @property
     def jwks(self) -> Document:
         point = self.signing_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": self.header.get("kid", "k1"), "x": _b64(point)}]}
+        key = {"kty": "OKP", "crv": "Ed25519", "kid": self.header.get("kid", "k1"), "x": _b64(point)}
+        return {"keys": [key]}
 
     def break_once(self, route: str, fault: Fault, times: int = 1) -> None:
         self.faults.setdefault(route, []).extend([fault] * times)
