@@ -162,8 +162,8 @@ class _Counts(TypedDict):
     too_fast: int
     shown: int
     shown_approved: int
-    blind: int
-    blind_approved: int
+    hidden: int
+    hidden_approved: int
 
 
 def of_everybody(*, now: datetime) -> list[Quality]:
@@ -212,7 +212,7 @@ def _quality(
         three_quarters_ms=counts["three_quarters"] if counts else None,
         too_fast=Share(k=counts["too_fast"] if counts else 0, n=counts["approvals"] if counts else 0),
         shown=Share(k=counts["shown_approved"] if counts else 0, n=counts["shown"] if counts else 0),
-        blind=Share(k=counts["blind_approved"] if counts else 0, n=counts["blind"] if counts else 0),
+        blind=Share(k=counts["hidden_approved"] if counts else 0, n=counts["hidden"] if counts else 0),
     )
 
 
@@ -241,8 +241,8 @@ def _counts(since: datetime, person: User | None = None) -> list[_Counts]:
             too_fast=Count("pk", filter=approve & single & Q(considered=False)),
             shown=Count("pk", filter=gate & single & Q(blind=False)),
             shown_approved=Count("pk", filter=gate & single & approve & Q(blind=False)),
-            blind=Count("pk", filter=gate & single & Q(blind=True)),
-            blind_approved=Count("pk", filter=gate & single & approve & Q(blind=True)),
+            hidden=Count("pk", filter=gate & single & Q(blind=True)),
+            hidden_approved=Count("pk", filter=gate & single & approve & Q(blind=True)),
         )
     )
     return [_Counts(**row) for row in rows]
