@@ -16,7 +16,7 @@ from policies.choices import AgentState, KillSwitchScope
 from policies.models import Agent, KillSwitch
 from policies.selectors import declaration_changes, publications
 from reviews.choices import ItemStatus
-from reviews.models import Queue, ReviewItem
+from reviews.models import Notice, Queue, ReviewItem
 from reviews.selectors import inbox, incidents, saved_views
 from reviews.selectors.inbox import UpTo
 from reviews.selectors.independence import ADJUDICATE
@@ -195,6 +195,10 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
         for view in waits.views
     ]
     entries += _incidents(here)
+    told = reverse("reviews:notices")
+    entries.append(
+        NavEntry("Notices", told, "bell", waits.notices or None, current=here.within(told), rail=False)
+    )
     if reviews:
         history = reverse("reviews:history")
         entries.append(NavEntry("My decisions", history, "history", current=here.within(history), rail=False))
@@ -229,6 +233,7 @@ class _Waits:
     total: int = 0
     due: int = 0
     escalated: int = 0
+    notices: int = 0
     second_opinions: int = 0
     disagreements: int = 0
     everything: int = 0
@@ -251,6 +256,7 @@ def _waiting(person: User, *, now: datetime) -> _Waits:
         "total": waiting,
         "due": waiting.filter(due_at__lte=now + timedelta(hours=1)),
         "escalated": waiting.filter(escalated_to=person),
+        "notices": Notice.objects.filter(user=person, read_at=None),
         "second_opinions": waiting.filter(inbox.asking(inbox.SECOND_OPINIONS)),
         "disagreements": waiting.filter(inbox.asking(inbox.DISAGREEMENTS)),
         "everything": everything,

@@ -18,7 +18,7 @@ from policies.engine.facts import Verdict
 from policies.selectors.policies import live_version
 from policies.services import gate, ledger
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus
-from reviews.models import Decision, ReviewItem
+from reviews.models import Decision, Preferences, ReviewItem
 from reviews.selectors import independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.attention import floor_of
@@ -148,7 +148,7 @@ def decide(
         considered=_is_considered(item, answer, opening, now=now),
         policy_version=live_version(action.action_type) if action.action_type else None,
         decided_at=now,
-        release_at=now + timedelta(seconds=_undo_seconds(item)),
+        release_at=now + timedelta(seconds=_undo_seconds(item, reviewer)),
     )
     item.version += 1
     item.approvals_required = required
@@ -266,9 +266,12 @@ def _is_considered(item: ReviewItem, answer: Answer, opening: Opening | None, *,
     return opening is not None and opening.milliseconds_until(now) >= floor_of(item.action)
 
 
-def _undo_seconds(item: ReviewItem) -> int:
+def _undo_seconds(item: ReviewItem, reviewer: User) -> int:
+    """Return how long the answer rests: as the policy says, or shorter where the person wants that."""
     # Nothing runs on the answer to a routine check; it can be taken back like any other.
-    return gatekeeping.document_of(item.action.gate_check).undo_seconds
+    most = gatekeeping.document_of(item.action.gate_check).undo_seconds
+    own = Preferences.objects.filter(user=reviewer).values_list("undo_seconds", flat=True).first()
+    return most if own is None else min(own, most)
 
 
 def _patch(item: ReviewItem, final: Final) -> list[JsonValue]:

@@ -2,8 +2,8 @@
 
 A worker takes every message that waits for one place, counts the attempt, commits, and then sends them as
 one. One that dies in between has only delayed them: the next attempt comes by itself, later each time, and
-after five the message is parked. A message says how many of what wait and where to look: the action type's title
-and a link that shows a page. Nothing that an agent wrote is in it, and no link decides anything.
+after five the message is parked. A message says how many of what wait and where to look: the title of the
+action type and a link that shows a page. Nothing that an agent wrote is in it, and no link decides anything.
 """
 
 from __future__ import annotations

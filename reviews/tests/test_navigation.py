@@ -29,8 +29,8 @@ def entries(person: User, *, path: str = "/inbox/", **query: str) -> dict[str, N
 
 
 def test_each_group_finds_its_own_places_and_no_link_that_it_may_not_follow(cast: Cast) -> None:
-    queues = ["My turn", "Due within the hour", "Escalated to me", "Incidents", "My decisions"]
-    looking = ["Everything open", "Due within the hour", "Incidents"]
+    queues = ["My turn", "Due within the hour", "Escalated to me", "Incidents", "Notices", "My decisions"]
+    looking = ["Everything open", "Due within the hour", "Incidents", "Notices"]
     assert {
         "reviewer": list(entries(cast.alice)),
         "manager": list(entries(cast.dan)),
@@ -41,7 +41,7 @@ def test_each_group_finds_its_own_places_and_no_link_that_it_may_not_follow(cast
         "none": list(entries(make_person("Otto"))),
     } == {
         "reviewer": [*queues, "Conversations"],
-        "manager": [*looking, "Policies", "Trust", "Agents", "Conversations"],
+        "manager": [*looking, "Policies", "Autonomy", "Trust", "Agents", "Team", "Conversations"],
         "ops_admin": [*looking, "Policies", "Trust", "Agents", "Audit log", "Conversations", "Privacy"],
         "lead": [*queues[:3], "Everything open", *queues[3:], "Trust", "Datasets", "Conversations"],
         "auditor": [*looking, "Trust", "Audit log", "Conversations", "Privacy"],

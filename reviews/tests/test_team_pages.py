@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import time, timedelta
+
 import pytest
 from django.urls import reverse
 
+from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry
-from reviews.models import Capacity, Channel, Queue, QueueMember, Shift, Skill
+from reviews.choices import NoticeKind
+from reviews.models import (
+    Capacity,
+    Channel,
+    Notice,
+    Preferences,
+    Queue,
+    QueueMember,
+    SecondOpinion,
+    Shift,
+    Skill,
+)
+from reviews.services import deadlines, notices, team
 from reviews.tests.browsing import browser_of, text_of
-from reviews.tests.cast import Cast, held, make_person
+from reviews.tests.cast import Cast, decide_as, held, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -79,3 +94,71 @@ def test_an_ops_admin_makes_queues_and_names_channels_the_operator_has_set(
     channel.refresh_from_db()
     assert channel.ended_at is not None
     assert LedgerEntry.objects.filter(verb="queue.channel_ended").count() == 1
+
+
+def test_settings_are_kept_and_a_wish_for_a_shorter_undo_is_heeded(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    page = reverse("reviews:me")
+    half = browser.post(page, {"mail": "urgent", "quiet_from": "22:00"})
+    assert half.status_code == 422
+    assert "Quiet hours have a beginning and an end." in text_of(half)
+    assert not Preferences.objects.exists()
+    form = {"mail": "urgent", "quiet_from": "22:00", "quiet_until": "06:00", "undo_seconds": "2"}
+    assert browser.post(page, form).status_code == 302
+    own = Preferences.objects.get()
+    assert (own.mail, own.undo_seconds, own.time_zone) == ("urgent", 2, "UTC")
+    first = decide_as(cast.alice, held(cast)).decision
+    assert first.release_at - first.decided_at == timedelta(seconds=2)
+    own.undo_seconds = 600
+    own.save()
+    second = decide_as(cast.alice, held(cast)).decision
+    assert second.release_at - second.decided_at == timedelta(seconds=5)
+
+
+def test_ones_own_decision_can_be_given_to_somebody_else_for_a_second_look(cast: Cast) -> None:
+    decision = decide_as(cast.alice, held(cast)).decision
+    ask = reverse("reviews:second_look", args=[decision.public_id])
+    browser = browser_of(cast.alice)
+    assert browser_of(cast.bob).post(ask).status_code == 404
+    assert browser.post(ask).status_code == 302
+    assert not SecondOpinion.objects.exists()
+    deadlines.release_due(now=database_now() + timedelta(seconds=6))
+    assert "Ask for a second look" in text_of(browser.get(reverse("reviews:history")))
+    assert [browser.post(ask).status_code for _ in range(2)] == [302, 302]
+    assert SecondOpinion.objects.get().asked_by == cast.alice
+    assert "No decisions match" in text_of(browser.get(reverse("reviews:history") + "?kind=reject"))
+    shown = text_of(browser.get(reverse("reviews:history") + "?kind=approve&type=refund.issue"))
+    assert "Refund 184 for SO-48213" in shown
+
+
+def test_notices_are_listed_counted_and_marked_as_seen_by_a_post_alone(cast: Cast) -> None:
+    item = held(cast)
+    notices.tell(user=cast.alice, kind=NoticeKind.ESCALATED, item=item, key="a", now=database_now())
+    notices.tell(user=cast.alice, kind=NoticeKind.ESCALATED, item=item, key="a", now=database_now())
+    browser = browser_of(cast.alice)
+    page = reverse("reviews:notices")
+    assert "(1) Notices" in text_of(browser.get(page))
+    assert Notice.objects.get().read_at is None
+    assert browser.get(reverse("reviews:notices_read")).status_code == 405
+    assert browser_of(cast.bob).post(reverse("reviews:notices_read")).status_code == 302
+    assert Notice.objects.get().read_at is None
+    assert browser.post(reverse("reviews:notices_read")).status_code == 302
+    assert Notice.objects.get().read_at is not None
+
+
+def test_who_is_off_duty_is_served_and_told_so(cast: Cast) -> None:
+    held(cast)
+    lead = make_person("Lea", "lead")
+    now = database_now()
+    team.add_shift(
+        person=cast.alice,
+        weekday=None,
+        on_date=now.date() - timedelta(days=30),
+        starts=time(9),
+        ends=time(10),
+        time_zone="UTC",
+        by=lead,
+        now=now,
+    )
+    answer = browser_of(cast.alice).post(reverse("reviews:next"), follow=True)
+    assert "You are off duty by the rota." in text_of(answer)

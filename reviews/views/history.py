@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor, page
-from reviews.selectors import attention, decisions
-from reviews.views.access import for_those_who_look
+from reviews.choices import DecisionKind
+from reviews.models import Decision
+from reviews.selectors import attention, decisions, team_page
+from reviews.services import second_opinions
+from reviews.views.access import for_reviewers, for_those_who_look
 
 PAGE_SIZE = 50
 CONSIDERED_OVER = timedelta(days=30)
@@ -23,12 +27,18 @@ CONSIDERED_OVER = timedelta(days=30)
 def index(request: AuthenticatedRequest) -> HttpResponse:
     """Show what this person decided, newest first."""
     now = database_now()
+    kind, action_type = request.GET.get("kind", ""), request.GET.get("type", "")[:120]
+    mine = decisions.of_person(request.user)
+    if kind in DecisionKind:
+        mine = mine.filter(kind=kind)
+    if action_type:
+        mine = mine.filter(item__action_type_name=action_type)
     try:
         shown = page(
-            decisions.of_person(request.user),
+            mine,
             order_by=["-id"],
             limit=PAGE_SIZE,
-            scope=f"history?person={request.user.pk}",
+            scope=f"history?person={request.user.pk}&kind={kind}&type={action_type}",
             cursor=request.GET.get("after") or request.GET.get("before"),
         )
     except InvalidCursor:
@@ -38,6 +48,32 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "rows": rows,
         "page": shown,
         "considered": attention.considered_rates(request.user, since=now - CONSIDERED_OVER),
+        "numbers": team_page.numbers(request.user, now=now),
+        "kinds": DecisionKind.choices,
+        "kind": kind,
+        "action_type": action_type,
+        "types": decisions.of_person(request.user)
+        .order_by("item__action_type_name")
+        .values_list("item__action_type_name", flat=True)
+        .distinct(),
         "bar_title": "My decisions",
     }
     return render(request, "reviews/history/page.html", context)
+
+
+@for_reviewers
+@require_POST
+def second_look(request: AuthenticatedRequest, decision_id: str) -> HttpResponse:
+    """Ask somebody else to look at one's own decision. What was decided stands."""
+    decision = Decision.objects.select_related("action").get(public_id=decision_id, reviewer=request.user)
+    asked = second_opinions.ask(
+        action=decision.action,
+        because="Asked by who decided it",
+        asked_by=request.user,
+        now=database_now(),
+    )
+    if asked is None:
+        messages.info(request, "There is nothing to ask: it has not gone out, or somebody has been asked.")
+    else:
+        messages.success(request, "Somebody else will look at it, without seeing your answer.")
+    return redirect("reviews:history")

@@ -15,7 +15,7 @@ from hitl_site.lib.access import needs_sign_in
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from hitl_site.lib.pagination import InvalidCursor
-from reviews.selectors import inbox, inbox_page, navigation, saved_views
+from reviews.selectors import inbox, inbox_page, navigation, saved_views, team
 from reviews.selectors.inbox_page import InboxPage
 from reviews.services import claims, together
 from reviews.services.rights import REVIEW
@@ -83,9 +83,14 @@ def start(request: AuthenticatedRequest) -> HttpResponseBase:
         item = claims.claim_next(reviewer=request.user, now=now, view=query.reading(now=now).view)
     except claims.OnABreak:
         return redirect("reviews:break")
+    except claims.AtCapacity as problem:
+        messages.info(request, str(problem))
+        return redirect(_address_of("reviews:inbox", query))
     except claims.NothingToClaim:
         messages.info(request, "Nothing here is free for you now: it is decided, or others are on it.")
         return redirect(_address_of("reviews:inbox", query))
+    if not team.is_on_duty(request.user, now=now):
+        messages.info(request, "You are off duty by the rota. You may go on; notices go to who is on duty.")
     return redirect(_address_of("reviews:review", query, item_id=item.public_id))
 
 

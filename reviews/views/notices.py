@@ -1,0 +1,38 @@
+"""What a person was told: a list, each entry with the way to its item. Reading the list marks nothing."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import AuthenticatedRequest
+from reviews.models import Notice
+from reviews.services import notices
+from reviews.views.access import for_those_who_look
+
+_SHOWN = 100
+
+
+@for_those_who_look
+@require_safe
+def index(request: AuthenticatedRequest) -> HttpResponse:
+    """Show the latest notices, new ones marked."""
+    told = Notice.objects.filter(user=request.user)
+    context = {
+        "notices": told.select_related("item").order_by("-id")[:_SHOWN],
+        "unread": told.filter(read_at=None).count(),
+        "bar_title": "Notices",
+    }
+    response = render(request, "reviews/notices/page.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@for_those_who_look
+@require_POST
+def read(request: AuthenticatedRequest) -> HttpResponse:
+    """Mark all of them as seen."""
+    notices.mark_read(user=request.user, now=database_now())
+    return redirect("reviews:notices")
