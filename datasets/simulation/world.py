@@ -55,7 +55,7 @@ WORLDS: Final = {
 class Crew:
     """The people: what share of errors they see, how long an answer takes, how often a check is very late.
 
-    What is held has its deadline, and somebody waits for it; a check of what ran alone is what gets forgotten.
+    Somebody waits for what is held; a check of what ran alone is what gets forgotten.
     """
 
     catch_rate: float = 0.9

@@ -10,7 +10,6 @@ import sys
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -21,7 +20,6 @@ from datasets.simulation.stage import Rules
 from datasets.simulation.table import story, table
 from datasets.simulation.world import WORLDS, Crew
 from hitl_site import servers
-from policies.models import ActionType, Agent, LedgerEntry
 
 # What would lead to an operator's database or keys: the servers of a simulation know none of them.
 _NOT_PASSED_ON: Final = (
@@ -57,8 +55,8 @@ class Command(BaseCommand):
         if os.environ.get(servers.THROWAWAY) != "1":
             self._on_own_servers(options)
             return
-        call_command("migrate", interactive=False, verbosity=0)
         _refuse_what_holds_anything()
+        call_command("migrate", interactive=False, verbosity=0)
         worlds = list(WORLDS.values()) if options["world"] == "all" else [WORLDS[options["world"]]]
         crew, rules = Crew(catch_rate=options["catch_rate"]), Rules(per_day=options["per_day"])
         runs: list[Run] = []
@@ -97,11 +95,11 @@ class Command(BaseCommand):
 
 
 def _refuse_what_holds_anything() -> None:
-    """Raise ``CommandError`` where somebody's data are: a simulation runs in an empty database alone."""
-    found = [model.__name__ for model in (User, Agent, ActionType, LedgerEntry) if model.objects.exists()]
+    """Raise ``CommandError`` where there is a single table: a simulation makes its own."""
+    found = connection.introspection.table_names()
     if found:
         raise CommandError(
-            f"The database {connection.settings_dict['NAME']} holds something ({', '.join(found)})."
+            f"The database {connection.settings_dict['NAME']} holds {len(found):,} tables."
             " A simulation runs in an empty one."
         )
 
