@@ -1,0 +1,256 @@
+"""A reviewer's days at the review page: on a phone, with a lost claim, out of time, in two tabs, offline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import Browser, Page, Route, expect
+from pytest_django.live_server_helper import LiveServer
+
+from hitl_site.groups import make_groups
+from hitl_site.lib.clock import database_now
+from policies.choices import Risk
+from policies.services import action_types
+from policies.services.ledger import Actor
+from reviews.models import ReviewItem
+from reviews.services import claims
+from reviews.tests.browsing import url
+from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast
+from tests.windows import PHONE, Window, chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+CONTEXT: dict[str, Any] = {
+    "messages": [
+        {"role": "user", "content": "The lamp of SO-48213 came broken."},
+        {"role": "assistant", "content": "I look it up."},
+        {"role": "assistant", "content": "Found."},
+        {"role": "tool", "name": "get_order", "content": '{"paid_total": "148.00", "password": "hunter22"}'},
+        {"role": "assistant", "content": "So be it."},
+    ]
+}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def cast(transactional_db: None) -> Cast:
+    make_groups()
+    cast = make_cast()
+    source = {"pointer": "/amount", "tool": "get_order", "path": "$.paid_total", "label": "Order record"}
+    declare(cast, evidence_sources=[source])
+    return cast
+
+
+def declare(cast: Cast, **changes: Any) -> None:
+    action_types.change(action_type=cast.refund, actor=Actor.person(cast.olga), now=database_now(), **changes)
+
+
+def offer(cast: Cast, order: str = "SO-48213", **body: Any) -> ReviewItem:
+    return held(cast, arguments={**REFUND, "order": order}, context=CONTEXT, **body)
+
+
+def amount_of(page: Page) -> Any:
+    return page.get_by_label("Amount, your version")
+
+
+def test_correct_on_a_phone(browser: Browser, live_server: LiveServer, cast: Cast) -> None:
+    declare(cast, risk=Risk.HIGH)
+    item = offer(cast)
+    window = Window(browser, live_server.url, cast.alice, viewport=PHONE, has_touch=True)
+    page = window.open(url("review", item))
+
+    # Only what is doubtful: the amount, which the order record contradicts. The rest folds away.
+    expect(page.locator('[data-pointer="/amount"]')).to_be_visible()
+    expect(page.locator('[data-pointer="/order"]')).to_be_hidden()
+    expect(page.locator('[data-pointer="/amount"] .ev').first).to_have_text("Order record says 148.00")
+    page.get_by_role("button", name="Show 2 unchanged fields").tap()
+    expect(page.locator('[data-pointer="/order"]')).to_be_visible()
+
+    targets = [box for act in page.locator(".act").all() if (box := act.bounding_box())]
+    assert len(targets) == 4
+    assert all(box["height"] >= 56 and box["width"] >= 48 for box in targets)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+    # High risk: nothing runs before the end was in view, and two seconds are over.
+    correct = page.locator('[data-verdict="correct"]')
+    amount_of(page).fill("148")
+    expect(page.locator("#diff")).to_contain_text("amount: 148")
+    page.locator("[data-end]").scroll_into_view_if_needed()
+    expect(correct).to_be_enabled()
+    expect(page.locator('[data-verdict="approve"]')).to_be_disabled()
+    page.locator(".rc", has_text="Right action, wrong details").tap()
+    correct.tap()
+    expect(page.locator("h1")).to_have_text("Nothing is waiting for you")
+    expect(page.locator("#undo")).to_contain_text("Corrected")
+    decision = item.decisions.get()
+    assert (decision.kind, decision.arguments_seen) == ("correct", True)
+    assert decision.patch == [{"op": "replace", "path": "/amount", "value": 148}]
+    window.context.close()
+    assert window.problems == []
+
+
+def test_what_is_critical_is_not_let_run_from_a_small_screen(
+    browser: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    declare(cast, risk=Risk.CRITICAL)
+    window = Window(browser, live_server.url, cast.alice, viewport=PHONE)
+    page = window.open(url("review", offer(cast)))
+    expect(page.locator(".crit")).to_have_text("Critical: open it on a larger screen to let it run.")
+    expect(page.locator(".act:visible")).to_have_count(2)
+    window.context.close()
+
+
+def test_lost_claim_expired_item_and_two_tabs(browser: Browser, live_server: LiveServer, cast: Cast) -> None:
+    first, second, third = offer(cast, "A"), offer(cast, "B"), offer(cast, "C")
+    window = Window(browser, live_server.url, cast.alice)
+
+    # Somebody takes the item over: the next heartbeat says so, and what is typed stays to be read and copied.
+    window.page.clock.install()
+    page = window.open(url("review", first))
+    amount_of(page).fill("150")
+    expect(page.locator("[data-draft-state]")).to_have_text("Draft saved")
+    claims.claim(item_id=first.public_id, reviewer=cast.bob, now=database_now(), take_over=True)
+    page.reload()
+    expect(page.locator(".conflict")).to_contain_text("Bob is on this one")
+    expect(amount_of(page)).to_have_value("150")
+
+    page = window.open(url("review", second))
+    amount_of(page).fill("151")
+    expect(page.locator("[data-draft-state]")).to_have_text("Draft saved")
+    claims.claim(item_id=second.public_id, reviewer=cast.bob, now=database_now(), take_over=True)
+    page.clock.run_for(121_000)
+    page.keyboard.press("Tab")
+    page.clock.run_for(61_000)
+    banner = page.locator("[data-lease-lost]")
+    expect(banner).to_contain_text("Bob")
+    expect(amount_of(page)).to_have_value("151")
+    expect(page.locator('[data-verdict="reject"]')).to_be_disabled()
+    banner.get_by_role("button", name="Take over").click()
+    expect(amount_of(page)).to_have_value("151")
+    expect(page.locator('[data-verdict="correct"]')).to_be_enabled()
+
+    page.clock.run_for(1_000)  # a fresh item takes no answer at once
+    page.clock.resume()
+    # Time runs out over a form that is being filled in.
+    ReviewItem.objects.filter(pk=second.pk).update(due_at=database_now() - timedelta(seconds=1))
+    page.locator(".rc").first.click()
+    page.locator('[data-verdict="correct"]').click()
+    expect(page.locator(".conflict")).to_contain_text("Time ran out at")
+    expect(page.locator("#kept-text")).to_have_value(re.compile('"amount": 151'))
+
+    # Two tabs: the second answer is not taken, and both are there to compare.
+    page = window.open(url("review", third))
+    amount_of(page).fill("152")
+    expect(page.locator("[data-draft-state]")).to_have_text("Draft saved")
+    decide_as(cast.bob, third)
+    page.clock.run_for(1_000)
+    page.clock.resume()
+    page.locator(".rc").first.click()
+    page.locator('[data-verdict="correct"]').click()
+    expect(page.locator(".conflict")).to_contain_text("Bob approved this at")
+    page.get_by_text("Compare with yours").click()
+    expect(page.locator(".compare pre")).to_contain_text("amount: 152")
+    page.locator(".conflict").get_by_role("button", name="Next item").click()
+    expect(page).not_to_have_url(window.site + url("review", third))
+    window.context.close()
+    assert window.problems == []
+
+
+def test_a_verdict_that_gets_no_answer_is_sent_again_and_decides_once(
+    browser: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    item = offer(cast)
+    window = Window(browser, live_server.url, cast.alice)
+    window.page.clock.install()
+    page = window.open(url("review", item))
+    lost: list[str] = []
+
+    def lose_the_answer(route: Route) -> None:
+        if not lost:
+            lost.append(route.request.url)
+            route.fetch()  # it arrives, and is decided; only the answer gets lost
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/decide/**", lose_the_answer)
+    page.clock.run_for(1_000)
+    page.locator('[data-verdict="approve"]').click()
+    unsent = page.locator("[data-unsent]")
+    expect(unsent).to_contain_text("Not sent. Retrying in 5 s. Your decision is kept in this tab.")
+    page.clock.run_for(6_000)
+    expect(page.locator("h1")).to_have_text("Nothing is waiting for you")
+    assert item.decisions.count() == 1
+    window.context.close()
+
+
+def test_a_session_that_is_over_says_so_on_top_of_the_page(
+    browser: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    item = offer(cast)
+    window = Window(browser, live_server.url, cast.alice)
+    page = window.open(url("review", item))
+    amount_of(page).fill("153")
+    expect(page.locator("[data-draft-state]")).to_have_text("Draft saved")
+    window.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    page.locator('[data-verdict="reject"]').click()
+    over = page.locator("dialog[open]", has_text="Your session is over")
+    expect(over).to_be_visible()
+    expect(amount_of(page)).to_have_value("153")
+    assert over.get_by_role("link").get_attribute("href") == f"/login/?next=%2Freview%2F{item.public_id}%2F"
+    window.sign_in(cast.alice)
+    page.goto(window.site + url("review", item))
+    expect(amount_of(page)).to_have_value("153")
+    window.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_review_page_is_accessible_in_every_state_and_size(
+    browser: Browser, live_server: LiveServer, cast: Cast, theme: str
+) -> None:
+    declare(cast, risk=Risk.HIGH, checklist=["The amount is what was paid."])
+    window = Window(browser, live_server.url, cast.alice, color_scheme=theme, reduced_motion="reduce")
+    page = window.open(url("review", offer(cast, reason="Because.")))
+
+    def check(state: str) -> None:
+        found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], state
+        sideways = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert sideways <= 0, state
+
+    check("fresh")
+    amount_of(page).fill("148")
+    expect(page.locator("#diff")).to_contain_text("amount: 148")
+    page.locator(".allsteps summary").click()
+    expect(page.locator("#all-steps li")).to_have_count(6)
+    check("changed, all steps")
+    page.locator('[data-verdict="reject"]').click()
+    expect(page.locator(".errsum")).to_be_visible()
+    page.locator('[data-tab="json"]').click()
+    expect(page.locator("#json")).to_be_visible()
+    check("json, after a refusal")
+    for size in (PHONE, {"width": 320, "height": 640}):
+        page.set_viewport_size(size)  # type: ignore[arg-type]  # a plain dict of two numbers
+        check(f"{size}")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    # A browser's setting for larger text: no style of the page's own, which its policy would not let in.
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    check("200% text")
+    page.emulate_media(forced_colors="active")
+    check("forced colours")
+    window.context.close()
+    assert window.problems == []
