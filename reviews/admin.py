@@ -13,7 +13,10 @@ from hitl_site.lib.clock import database_now
 from reviews.models import (
     ActionContext,
     ActionRequest,
+    Capacity,
+    Channel,
     Decision,
+    Delivery,
     Draft,
     Drill,
     DrillSeed,
@@ -22,14 +25,18 @@ from reviews.models import (
     Incident,
     IngestRow,
     ItemView,
+    Notice,
     PaceNotice,
     Permit,
     Precedent,
     Preferences,
     Queue,
+    QueueMember,
     ReviewItem,
     SavedView,
     SecondOpinion,
+    Shift,
+    Skill,
     Skip,
 )
 
@@ -94,6 +101,49 @@ class PreferencesAdmin(ReadOnlyAdmin):
     list_display = ("user", "theme", "density", "single_keys", "time_zone", "language", "updated_at")
     list_select_related = ("user",)
     search_fields = ("=user__username",)
+
+
+@admin.register(QueueMember)
+class QueueMemberAdmin(ReadOnlyAdmin):
+    list_display = ("queue", "user", "added_at")
+    list_select_related = ("queue", "user")
+
+
+@admin.register(Skill)
+class SkillAdmin(ReadOnlyAdmin):
+    list_display = ("user", "action_type_name", "added_at")
+    list_select_related = ("user",)
+
+
+@admin.register(Capacity)
+class CapacityAdmin(ReadOnlyAdmin):
+    list_display = ("user", "most_held", "updated_at")
+    list_select_related = ("user",)
+
+
+@admin.register(Shift)
+class ShiftAdmin(ReadOnlyAdmin):
+    list_display = ("user", "weekday", "on_date", "starts", "ends", "time_zone")
+    list_select_related = ("user",)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "user", "kind", "item", "created_at", "read_at")
+    list_select_related = ("user", "item")
+
+
+@admin.register(Channel)
+class ChannelAdmin(ReadOnlyAdmin):
+    list_display = ("name", "queue", "created_at", "ended_at")
+    list_select_related = ("queue",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "user", "channel", "state", "attempts", "send_at", "sent_at", "problem")
+    list_filter = ("state", "kind")
+    list_select_related = ("user", "channel")
 
 
 @admin.register(ReviewItem)

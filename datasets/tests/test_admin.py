@@ -32,6 +32,7 @@ from datasets.models import (
 from datasets.services import case_index, exporting, freezing
 from datasets.tests.base import Learners, label, make_dataset
 from datasets.tests.privacy_rows import fill_privacy
+from datasets.tests.team_rows import fill_team
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
 from policies.choices import KillSwitchScope, MissingLabelReason, PublicationState, Verdict
@@ -131,6 +132,7 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
         item=other, reviewer=cast.alice, reviewer_name="Alice", to_user=cast.bob, note="?", escalated_at=now
     )
     Skip.objects.create(item=other, reviewer=cast.alice, reason=SkipReason.NEED_TIME, skipped_at=now)
+    fill_team(item=other, round_number=round_number)
     SecondOpinion.objects.create(
         item=other, first_decision=item.decisions.get(), propensity=0.05, opened_at=now
     )

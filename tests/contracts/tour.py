@@ -86,6 +86,7 @@ from reviews.services import (
 )
 from reviews.tests.cast import Cast, decide_as, held, propose
 from tests.contracts.tour_privacy import privacy
+from tests.contracts.tour_team import lead
 
 PASSWORD = "a long enough password"
 
@@ -105,6 +106,7 @@ def everything(cast: Cast) -> None:
     learn(cast)
     drill(cast)
     privacy(cast)
+    lead(cast)
     look_after_the_ledger(cast)
 
 

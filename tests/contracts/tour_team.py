@@ -1,0 +1,41 @@
+"""The tour's leg through the team: members, skills, a capacity, a shift, a queue and its channel."""
+
+from __future__ import annotations
+
+import os
+from datetime import time
+
+from hitl_site.lib.clock import database_now
+from reviews.models import Queue
+from reviews.services import queues, team
+from reviews.tests.cast import Cast, make_person
+
+
+def lead(cast: Cast) -> None:
+    """Change everything about the team, and change it back."""
+    now = database_now()
+    by = make_person("Leonie", "lead")
+    queue = queues.open_queue(slug="tour", name="Tour", by=cast.olga, now=now)
+    os.environ["HANDRAIL_CHANNEL_TOUR"] = "json://localhost"
+    try:
+        channel = queues.add_channel(queue=queue, name="TOUR", by=cast.olga, now=now)
+    finally:
+        del os.environ["HANDRAIL_CHANNEL_TOUR"]
+    queues.end_channel(channel=channel, by=cast.olga, now=now)
+    for people in ([cast.alice], []):
+        team.set_members(queue=Queue.objects.get(slug="tour"), people=people, by=by, now=now)
+    for names in (["refund.issue"], []):
+        team.set_skills(person=cast.alice, names=names, by=by, now=now)
+    for most in (5, None):
+        team.set_capacity(person=cast.alice, most_held=most, by=by, now=now)
+    shift = team.add_shift(
+        person=cast.alice,
+        weekday=0,
+        on_date=None,
+        starts=time(9),
+        ends=time(17),
+        time_zone="UTC",
+        by=by,
+        now=now,
+    )
+    team.remove_shift(person=cast.alice, shift_id=shift.public_id, by=by, now=now)
