@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from hitl_site.lib.clock import database_now
-from policies.models import ConditionMatch, PolicyVersion, WhatIfRun
+from policies.models import ConditionMatch, LedgerEntry, PolicyVersion, WhatIfRun
+from policies.selectors import calibration
 from policies.services import policies
 from policies.tests.people import text_of
 from reviews.choices import DecisionKind
@@ -165,3 +166,56 @@ def test_the_calibration_page_says_what_a_score_is_worth(cast: Cast, browser: Cl
     refit = reverse("policies:calibration_refit", args=["refund.issue"])
     assert "too few labels to fit a map" in text_of(browser.get(refit))
     assert browser.post(refit).status_code == 409
+
+
+def test_a_new_map_of_enough_labels_becomes_a_draft_and_nothing_else_changes(
+    cast: Cast, browser: Client
+) -> None:
+    for number in range(calibration.FEWEST_TO_FIT):
+        # Said 60%: right half of the time. Said 85%: always right.
+        kind = DecisionKind.REJECT if number % 4 == 0 else DecisionKind.APPROVE
+        score = 0.85 if number % 2 else 0.6
+        released(cast, kind, confidence=score, arguments={"order": f"{number}", "amount": 1})
+    follow()
+    address = reverse("policies:calibration_refit", args=["refund.issue"])
+    assert address in text_of(browser.get(reverse("policies:calibration", args=["refund.issue"])))
+    live = PolicyVersion.objects.get(action_type=cast.refund, state="live")
+    entries = LedgerEntry.objects.count()
+    page = text_of(browser.get(address))
+    for words in ("fitted on the earlier", "Write it as a draft", "60.0%", "48.6%", "85.0%", "100.0%"):
+        assert words in page, words
+    # To look writes nothing.
+    assert not PolicyVersion.objects.filter(state="draft").exists()
+    assert LedgerEntry.objects.count() == entries
+
+    answer = browser.post(address)
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        reverse("policies:publish", args=["refund.issue"]),
+    )
+    draft = PolicyVersion.objects.get(state="draft")
+    # Fitted on the earlier 70: of 35 at 60% 17 were right.
+    fitted = {"of": "agent", "points": [[0.6, 0.4857], [0.85, 1.0]]}
+    assert draft.document == {**live.document, "score": "calibrated", "calibration": fitted}
+    assert (draft.author, draft.reason) == (cast.olga, "Calibrated by 70 labels (isotonic).")
+    assert LedgerEntry.objects.order_by("id").last().verb == "policy.drafted"
+    live.refresh_from_db()
+    assert live.state == "live"
+    assert propose(cast, confidence=0.85, idempotency_key="as ever").state == "pending_review"
+
+    # What somebody has written into the draft stays in it.
+    policies.save_draft(
+        action_type=cast.refund,
+        document={**live.document, "threshold": 0.8},
+        author=cast.olga,
+        now=database_now(),
+    )
+    assert f"Put it into draft {draft.number}" in text_of(browser.get(address))
+    browser.post(address)
+    draft.refresh_from_db()
+    assert draft.document == {
+        **live.document,
+        "threshold": 0.8,
+        "score": "calibrated",
+        "calibration": fitted,
+    }
