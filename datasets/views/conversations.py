@@ -211,7 +211,7 @@ def _page(
     context = {
         "check": check,
         "talk": talk,
-        "messages": [_said(message) for message in talk.messages or []],
+        "spoken": [_said(message) for message in talk.messages or []],
         "actions": ActionRequest.objects.filter(
             agent=talk.agent, conversation_id=talk.conversation_id, drill=False
         ).order_by("id")[:_SHOWN],

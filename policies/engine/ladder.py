@@ -232,7 +232,7 @@ def health(
             "Enough reviews are blind",
             situation.blind_share,
             lambda _value: situation.blind_upper >= settings.blind_min,
-            f"at least {_share(settings.blind_min)}",
+            f"at least {_share(settings.blind_min)} as an upper limit",
             "No review yet.",
         ),
         Condition(

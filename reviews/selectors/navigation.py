@@ -35,6 +35,8 @@ class _Place:
     icon: str
     rights: tuple[str, ...]
     mobile: bool = False
+    # Pages that belong to it and have addresses beside its own.
+    beside: tuple[str, ...] = ()
 
 
 _AGENT_RIGHTS = (
@@ -49,6 +51,7 @@ _PLACES = (
         ("policies:index",),
         "sliders-horizontal",
         ("policies.view_actiontype", "policies.manage_policies"),
+        beside=("/calibration/",),
     ),
     _Place(
         "Autonomy",
@@ -75,7 +78,13 @@ _PLACES = (
     _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
     _Place("Team", ("reviews:team",), "users", ("reviews.view_team",)),
     _Place("Drills", ("datasets:drills",), "target", ("reviews.manage_drills",)),
-    _Place("Datasets", ("datasets:index",), "database", ("datasets.view_dataset", "datasets.export_dataset")),
+    _Place(
+        "Datasets",
+        ("datasets:index",),
+        "database",
+        ("datasets.view_dataset", "datasets.export_dataset"),
+        beside=("/cases/",),
+    ),
     _Place("Conversations", ("datasets:conversations",), "message-square", (_REVIEW, _VIEW_ANY)),
     _Place(
         "Privacy", ("datasets:privacy",), "eraser", ("datasets.manage_retention", "policies.view_removal")
@@ -304,9 +313,8 @@ def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
     for place in _PLACES:
         url = _first_address(place.names) if _has_one_of(person, place.rights) else None
         if url is not None:
-            entries.append(
-                NavEntry(place.label, url, place.icon, current=here.within(url), mobile=place.mobile)
-            )
+            current = any(here.within(each) for each in (url, *place.beside))
+            entries.append(NavEntry(place.label, url, place.icon, current=current, mobile=place.mobile))
     # A place within another one is the one where the person is.
     longest = max((len(entry.url) for entry in entries if entry.current), default=0)
     return [replace(entry, current=entry.current and len(entry.url) == longest) for entry in entries]
