@@ -198,7 +198,7 @@ def test_a_new_map_of_enough_labels_becomes_a_draft_and_nothing_else_changes(
     fitted = {"of": "agent", "points": [[0.6, 0.4857], [0.85, 1.0]]}
     assert draft.document == {**live.document, "score": "calibrated", "calibration": fitted}
     assert (draft.author, draft.reason) == (cast.olga, "Calibrated by 70 labels (isotonic).")
-    assert LedgerEntry.objects.order_by("id").last().verb == "policy.drafted"
+    assert LedgerEntry.objects.order_by("-id")[0].verb == "policy.drafted"
     live.refresh_from_db()
     assert live.state == "live"
     assert propose(cast, confidence=0.85, idempotency_key="as ever").state == "pending_review"
