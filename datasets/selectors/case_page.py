@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -10,6 +9,7 @@ from typing import Final, cast
 from datasets.models import CaseCuration, LabelledCase
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import ActionType
+from reviews.schema_form.document import pretty
 from reviews.selectors.reasons import reason_codes
 
 Document = dict[str, JsonValue]
@@ -83,13 +83,13 @@ class CaseView:
         """Return the proposal as a person begins to correct it."""
         proposal = self.document["proposal"]
         proposed = {} if proposal is None else cast(Document, proposal)["arguments"]
-        return json.dumps(proposed, indent=2, ensure_ascii=False)
+        return pretty(proposed)
 
     @property
     def truth_text(self) -> str:
         """Return what was right as a person begins to edit it; the proposal where nothing should be done."""
         truth = cast(Document, self.document["truth"])["arguments"]
-        return self.proposed_text if truth is None else json.dumps(truth, indent=2, ensure_ascii=False)
+        return self.proposed_text if truth is None else pretty(truth)
 
     @property
     def answers_since(self) -> int:

@@ -17,7 +17,7 @@ from policies.engine.facts import Verdict
 from policies.tests.engine_facts import action_type, facts, policy, rule
 
 NAMES = (
-    "there are args, agent, action, subject, conversation, environment, mode, confidence, judge, context,"
+    "there are args, agent, action, subject, conversation, environment, mode, confidence, judge, samples, context,"
     " history"
 )
 TOO_LONG = "the lists in the arguments are too long for its loops"
