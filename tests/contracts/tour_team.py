@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 from datetime import time
 
+from django.contrib.auth.models import Group
+
 from hitl_site.lib.clock import database_now
+from policies.services import accounts
+from policies.services.ledger import Actor
 from reviews.models import Queue
 from reviews.services import queues, team
-from reviews.tests.cast import Cast, make_person
+from reviews.tests.cast import Cast
 
 
 def lead(cast: Cast) -> None:
     """Change everything about the team, and change it back."""
     now = database_now()
-    by = make_person("Leonie", "lead")
+    by = accounts.make_person(
+        name="leonie",
+        password="a long enough password",
+        groups=Group.objects.filter(name="lead"),
+        actor=Actor.person(cast.olga),
+        now=now,
+    )
     queue = queues.open_queue(slug="tour", name="Tour", by=cast.olga, now=now)
     os.environ["HANDRAIL_CHANNEL_TOUR"] = "json://localhost"
     try:
