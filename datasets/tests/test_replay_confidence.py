@@ -10,7 +10,7 @@ from datasets.replay.confidence import Scored
 
 def scored(number: int, *, wrong_above: float) -> list[Scored]:
     """Return scores from 0 to 1 of which the low half is wrong, and of the high half this share."""
-    rng = Random(7)  # noqa: S311 - the same each time
+    rng = Random(7)
     scores = [(place + 0.5) / number for place in range(number)]
     return [Scored(score, score < 0.5 or rng.random() < wrong_above) for score in scores]
 

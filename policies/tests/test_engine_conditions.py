@@ -17,8 +17,8 @@ from policies.engine.facts import Verdict
 from policies.tests.engine_facts import action_type, facts, policy, rule
 
 NAMES = (
-    "there are args, agent, action, subject, conversation, environment, mode, confidence, judge, samples, context,"
-    " history"
+    "there are args, agent, action, subject, conversation, environment, mode, confidence, judge, samples,"
+    " context, history"
 )
 TOO_LONG = "the lists in the arguments are too long for its loops"
 TOO_DEEP = "a condition has at most 8 loops (all, exists, exists_one, filter), nested at most 2 deep"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from hitl_site.lib.strict_json import JsonValue
 from policies.engine import evidence_sources
 from policies.engine.provenance import Spoken, Voice, spoken
 from policies.models import ActionType
@@ -33,7 +34,8 @@ def test_a_path_finds_what_rfc_9535_says(path: str, found: tuple[object, ...]) -
 
 
 def test_a_path_into_what_is_no_document_finds_nothing() -> None:
-    assert [evidence_sources.find("$.a", each) for each in ("a", None, 1, [])] == [()] * 4
+    others: tuple[JsonValue, ...] = ("a", None, 1, [])
+    assert [evidence_sources.find("$.a", each) for each in others] == [()] * 4
 
 
 @pytest.mark.parametrize(

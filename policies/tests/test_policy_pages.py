@@ -187,7 +187,7 @@ def test_a_button_takes_its_own_row_away_and_the_others_stay(browser: Client) ->
 def test_the_return_key_saves_and_does_not_remove_a_rule(browser: Client) -> None:
     """Browsers press the first button of a form: it must be the one that saves."""
     page = browser.post(EDIT, {**TYPED, **RULE, "add": "rules"}).content.decode()
-    form = page[page.index('<form method="post"><input type="hidden"') :]
+    form = page[page.index('<form method="post" id="policy-form"') :]
     first = re.search(r"<button[^>]*>", form)
     assert first is not None
     assert 'name="save"' in first[0]

@@ -37,6 +37,8 @@ class _Place:
     mobile: bool = False
     # Pages that belong to it and have addresses beside its own.
     beside: tuple[str, ...] = ()
+    # Whether it has room in the narrow rail.
+    rail: bool = True
 
 
 _AGENT_RIGHTS = (
@@ -66,18 +68,12 @@ _PLACES = (
         ("policies.view_observation",),
         mobile=True,
     ),
-    _Place(
-        "Failures",
-        ("datasets:failures",),
-        "list-x",
-        ("policies.view_observation", "datasets.view_dataset", "datasets.export_dataset"),
-    ),
-    _Place("Capacity", ("reviews:capacity",), "gauge", ("policies.view_observation",)),
-    _Place("Reviewing well", ("reviews:quality",), "graduation-cap", (ADJUDICATE, _REVIEW)),
+    _Place("Capacity", ("reviews:capacity",), "gauge", ("policies.view_observation",), rail=False),
+    _Place("Reviewing well", ("reviews:quality",), "graduation-cap", (ADJUDICATE, _REVIEW), rail=False),
     _Place("Agents", ("policies:agents",), "bot", _AGENT_RIGHTS, mobile=True),
     _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
     _Place("Team", ("reviews:team",), "users", ("reviews.view_team",)),
-    _Place("Drills", ("datasets:drills",), "target", ("reviews.manage_drills",)),
+    _Place("Drills", ("datasets:drills",), "target", ("reviews.manage_drills",), rail=False),
     _Place(
         "Datasets",
         ("datasets:index",),
@@ -85,9 +81,20 @@ _PLACES = (
         ("datasets.view_dataset", "datasets.export_dataset"),
         beside=("/cases/",),
     ),
-    _Place("Conversations", ("datasets:conversations",), "message-square", (_REVIEW, _VIEW_ANY)),
     _Place(
-        "Privacy", ("datasets:privacy",), "eraser", ("datasets.manage_retention", "policies.view_removal")
+        "Failures",
+        ("datasets:failures",),
+        "list-x",
+        ("policies.view_observation", "datasets.view_dataset", "datasets.export_dataset"),
+        rail=False,
+    ),
+    _Place("Conversations", ("datasets:conversations",), "message-square", (_REVIEW, _VIEW_ANY), rail=False),
+    _Place(
+        "Privacy",
+        ("datasets:privacy",),
+        "eraser",
+        ("datasets.manage_retention", "policies.view_removal"),
+        rail=False,
     ),
 )
 
@@ -314,7 +321,9 @@ def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
         url = _first_address(place.names) if _has_one_of(person, place.rights) else None
         if url is not None:
             current = any(here.within(each) for each in (url, *place.beside))
-            entries.append(NavEntry(place.label, url, place.icon, current=current, mobile=place.mobile))
+            entries.append(
+                NavEntry(place.label, url, place.icon, current=current, mobile=place.mobile, rail=place.rail)
+            )
     # A place within another one is the one where the person is.
     longest = max((len(entry.url) for entry in entries if entry.current), default=0)
     return [replace(entry, current=entry.current and len(entry.url) == longest) for entry in entries]

@@ -359,8 +359,8 @@ def test_a_page_costs_as_many_queries_for_sixty_items_as_for_five(cast: Cast) ->
         with CaptureQueriesContext(connection) as queries:
             assert len(titles(browser.get("/inbox/"))) == min(number, 50)
         counted.append(len(queries))
-    # Session, person, rights 4, clock 1, rows 2, who looks 1, counts 2, today 1, menus 2, side bar, incidents,
-    # stops 3.
+    # Session, person, rights 4, clock 1, rows 2, who looks 1, counts 2, today 1, menus 2, side bar,
+    # incidents, stops 3.
     assert counted == [16, 16]
 
 

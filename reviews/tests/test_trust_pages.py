@@ -131,8 +131,7 @@ def test_the_sentence_on_top_says_it_plainly(history: Cast) -> None:
     assert (
         "Agents handled 8 actions in the last 30 days. People looked at 6 (75.0%). How many wrong actions"
         " went out cannot be said: too few checks (3). Of what was held they corrected or rejected 2. Of"
-        " those that ran alone, 3 were checked at random, and 1 was wrong."
-        in page
+        " those that ran alone, 3 were checked at random, and 1 was wrong." in page
     )
 
 
