@@ -24,6 +24,7 @@ from django.contrib.auth.models import Group, User  # noqa: E402 - the apps must
 from datasets.exporters.composition import compose  # noqa: E402
 from datasets.models import LabelledCase  # noqa: E402
 from datasets.replay.browser import Browser  # noqa: E402
+from datasets.replay.reviewer import give  # noqa: E402
 from datasets.selectors.selection import Selection  # noqa: E402
 from datasets.services import datasets, freezing  # noqa: E402
 from hitl_site.lib.clock import database_now  # noqa: E402
@@ -117,7 +118,7 @@ class Hands:
         if kind != "approve":
             form.tick("reasons", "wrong_arguments")
         form.fill("note", note)
-        shown = browser.press(shown, form, form.button("kind", kind))
+        shown = give(browser, shown, form, kind)
         if shown.status != 200:
             raise RuntimeError(f"The review page answered {shown.status} to {kind}.")
         ends = time.monotonic() + RELEASED_WITHIN

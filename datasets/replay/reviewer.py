@@ -11,7 +11,7 @@ from typing import Final
 from datasets.replay.agent_side import Roll
 from datasets.replay.browser import Browser, Shown, Unreachable
 from datasets.replay.ground_truth import Judgement, judge
-from datasets.replay.html_forms import NoSuchControl
+from datasets.replay.html_forms import Form, NoSuchControl
 from datasets.replay.plan import Account
 from datasets.replay.recording import Record
 from reviews.choices import DecisionKind
@@ -119,7 +119,7 @@ class ScriptedReviewer:
             form.fill("json", pretty(judgement.runs))
         if judgement.reason:
             form.tick("reasons", judgement.reason)
-        return self._browser.press(shown, form, form.button("kind", judgement.kind.value))
+        return give(self._browser, shown, form, judgement.kind)
 
     def _skip(self, shown: Shown, item_id: str) -> Shown:
         """Leave an item that is not ours, or that would not take the answer, to others."""
@@ -131,3 +131,13 @@ class ScriptedReviewer:
 
     def _check_markup(self, shown: Shown) -> None:
         self.tally.problems.extend(f"{shown.path} holds {what}" for what in shown.page.intruders)
+
+
+def give(browser: Browser, shown: Shown, form: Form, kind: str) -> Shown:
+    """Press a verdict, and once more where the page asks because it contradicts earlier ones."""
+    answered = browser.press(shown, form, form.button("kind", kind))
+    if answered.status == 409 and any(each.id == form.id for each in answered.page.forms):
+        again = answered.page.form(id=form.id)
+        if any(each.name == "against" for each in again.controls):
+            return browser.press(answered, again, again.button("kind", kind))
+    return answered

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.access import needs_sign_in
+from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from reviews.selectors import navigation
 from reviews.views.access import wants_json
@@ -43,7 +43,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
 
 def _places(request: AuthenticatedRequest) -> Iterator[Place]:
     here = navigation.Here(path="", query={})
-    for section in navigation.sections(request.user, here=here, now=timezone.now()):
+    for section in navigation.sections(request.user, here=here, now=database_now()):
         for entry in section.entries:
             yield Place(entry.label, entry.url, section.title)
     yield Place("Saved views", reverse("reviews:views"), "Settings")
