@@ -88,10 +88,10 @@ class Form:
 
 @dataclass(slots=True)
 class Page:
-    """One page: its forms, its links, and what does not belong on a page of ours."""
+    """One page: its forms, its links by their ids, and what does not belong on a page of ours."""
 
     forms: list[Form] = field(default_factory=list)
-    links: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
     intruders: list[str] = field(default_factory=list)
 
     def form(self, *, id: str = "", action: str = "") -> Form:
@@ -135,7 +135,7 @@ class _Reader(HTMLParser):
             )
             self.page.forms.append(self._open)
         elif tag == "a" and "href" in given:
-            self.page.links.append(given["href"])
+            self.page.links.setdefault(given.get("id", ""), given["href"])
         elif tag == "input":
             kind = given.get("type", "text").lower()
             if kind in ("checkbox", "radio"):

@@ -105,11 +105,14 @@ class ScriptedReviewer:
                 shown = self._skip(shown, found[1])
 
     def _record(self, shown: Shown) -> Record | None:
-        """Return the record that the page is about, by its link to the action's story."""
-        actions = {found[1] for link in shown.page.links if (found := _STORY.fullmatch(link))}
-        if len(actions) != 1:
-            raise NoSuchControl(f"{len(actions)} links to a story on {shown.path}")
-        return self._roll.find(actions.pop(), patience=_ROLL_PATIENCE)
+        """Return the record that the page is about, by its link to the action's own story.
+
+        Earlier decisions on the page have stories too; only this link has the id.
+        """
+        found = _STORY.fullmatch(shown.page.links.get("own-story", ""))
+        if not found:
+            raise NoSuchControl(f"no link to the action's own story on {shown.path}")
+        return self._roll.find(found[1], patience=_ROLL_PATIENCE)
 
     def _answer(self, shown: Shown, judgement: Judgement) -> Shown:
         form = shown.page.form(id="review-form")

@@ -1,7 +1,7 @@
 """Facts and constraints of the governing app."""
 
 from policies.models.action_types import ActionType
-from policies.models.agents import Agent, AgentKey, AgentVersion
+from policies.models.agents import LABEL_PATTERN, LONGEST_LABEL, Agent, AgentKey, AgentVersion
 from policies.models.autonomy import AutonomyGrant, AutonomyProposal
 from policies.models.declarations import DeclarationApproval, DeclarationChange
 from policies.models.evidence import EvalStanding, EvidenceSample, EvidenceTrack
@@ -22,6 +22,8 @@ from policies.models.trust_links import TrustLink
 from policies.models.what_if import ConditionMatch, PastChunk, ScoreBin, WhatIfRun
 
 __all__ = [
+    "LABEL_PATTERN",
+    "LONGEST_LABEL",
     "ActionType",
     "Agent",
     "AgentKey",

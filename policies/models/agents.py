@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,6 +11,14 @@ from django.db.models import Q
 
 from hitl_site.lib import ids
 from policies.choices import AgentState
+
+# No control, and nothing that is blank, hidden or turns the direction of reading. In the words that every reader
+# of a JSON Schema has (no classes of Unicode, the basic plane alone): the API document says it too.
+LONGEST_LABEL: Final = 120
+LABEL_PATTERN: Final = (
+    r"^[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\uffff]*$"
+)
 
 
 class Agent(models.Model):
@@ -44,7 +54,7 @@ class AgentVersion(models.Model):
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="versions")
-    label = models.CharField(max_length=120)
+    label = models.CharField(max_length=LONGEST_LABEL)
     fingerprint = models.CharField(max_length=71, blank=True, default="")
     model = models.CharField(max_length=200, blank=True, default="")
     prompt_digest = models.CharField(max_length=71, blank=True, default="")

@@ -21,12 +21,12 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from hitl_site.lib.canonical import canonicalize
+from policies.models import LABEL_PATTERN, LONGEST_LABEL
 
 ARGUMENTS_LIMIT = 64 * 1024
 CONTEXT_LIMIT = 192 * 1024
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=30)
-_LONGEST_LABEL = 120
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$", max_length=120)]
 Short = Annotated[str, StringConstraints(max_length=200)]
@@ -51,9 +51,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 class Version(Strict):
     """What makes a version of an agent the one it is. The same label with other parts is another version."""
 
-    label: Annotated[
-        str, StringConstraints(max_length=120), Field(description="Printable characters alone.")
-    ] = ""
+    label: Annotated[str, StringConstraints(max_length=LONGEST_LABEL)] = ""
     model: Annotated[str, StringConstraints(max_length=200)] = ""
     prompt_sha256: Sha256 = ""
     tools_sha256: Sha256 = ""
@@ -63,9 +61,9 @@ def _version(said: object) -> object:
     """A label alone is a version too."""
     if not isinstance(said, str):
         return said
-    if len(said) > _LONGEST_LABEL:
+    if len(said) > LONGEST_LABEL:
         raise PydanticCustomError(
-            "string_too_long", "String should have at most {most} characters", {"most": _LONGEST_LABEL}
+            "string_too_long", "String should have at most {most} characters", {"most": LONGEST_LABEL}
         )
     return {"label": said}
 
@@ -77,7 +75,7 @@ def _said(version: Version) -> str | dict[str, str]:
 
 
 _HEX = {"type": "string", "pattern": "^([0-9a-f]{64})?$"}
-_LABEL = {"type": "string", "maxLength": _LONGEST_LABEL, "description": "Printable characters alone."}
+_LABEL = {"type": "string", "maxLength": LONGEST_LABEL, "pattern": LABEL_PATTERN}
 _VERSION: dict[str, Any] = {
     "default": "",
     "anyOf": [

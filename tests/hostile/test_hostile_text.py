@@ -23,6 +23,7 @@ from datasets.models import LabelledCase
 from datasets.tests.base import label
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
+from policies.models import LABEL_PATTERN
 from policies.services import action_types
 from policies.services.ledger import Actor
 from reviews.choices import DecisionKind
@@ -107,7 +108,7 @@ def one_each(cast: Cast) -> list[ReviewItem]:
             subject=text,
             conversation_id=text,
             idempotency_key=f"{number} {text}"[:255],
-            agent_version=text[:120] if text[:120].isprintable() and text.strip() else "1",
+            agent_version=text[:120] if re.match(LABEL_PATTERN, text[:120]) and text.strip() else "1",
         )
         for number, text in enumerate(PAYLOADS)
     ]

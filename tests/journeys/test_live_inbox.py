@@ -245,8 +245,10 @@ def test_a_day_of_triage_by_keyboard_alone(still: Window, cast: Cast) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/inbox/")
     page.keyboard.press("Shift+?")
-    expect(page.locator("#keys-sheet")).to_contain_text("Select the row")
+    sheet = page.locator("#keys-sheet")
+    expect(sheet).to_contain_text("Select the row")
     page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
     page.keyboard.press("Enter")
     page.wait_for_url("**/review/itm_*/")
 

@@ -29,7 +29,6 @@ from policies.services.agents.registry import (
     retire_agent,
 )
 from policies.services.agents.versions import (
-    MAX_LABEL,
     UNVERSIONED,
     InvalidVersion,
     VersionClaim,
@@ -40,7 +39,6 @@ from policies.services.agents.versions import (
 
 __all__ = [
     "LONGEST_OVERLAP",
-    "MAX_LABEL",
     "MAX_NAME",
     "UNVERSIONED",
     "AgentRetired",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,12 +12,12 @@ from django.db import transaction
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
 from hitl_site.lib.strict_json import JsonValue
-from policies.models import Agent, AgentVersion
+from policies.models import LABEL_PATTERN, LONGEST_LABEL, Agent, AgentVersion
 from policies.services import ledger
 from policies.services.ledger import Actor
 
 UNVERSIONED: Final = "unversioned"
-MAX_LABEL: Final = 120
+_LABEL: Final = re.compile(LABEL_PATTERN.replace("$", r"\Z"))
 
 
 class InvalidVersion(ValueError):
@@ -46,8 +47,10 @@ class VersionClaim:
 def version_label(text: str) -> str:
     """Return the label under which a version is kept. Raises ``InvalidVersion``."""
     label = text.strip() or UNVERSIONED
-    if len(label) > MAX_LABEL or not label.isprintable():
-        raise InvalidVersion(f"A version's label has at most {MAX_LABEL} printable characters.")
+    if len(label) > LONGEST_LABEL or not _LABEL.match(label):
+        raise InvalidVersion(
+            f"A version's label has at most {LONGEST_LABEL} characters, none of them hidden or a control."
+        )
     return label
 
 
