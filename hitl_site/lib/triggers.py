@@ -51,15 +51,3 @@ def append_only(*, table: str, name: str) -> list[Guard]:
             reverse_sql=[f"DROP TRIGGER {name}_truncate ON {table}"],
         ),
     ]
-
-
-def redefine(*, name: str, body: str, before: str) -> RunSQL:
-    """Return the step that gives the guard ``name`` another body; ``before`` is the one it had."""
-
-    def function(text: str) -> str:
-        return (
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$guard$\nBEGIN\n{text}\nEND\n$guard$"
-        )
-
-    return RunSQL(sql=[function(body)], reverse_sql=[function(before)])

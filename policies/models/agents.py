@@ -12,8 +12,8 @@ from django.db.models import Q
 from hitl_site.lib import ids
 from policies.choices import AgentState
 
-# No control, and nothing that is blank, hidden or turns the direction of reading. In the words that every reader
-# of a JSON Schema has (no classes of Unicode, the basic plane alone): the API document says it too.
+# No control, nothing blank, hidden, or that turns the direction of reading. In words that every reader of a
+# JSON Schema has (no classes of Unicode, the basic plane alone): the API document says it too.
 LONGEST_LABEL: Final = 120
 LABEL_PATTERN: Final = (
     r"^[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f"

@@ -1,4 +1,4 @@
-"""Conversations and what was found in them never change; what a removal may take away of data, and no more."""
+"""Cases, versions and what was found are written once; a removal alone takes away what is in them."""
 
 from django.db import migrations
 
@@ -7,7 +7,6 @@ from hitl_site.lib.triggers import append_only, guard
 
 # The RFC 8785 bytes of an empty object, as jsonb tells of a bytea.
 _NO_ARGUMENTS = "\\x7b7d"
-
 # One definition for those who erase and for the guard: what a case says of itself stays, so that it can be
 # counted; what it says of a person goes.
 _ERASED_CASE = """
@@ -29,12 +28,21 @@ $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("datasets", "0008_conversations_and_retention"),
-        ("policies", "0016_guards_of_removals"),
+    dependencies = [("datasets", "0001_first_release"), ("policies", "0002_guards_of_the_first_release")]
+    replaces = [
+        ("datasets", "0002_guards"),
+        ("datasets", "0004_guards_of_labels"),
+        ("datasets", "0009_guards_of_removals"),
     ]
 
     operations = [
+        *append_only(table="datasets_labelledcase", name="labelled_case_never_changes"),
+        *append_only(table="datasets_datasetversion", name="dataset_version_never_changes"),
+        *append_only(table="datasets_datasetmember", name="dataset_member_never_changes"),
+        *append_only(table="datasets_labelrevision", name="label_revision_never_changes"),
+        *append_only(table="datasets_groundtruth", name="ground_truth_never_changes"),
+        *append_only(table="datasets_redactionprofile", name="redaction_profile_never_changes"),
+        *append_only(table="datasets_grader", name="grader_never_changes"),
         migrations.RunSQL(sql=[_ERASED_CASE], reverse_sql=["DROP FUNCTION datasets_erased_case(jsonb)"]),
         *erasable(
             table="datasets_labelledcase",
