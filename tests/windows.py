@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 
@@ -23,6 +24,8 @@ from reviews.tests.browsing import browser_of
 from tests.chromium import LAUNCH_ARGUMENTS, find_chromium
 
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# Of the page's clock at a time. A request that is under way for a minute is given up by htmx.
+STEP_SECONDS = 10
 
 
 @contextmanager
@@ -70,6 +73,20 @@ class Window:
         """Go to a page of the site."""
         self.page.goto(self.site + path)
         return self.page
+
+    def settle(self, page: Page | None = None) -> None:
+        """Wait until no request of the page's fragments is under way."""
+        expect((page or self.page).locator(".htmx-request")).to_have_count(0)
+
+    def pass_time(self, seconds: int) -> None:
+        """Let the page's clock, which is installed, run on.
+
+        In steps, with an answer to each question between them: the network knows nothing of the page's clock,
+        so that one long step would time out every request that begins in it.
+        """
+        for left in range(seconds, 0, -STEP_SECONDS):
+            self.page.clock.run_for(min(left, STEP_SECONDS) * 1000)
+            self.settle()
 
     def _hear(self, message: ConsoleMessage) -> None:
         # A refusal is a 4xx, which the browser calls an error; what it says is for the tests to read.
