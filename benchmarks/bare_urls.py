@@ -8,8 +8,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
 
-# The bare view stands for an API, which no browser signs in to; it exists in benchmarks alone.
-@csrf_exempt
+@csrf_exempt  # as an API's view: no browser signs in to it
 def insert(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO bench_row (body) VALUES (%s::jsonb)", [request.body.decode()])

@@ -55,9 +55,9 @@ def install_chromium() -> bool:
 def main() -> None:
     """Find or install, and say which."""
     if find_chromium() is None and not os.environ.get("CHROMIUM"):
-        print("No Chromium found; trying to install it ...", file=sys.stderr)  # noqa: T201
+        print("No Chromium found; trying to install it ...", file=sys.stderr)  # noqa: T201 - a command's own output
         install_chromium()
-    print(f"Chromium for the browser tests: {find_chromium() or f'none; {ADVICE}'}", file=sys.stderr)  # noqa: T201
+    print(f"Chromium for the browser tests: {find_chromium() or f'none; {ADVICE}'}", file=sys.stderr)  # noqa: T201 - a command's own output
 
 
 if __name__ == "__main__":

@@ -21,19 +21,19 @@ django.setup()
 
 from django.contrib.auth.models import Group, User  # noqa: E402 - the apps must be ready first
 
-from datasets.exporters.composition import compose  # noqa: E402
-from datasets.models import LabelledCase  # noqa: E402
-from datasets.replay.browser import Browser  # noqa: E402
-from datasets.replay.reviewer import give  # noqa: E402
-from datasets.selectors.selection import Selection  # noqa: E402
-from datasets.services import datasets, freezing  # noqa: E402
-from hitl_site.lib.clock import database_now  # noqa: E402
-from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk, Scope  # noqa: E402
-from policies.models import Agent  # noqa: E402
-from policies.selectors.action_types import by_name  # noqa: E402
-from policies.services import action_types, agents, autonomy, policies  # noqa: E402
-from policies.services.ledger import Actor  # noqa: E402
-from reviews.models import ActionRequest, ReviewItem  # noqa: E402
+from datasets.exporters.composition import compose  # noqa: E402 - as above
+from datasets.models import LabelledCase  # noqa: E402 - as above
+from datasets.replay.browser import Browser  # noqa: E402 - as above
+from datasets.replay.reviewer import give  # noqa: E402 - as above
+from datasets.selectors.selection import Selection  # noqa: E402 - as above
+from datasets.services import datasets, freezing  # noqa: E402 - as above
+from hitl_site.lib.clock import database_now  # noqa: E402 - as above
+from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk, Scope  # noqa: E402 - as above
+from policies.models import Agent  # noqa: E402 - as above
+from policies.selectors.action_types import by_name  # noqa: E402 - as above
+from policies.services import action_types, agents, autonomy, policies  # noqa: E402 - as above
+from policies.services.ledger import Actor  # noqa: E402 - as above
+from reviews.models import ActionRequest, ReviewItem  # noqa: E402 - as above
 
 RELEASED_WITHIN = 30.0
 

@@ -26,7 +26,7 @@ ANY: Final = "*"
 class Detector(StrEnum):
     """What is found wherever it stands, in names and in values."""
 
-    SECRET = "secret"  # noqa: S105  # the name of a detector
+    SECRET = "secret"  # noqa: S105 - the name of a detector
     URL_CREDENTIALS = "url_credentials"
     EMAIL = "email"
     IBAN = "iban"

@@ -15,7 +15,6 @@ READ_AT_MOST: Final = 20_000
 
 _COLUMNS: Final = ("action_type", "kind", "label", "strength", "source", "agent", "agent_version")
 
-# Filled with the names above alone.
 _BY_COLUMN: Final = """
     SELECT {names}, grouping({names}), count(*) FROM (
         SELECT c.action_type, c.kind, coalesce(r.label, c.label) AS label, c.strength, c.source, c.agent,
@@ -25,7 +24,7 @@ _BY_COLUMN: Final = """
             ORDER BY case_id, number DESC
         ) r ON r.case_id = c.id
     ) cases GROUP BY GROUPING SETS ({sets})
-""".format(names=", ".join(_COLUMNS), sets=", ".join(f"({name})" for name in _COLUMNS))  # noqa: S608
+""".format(names=", ".join(_COLUMNS), sets=", ".join(f"({name})" for name in _COLUMNS))  # noqa: S608 - names of ours
 
 _TAGS: Final = "SELECT tag, count(*) FROM datasets_casecuration, unnest(tags) AS tag GROUP BY tag"
 

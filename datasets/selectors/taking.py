@@ -113,7 +113,7 @@ def standings(cases: QuerySet[LabelledCase]) -> dict[tuple[str, str], int]:
         # Django wrote the inner query, and its values stay parameters.
         # Around the query: PostgreSQL ranks near duplicates after it groups, in one and the same SELECT.
         cursor.execute(
-            f"SELECT label, standing, count(*) FROM ({query}) AS taken (label, standing) GROUP BY 1, 2",  # noqa: S608
+            f"SELECT label, standing, count(*) FROM ({query}) AS taken (label, standing) GROUP BY 1, 2",  # noqa: S608 - Django's
             params,
         )
         return {(str(label), str(standing)): int(count) for label, standing, count in cursor.fetchall()}

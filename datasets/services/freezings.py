@@ -191,7 +191,7 @@ class _Progress:
         with self._beside.cursor() as cursor:
             # ``assignments`` are literals of this class; every value is a parameter.
             cursor.execute(
-                f"UPDATE datasets_freezing SET {assignments} WHERE public_id = %s RETURNING attempts",  # noqa: S608
+                f"UPDATE datasets_freezing SET {assignments} WHERE public_id = %s RETURNING attempts",  # noqa: S608 - literals
                 [*values, self._freezing_id],
             )
             return list(cursor.fetchall())

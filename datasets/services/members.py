@@ -113,7 +113,7 @@ def time_cuts(cases: QuerySet[LabelledCase], shares: Shares) -> tuple[datetime, 
             )
             SELECT percentile_disc(%s::float8[]) WITHIN GROUP (ORDER BY firsts.decided_at)
             FROM taken JOIN firsts USING (group_key)
-            """,  # noqa: S608
+            """,  # noqa: S608 - Django wrote the inner query
             [*params, fractions],
         )
         (cuts,) = cursor.fetchone()

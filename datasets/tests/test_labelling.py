@@ -71,7 +71,7 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
         },
         "action_type": {
             "title": action.action_type.title,  # type: ignore[union-attr]  # it was declared
-            "argument_schema": action.action_type.argument_schema,  # type: ignore[union-attr]
+            "argument_schema": action.action_type.argument_schema,  # type: ignore[union-attr]  # as above
             "cluster_pointer": "",
         },
         "agent": {"name": "clerk", "version": "1", "fingerprint": ""},
@@ -99,7 +99,7 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "reviewer": pseudonym(learners.cast.alice.pk),
             "reviewers": [pseudonym(learners.cast.alice.pk)],
             "checklist": [],
-            "policy_version": {"id": gate.policy_version.public_id, "number": 1},  # type: ignore[union-attr]
+            "policy_version": {"id": gate.policy_version.public_id, "number": 1},  # type: ignore[union-attr]  # as above
         },
         "truth": {"should_act": True, "arguments": right},
         "patch": [{"op": "replace", "path": "/amount", "value": 12.5}],

@@ -68,5 +68,5 @@ def _of(
 
 def _default(field: models.Field[Any, Any]) -> Callable[[], Any]:
     if field.has_db_default():
-        return lambda: DatabaseDefault(field._db_default_expression, output_field=field)  # type: ignore[attr-defined]
+        return lambda: DatabaseDefault(field._db_default_expression, output_field=field)  # type: ignore[attr-defined]  # has_db_default() says that it has one
     return field.get_default

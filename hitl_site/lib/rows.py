@@ -163,7 +163,7 @@ def table_of(model: type[models.Model]) -> _Table:
         _Column(
             name=str(field.column),
             attribute=field.attname,
-            adapt=_adapter(field.target_field if field.is_relation else field),  # type: ignore[attr-defined]
+            adapt=_adapter(field.target_field if field.is_relation else field),  # type: ignore[attr-defined]  # a relation has it
             relation=field.name if field.is_relation else None,
         )
         for field in fields
@@ -219,10 +219,10 @@ def _statement(shape: tuple[tuple[type[models.Model], _Links], ...], unless_take
         columns, filled = ", ".join(names), ", ".join(values)
         # Names of models and columns alone: every value is a parameter.
         parts.append(
-            f"r{index} AS (INSERT INTO {quote(table.name)} ({columns}) SELECT {filled} FROM {source}{ending})"  # noqa: S608
+            f"r{index} AS (INSERT INTO {quote(table.name)} ({columns}) SELECT {filled} FROM {source}{ending})"  # noqa: S608 - names of ours
         )
     numbers = ", ".join(f"k.{key}" for key in keys)
-    return ", ".join(parts) + f" SELECT {numbers} FROM k, r{len(shape) - 1}"  # noqa: S608
+    return ", ".join(parts) + f" SELECT {numbers} FROM k, r{len(shape) - 1}"  # noqa: S608 - as above
 
 
 def _key_of(index: int, tables: Sequence[_Table], links: Sequence[_Links]) -> str:

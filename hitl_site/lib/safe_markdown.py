@@ -113,8 +113,8 @@ def _may_be_followed(url: str) -> bool:
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    # Links that may not be followed stay text. Replacing this method is the parser's documented way.
-    parser.validateLink = _may_be_followed  # type: ignore[method-assign]
+    # Links that may not be followed stay text.
+    parser.validateLink = _may_be_followed  # type: ignore[method-assign]  # as documented
     parser.core.ruler.push("show_addresses", _show_addresses)
     parser.add_render_rule("text", _render_text)
     parser.add_render_rule("code_inline", _render_inline_code)

@@ -124,4 +124,4 @@ def _statement(beside: tuple[str, ...]) -> str:
         LEFT JOIN policies_autonomygrant g ON g.agent_version_id = v.id AND g.action_type_id = t.id
             AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $6::timestamptz)
         WHERE a.id = $1::bigint
-    """  # noqa: S608
+    """  # noqa: S608 - columns of our models

@@ -67,7 +67,7 @@ def test_a_fact_outside_a_transaction_is_refused() -> None:
 
 
 def test_a_fact_goes_when_its_change_is_rolled_back() -> None:
-    with pytest.raises(ChangeFailed), transaction.atomic():  # noqa: PT012  # the act, then its failure
+    with pytest.raises(ChangeFailed), transaction.atomic():  # noqa: PT012 - the act, then its failure
         ledger.record(actor=SYSTEM, verb="a.b", object_kind="x", object_id="y", now=NOON)
         raise ChangeFailed
     assert not LedgerEntry.objects.exists()
@@ -256,7 +256,7 @@ def test_a_reader_goes_on_behind_its_cursor_and_never_back() -> None:
 def test_a_reader_that_fails_reads_the_same_again() -> None:
     write(2)
     ledger.link_entries(now=NOON)
-    with pytest.raises(ChangeFailed), transaction.atomic():  # noqa: PT012  # the act, then its failure
+    with pytest.raises(ChangeFailed), transaction.atomic():  # noqa: PT012 - the act, then its failure
         ledger.advance(reader="labels", seq=ledger.read(reader="labels", limit=1)[0].seq)
         raise ChangeFailed
     with transaction.atomic():

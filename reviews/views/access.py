@@ -68,7 +68,7 @@ def _session_over(request: HttpRequest, address: Mapping[str, object]) -> HttpRe
         status=401,
     )
     answer["HX-Retarget"] = "#messages"
-    answer["HX-Reswap"] = "innerHTML"
+    answer["HX-Reswap"] = "innerHTML"  # a page of our own; older messages make way for it
     return answer
 
 

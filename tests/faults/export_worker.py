@@ -21,8 +21,8 @@ def main() -> None:
     from hitl_site.lib.clock import database_now
 
     # A saved step after each small block: more places to die at.
-    export_turns.STEP_SECONDS = 0.0  # type: ignore[misc]
-    export_writing.BLOCK_CASES = BLOCK_CASES  # type: ignore[misc]
+    export_turns.STEP_SECONDS = 0.0  # type: ignore[misc]  # Final, but here
+    export_writing.BLOCK_CASES = BLOCK_CASES  # type: ignore[misc]  # as above
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

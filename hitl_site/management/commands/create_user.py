@@ -19,7 +19,7 @@ from hitl_site.lib.clock import database_now
 from policies.services import accounts
 from policies.services.ledger import Actor
 
-PASSWORD_VARIABLE = "HANDRAIL_USER_PASSWORD"  # noqa: S105  # the name of it, not a password
+PASSWORD_VARIABLE = "HANDRAIL_USER_PASSWORD"  # noqa: S105 - the name of it, not a password
 
 
 class Command(BaseCommand):

@@ -167,7 +167,7 @@ class _Machine:
             self._supervisor.announce(*lines)
 
     def _is_ready(self) -> bool:
-        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._stack.bind, self._stack.bind)  # noqa: S104
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._stack.bind, self._stack.bind)  # noqa: S104 - asked, not bound
         host = next((name for name in settings.ALLOWED_HOSTS if not name.startswith(("*", "."))), "localhost")
         client = http.client.HTTPConnection(address, self._stack.port, timeout=3)
         try:

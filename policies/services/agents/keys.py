@@ -41,7 +41,7 @@ _BY_LOOKUP: Final = f"""
     FROM (VALUES ($1)) AS asked(lookup)
     LEFT JOIN policies_agentkey k ON k.lookup = asked.lookup
     LEFT JOIN policies_agent a ON a.id = k.agent_id
-"""  # noqa: S608
+"""  # noqa: S608 - names of tables and columns of ours
 
 
 class UnableToCreateKey(ValueError):

@@ -89,10 +89,8 @@ def _entries_to_link(last: LedgerLink | None, limit: int) -> list[LedgerEntry]:
 
 
 def _after(transaction_id: int, entry_id: int, bound: str, limit: int) -> list[LedgerEntry]:
-    # Raw, since xid8 and the snapshot's bounds are PostgreSQL's own: built of the constants above alone, and
-    # every value is a parameter.
-    query = _HEAD + bound + _UNLINKED + _TAIL
-    return list(LedgerEntry.objects.raw(query, [str(transaction_id), entry_id, limit]))
+    query, values = _HEAD + bound + _UNLINKED + _TAIL, [str(transaction_id), entry_id, limit]
+    return list(LedgerEntry.objects.raw(query, values))  # of constants and parameters; xid8 is PostgreSQL's
 
 
 def _is_foreign(transaction_id: int) -> bool:
