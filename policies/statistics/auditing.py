@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 
 def audit_rate_for_delay(p0: float, p1: float, n_actions: int, run_length: float) -> tuple[float, float]:
@@ -44,6 +44,9 @@ def csp1(p: float, clean_run: int, fraction: float) -> tuple[float, float]:
 
 def csp1_worst(clean_run: int, fraction: float) -> tuple[float, float]:
     """Return (the worst outgoing error rate of the plan, the true rate at which it comes about)."""
+    # Half a second and 20 MB for each process that imports it, and nearly none asks this.
+    from scipy import optimize
+
     grid = np.geomspace(1e-7, 0.9, 400)
     peak = int(np.argmax([csp1(float(p), clean_run, fraction)[1] for p in grid]))
     found = optimize.minimize_scalar(

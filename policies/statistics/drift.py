@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
 _HIGHEST: Final = 0.95
@@ -59,10 +59,18 @@ def detector_sequence(
 
 def p_chart_limits(rate: float, n: int, false_alarm: float = 0.0027) -> tuple[int, int]:
     """Return the exact binomial limits of a count among n: under the first or over the second signals."""
-    low = int(stats.binom.ppf(false_alarm / 2, n, rate))
-    while low > 0 and stats.binom.cdf(low - 1, n, rate) > false_alarm / 2:
-        low -= 1
-    return max(low, 0), int(stats.binom.ppf(1 - false_alarm / 2, n, rate))
+    return _binomial_quantile(false_alarm / 2, n, rate), _binomial_quantile(1 - false_alarm / 2, n, rate)
+
+
+def _binomial_quantile(share: float, n: int, rate: float) -> int:
+    """Return the smallest count that a binomial does not exceed with at least this probability."""
+    if rate in (0, 1):
+        return n if rate else 0
+    # The inverse of the continuous extension is off by one at most: the distribution itself decides.
+    count = max(math.ceil(special.bdtrik(share, n, rate)) - 1, 0)
+    while count < n and special.bdtr(count, n, rate) < share:
+        count += 1
+    return count
 
 
 def g_chart_limits(rate: float, false_alarm: float = 0.0027) -> tuple[float, float]:

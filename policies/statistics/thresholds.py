@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from scipy import special, stats
+from scipy import special
 
 # Shares of actions let through at which the fallback rule starts anew; delta is split evenly.
 STARTS: Final = (0.25, 0.50)
@@ -21,7 +21,7 @@ def binom_pvalue(k: int, n: int, alpha: float) -> float:
     """Return P(at most k errors in n labels) at the rate alpha; 1 without a label."""
     if not 0 <= k <= n:
         raise ValueError(f"{k} errors in {n} labels cannot be.")
-    return float(stats.binom.cdf(k, n, alpha)) if n else 1.0
+    return float(special.bdtr(k, n, alpha)) if n else 1.0
 
 
 def hb_pvalue(mean_loss: float, n: int, alpha: float) -> float:
@@ -33,7 +33,7 @@ def hb_pvalue(mean_loss: float, n: int, alpha: float) -> float:
     hoeffding = math.exp(-n * _divergence(min(mean_loss, alpha), alpha))
     # Floats make 100 * 0.07 a little more than 7: without the margin the count would be one too high.
     count = math.ceil(n * mean_loss - 1e-9)
-    bentkus = math.e * float(stats.binom.cdf(count, n, alpha))
+    bentkus = math.e * float(special.bdtr(count, n, alpha))
     return min(1.0, hoeffding, bentkus)
 
 
@@ -54,10 +54,8 @@ def fixed_n_plan(p1: float, alpha: float, delta: float, power: float) -> tuple[i
         low, high = allowed + 1, 4_000_000
         while low < high:
             middle = (low + high) // 2
-            low, high = (
-                (low, middle) if stats.binom.cdf(allowed, middle, alpha) <= delta else (middle + 1, high)
-            )
-        if stats.binom.cdf(allowed, low, p1) >= power:
+            low, high = (low, middle) if special.bdtr(allowed, middle, alpha) <= delta else (middle + 1, high)
+        if special.bdtr(allowed, low, p1) >= power:
             return low, allowed
     raise ValueError("No plan of up to 400 errors tells these rates apart.")
 
