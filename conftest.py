@@ -36,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
         ) from None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: at the end of a parallel run nobody waits for one of them."""
+    items.sort(
+        key=lambda item: (
+            0 if item.get_closest_marker("stack") else 1 if item.get_closest_marker("browser") else 2
+        )
+    )
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what needs a browser where there is none; the summary says so loudly."""
     if item.get_closest_marker("browser") and find_chromium() is None:
