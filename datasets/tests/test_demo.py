@@ -37,12 +37,35 @@ def quiet(text: str) -> None:
     """Say nothing."""
 
 
-def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: None) -> None:
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(*args: object, **options: object) -> None:
+    raise Interrupted
+
+
+def test_the_demo_is_made_once_after_an_interruption_too_and_everything_about_it_is_possible(
+    short_month: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = database_now()
     admin = User.objects.create_superuser("admin", password="a long enough password")
+    with monkeypatch.context() as cut_short:
+        cut_short.setattr(inbox, "fill", interrupt)
+        with pytest.raises(Interrupted):
+            seeding.seed(now=now, say=quiet)
+    made = ActionRequest.objects.exclude(action_type_name=climbing.TYPE).count()
 
     assert seeding.seed(now=now, say=quiet) is True
 
+    real_actions = ActionRequest.objects.exclude(action_type_name=climbing.TYPE).filter(drill=False)
+    assert real_actions.count() == made + len(DUE_IN_MINUTES)
+    verbs = Counter(LedgerEntry.objects.values_list("verb", flat=True))
+    assert (verbs["demo.started"], verbs["demo.completed"], verbs["agent.created"]) == (1, 1, 4)
+    # Nobody of the demo can sign in: it is no way into an installation.
+    people = User.objects.exclude(pk=admin.pk)
+    assert people.count() == 7
+    assert not any(user.has_usable_password() for user in people)
     waiting = ReviewItem.objects.filter(status=ItemStatus.OPEN, kind=ItemKind.GATE)
     assert waiting.count() == len(DUE_IN_MINUTES) == 40
     assert waiting.filter(due_at__lte=now + timedelta(hours=1)).count() == 6
@@ -73,35 +96,3 @@ def test_the_demo_is_made_once_and_everything_about_it_is_possible(short_month: 
 
     assert seeding.seed(now=database_now(), say=quiet) is False
     assert LedgerEntry.objects.count() == entries
-
-
-def test_nobody_of_the_demo_can_sign_in(short_month: None) -> None:
-    seeding.seed(now=database_now(), say=quiet)
-
-    assert User.objects.count() == 7
-    assert not any(user.has_usable_password() for user in User.objects.all())
-
-
-def test_an_interrupted_start_goes_on_where_it_stopped(
-    short_month: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Interrupted(Exception):
-        pass
-
-    fill = inbox.fill
-
-    def interrupt(*args: object, **options: object) -> None:
-        raise Interrupted
-
-    monkeypatch.setattr(inbox, "fill", interrupt)
-    with pytest.raises(Interrupted):
-        seeding.seed(now=database_now(), say=quiet)
-    made = ActionRequest.objects.exclude(action_type_name=climbing.TYPE).count()
-    monkeypatch.setattr(inbox, "fill", fill)
-
-    assert seeding.seed(now=database_now(), say=quiet) is True
-    again = ActionRequest.objects.exclude(action_type_name=climbing.TYPE)
-    assert again.filter(drill=False).count() == made + len(DUE_IN_MINUTES)
-    assert LedgerEntry.objects.filter(verb="demo.started").count() == 1
-    assert LedgerEntry.objects.filter(verb="demo.completed").count() == 1
-    assert LedgerEntry.objects.filter(verb="agent.created").count() == 4
