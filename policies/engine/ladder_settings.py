@@ -81,6 +81,9 @@ class LadderSettings:
     canary_hours: float = _setting("Hours that each canary step lasts", low=0, high=720, default=24.0)
     canary_errors: int = _setting("Errors that a canary step bears", low=0, high=100, default=1)  # type: ignore[assignment]  # as above
     critical_severity: float = _setting("Severity that is critical", low=0.1, high=1, default=0.9)
+    critical_suspends: int = _setting(
+        "A critical error stops the agent: 1 yes, 0 no", low=0, high=1, default=0
+    )  # type: ignore[assignment]  # as above
 
     @classmethod
     def read(cls, document: Mapping[str, object], *, costly: bool) -> LadderSettings:

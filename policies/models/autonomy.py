@@ -39,6 +39,10 @@ class AutonomyGrant(models.Model):
     canary_base = models.CharField(max_length=16, choices=AutonomyLevel, blank=True, default="")
     # When the present step of the canary began.
     canary_since = models.DateTimeField(null=True, blank=True)
+    # The earlier version whose level goes on, where a person declared this one a minor change of it.
+    minor_of = models.ForeignKey(
+        AgentVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         permissions = [("grant_autonomy", "Can grant and take away autonomy")]

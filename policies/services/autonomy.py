@@ -36,7 +36,7 @@ class AlreadyEnded(Exception):
 class Terms:
     """What a grant on evidence comes with. In canary it holds for a share of the actions at first.
 
-    ``proposal_id`` names the proposal that a person approved.
+    ``proposal_id`` names the proposal that a person approved, ``minor_of`` the version whose level goes on.
     """
 
     threshold: float | None = None
@@ -44,6 +44,7 @@ class Terms:
     canary_share: float = 1.0
     canary_base: AutonomyLevel | None = None
     proposal_id: str = ""
+    minor_of: AgentVersion | None = None
 
 
 _NO_TERMS = Terms()
@@ -99,6 +100,7 @@ def grant(
             canary_share=terms.canary_share,
             canary_base=terms.canary_base or "",
             canary_since=now if terms.canary_share < 1 else None,
+            minor_of=terms.minor_of,
         )
         ledger.record(
             actor=actor,
@@ -187,6 +189,7 @@ def _told(terms: Terms) -> dict[str, JsonValue]:
         "audit_rate": terms.audit_rate,
         "canary_share": terms.canary_share if terms.canary_share < 1 else None,
         "proposal": terms.proposal_id or None,
+        "minor_of": terms.minor_of.label if terms.minor_of is not None else None,
     }
     return {name: value for name, value in told.items() if value is not None}
 

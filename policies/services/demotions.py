@@ -24,7 +24,7 @@ from policies.selectors.evidence_limits import settings_of
 from policies.services import ledger
 from policies.services.ledger import Actor
 
-__all__ = ["Demotion", "change_of_level", "demote", "holding", "withdraw_open"]
+__all__ = ["Demotion", "change_of_level", "demote", "holding", "last_certified_threshold", "withdraw_open"]
 
 HANDRAIL: Final = "Handrail"
 _KEY_BITS: Final = 0x7FFFFFFF
@@ -77,7 +77,7 @@ def demote(
         target = ladder.lowest(target, AutonomyLevel(held.canary_base))
     if at_most is not None:
         target = ladder.lowest(target, at_most)
-    earlier = _last_threshold(held) if target == AutonomyLevel.THRESHOLD else None
+    earlier = last_certified_threshold(held) if target == AutonomyLevel.THRESHOLD else None
     if target == AutonomyLevel.THRESHOLD and earlier is None:
         # Nothing was ever certified to fall back on.
         target = AutonomyLevel.REVIEW_ALL
@@ -166,7 +166,7 @@ def _fall_back(
     )
 
 
-def _last_threshold(held: AutonomyGrant) -> AutonomyGrant | None:
+def last_certified_threshold(held: AutonomyGrant) -> AutonomyGrant | None:
     """Return the newest grant of this version that a certified threshold came with."""
     return (
         AutonomyGrant.objects.filter(

@@ -20,7 +20,7 @@ from policies.models import AutonomyGrant, AutonomyProposal, EvidenceTrack, Gate
 from policies.selectors import autonomy as levels
 from policies.selectors import evidence as questions
 from policies.selectors.evidence import Evidence
-from policies.services import autonomy, demotions, evidence, ledger, proposals
+from policies.services import autonomy, demotions, evidence, ledger, minor_versions, proposals
 from policies.services.ledger import Actor
 from policies.statistics.auditing import audit_rate_for_delay
 
@@ -199,7 +199,7 @@ def _tend_audit_rate(found: Evidence, grant: AutonomyGrant) -> None:
     """Lower the share that is checked as checks without an error come in, down to what finds drift."""
     if grant.canary_share < 1 or grant.audit_rate is None:
         return
-    wanted = planned_audit_rate(found)
+    wanted = planned_audit_rate(found, start=minor_versions.audit_start_of(grant, found.settings))
     # It only ever falls here: a demotion begins anew, and a new grant with it.
     if wanted >= grant.audit_rate:
         return
@@ -218,10 +218,11 @@ def _tend_audit_rate(found: Evidence, grant: AutonomyGrant) -> None:
     )
 
 
-def planned_audit_rate(found: Evidence) -> float:
+def planned_audit_rate(found: Evidence, *, start: float) -> float:
     """Return the share to check now: halved for every run of clean checks, never under what finds a jump.
 
-    A jump from the tolerated rate to five times as much is to be found within a month's volume.
+    It began at ``start``. A jump from the tolerated rate to five times as much is to be found within a
+    month's volume.
     """
     settings, tally = found.settings, found.tally
     volume = GateCheck.objects.filter(
@@ -235,7 +236,7 @@ def planned_audit_rate(found: Evidence) -> float:
     needed, _ = audit_rate_for_delay(tolerated, min(0.95, 5 * tolerated), max(1, volume), settings.drift_run)
     least = min(settings.audit_start, max(settings.audit_floor, needed))
     halvings = (tally.arrived_n - tally.arrived_k) // settings.audit_halving
-    return float(max(least, settings.audit_start * 0.5**halvings))
+    return float(max(least, start * 0.5**halvings))
 
 
 def _propose(found: Evidence, grant: AutonomyGrant | None) -> None:

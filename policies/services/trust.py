@@ -8,11 +8,12 @@ from datetime import datetime
 from django.db import transaction
 
 from hitl_site.lib import ids
-from policies.choices import AutonomyLevel, MissingLabelReason, Route
+from policies.choices import AutonomyLevel, KillSwitchScope, MissingLabelReason, Route
 from policies.models import ActionType, GateCheck, MissingLabel, Observation
 from policies.selectors.evidence_limits import settings_of
-from policies.services import demotions
+from policies.services import demotions, kill_switch
 from policies.services.demotions import Demotion
+from policies.services.ledger import Actor
 
 
 @transaction.atomic
@@ -99,7 +100,8 @@ def _answer_what_is_critical(
         return
     # Only a reason that somebody declared to be grave: else every error without one would be.
     grave = [code for code in reasons if code in action_type.severities]
-    if not grave or observation.severity < settings_of(action_type).critical_severity:
+    settings = settings_of(action_type)
+    if not grave or observation.severity < settings.critical_severity:
         return
     demotions.demote(
         agent_version=observation.agent_version,
@@ -114,3 +116,12 @@ def _answer_what_is_critical(
         at_most=AutonomyLevel.REVIEW_ALL,
         now=now,
     )
+    if settings.critical_suspends and gate_check.level != AutonomyLevel.SHADOW:
+        # In Shadow nothing of it runs that a stop could end.
+        kill_switch.engage(
+            scope=KillSwitchScope.AGENT,
+            agent=observation.agent_version.agent,
+            reason=f"A person confirmed a critical error with {action_type.name}: {', '.join(grave)}.",
+            actor=Actor.system(),
+            now=now,
+        )

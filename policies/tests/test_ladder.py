@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +16,13 @@ from policies.models import (
     AutonomyGrant,
     AutonomyProposal,
     EvalStanding,
+    KillSwitch,
     LedgerEntry,
 )
 from policies.selectors.autonomy import level_in_force
-from policies.services import autonomy, ladder, proposals
+from policies.selectors.evidence import evidence_of
+from policies.services import autonomy, ladder, minor_versions, proposals
+from policies.services.agents import see_version
 from policies.tests.base import make_policy, make_refund_type, make_user, recorded, trust
 from policies.tests.track_record import Record, may_grant
 
@@ -250,8 +254,6 @@ def test_the_way_down_from_autonomous_stops_at_the_last_certified_threshold(
 
 
 def test_a_grant_that_ran_out_is_written_down_once(record: Record, refund: ActionType, alice: User) -> None:
-    from datetime import timedelta
-
     expires = record.clock.now + timedelta(days=1)
     trust(record.version, refund, alice, AutonomyLevel.THRESHOLD, expires_at=expires)
     record.clock.tick(days=2)
@@ -393,3 +395,184 @@ def test_the_share_that_is_checked_falls_with_clean_checks_and_never_to_nothing(
     assert held.audit_rate is not None
     assert 0.25 <= held.audit_rate < 0.5
     assert recorded("autonomy.audit_rate_lowered")[0]["clean_checks"] == 50
+
+
+def test_a_critical_error_stops_the_agent_where_the_declaration_says_so(
+    record: Record, refund: ActionType, alice: User
+) -> None:
+    refund.severities = {"wrong_target": 0.95}
+    refund.ladder = {**QUICK, "critical_suspends": 1}
+    refund.save()
+    trust(record.version, refund, alice, AutonomyLevel.AUTONOMOUS)
+    make_policy(refund, alice, threshold=0.5, audit_rate=0.5)
+    record.answer(record.act_until_drawn(), error=True)
+    assert not KillSwitch.objects.exists()
+    record.answer(record.act_until_drawn(), error=True, reasons=("wrong_target",))
+    assert level(record, refund) == "review_all"
+    stop = KillSwitch.objects.get()
+    assert (stop.scope, stop.agent, stop.engaged_by, stop.lifted_at) == (
+        "agent",
+        record.version.agent,
+        None,
+        None,
+    )
+    assert stop.reason == "A person confirmed a critical error with refund.issue: wrong_target."
+    assert record.act().route == "denied"
+    # Again, while it is stopped: one stop.
+    assert recorded("kill_switch.engaged")[0]["agent"] == record.version.agent.public_id
+    assert len(recorded("kill_switch.engaged")) == 1
+
+
+def test_the_lower_limit_of_the_error_rate_takes_a_level_away(
+    record: Record, refund: ActionType, alice: User
+) -> None:
+    # A detector that never warns: the limit acts alone.
+    refund.ladder = {**QUICK, "drift_run": 100_000}
+    refund.save()
+    trust(record.version, refund, alice, AutonomyLevel.THRESHOLD)
+    make_policy(refund, alice, threshold=0.5, audit_rate=0.5)
+    record.checked(1, errors=1)
+    record.settle()
+    assert level(record, refund) == "threshold"
+    for _ in range(20):
+        record.checked(1, errors=1)
+        record.settle()
+        if level(record, refund) == "review_all":
+            break
+    told = recorded("autonomy.demoted")[0]
+    assert told["because"] == "rate_above_limit"
+    assert told["lower"] > told["limit"] == 0.3
+    assert told["says"].startswith("At least ")
+
+
+def test_another_version_begins_at_first_contact_with_no_evidence(
+    record: Record, refund: ActionType, alice: User
+) -> None:
+    trust(record.version, refund, alice, AutonomyLevel.AUTONOMOUS)
+    newer = Record(version_after(record), record.clock)
+    assert record.act().route == "alone"
+    assert newer.act().route == "held"
+    newer.settle()
+    assert (newer.track(refund).attempt, newer.track(refund).level) == (1, "review_all")
+
+
+def test_a_minor_change_goes_on_at_the_certified_threshold_checked_four_times_as_often(
+    record: Record, refund: ActionType, alice: User, grace: User
+) -> None:
+    earlier = certified(record, refund, alice, AutonomyLevel.THRESHOLD, threshold=0.7)
+    trust_again = autonomy.grant(
+        agent_version=record.version,
+        action_type=refund,
+        level=AutonomyLevel.AUTONOMOUS,
+        reason="earned",
+        granted_by=alice,
+        certified=True,
+        expires_at=record.clock.now + timedelta(days=20),
+        now=record.clock.tick(),
+    )
+    newer = Record(version_after(record), record.clock)
+
+    held = minor_versions.carry_on(
+        agent_version=newer.version,
+        action_type=refund,
+        reason="A typing error in the prompt",
+        declared_by=grace,
+        now=record.clock.tick(),
+    )
+
+    assert earlier.threshold == held.threshold == 0.7
+    assert (held.level, held.certified, held.minor_of) == ("threshold", False, record.version)
+    # Of 0.5 at the start of a grant: no more than everything.
+    assert (held.audit_rate, held.expires_at) == (1.0, trust_again.expires_at)
+    assert recorded("autonomy.granted")[-1]["minor_of"] == record.version.label
+    assert newer.act(confidence=0.69).route == "held"
+    check = newer.act(confidence=0.71)
+    assert (check.route, check.propensity) == ("alone", 1.0)
+    newer.settle()
+    found = evidence_of(newer.version, refund, record.clock.now)
+    assert found is not None
+    assert (found.level, found.n) == ("threshold", 0)
+    # What it does alone is worse: it loses the level as any other does.
+    newer.checked(6, errors=6, confidence=0.9)
+    newer.settle()
+    assert level(newer, refund) == "review_all"
+    assert level(record, refund) == "autonomous"
+
+
+def test_what_is_checked_after_a_minor_change_falls_from_four_times_as_much(
+    record: Record, refund: ActionType, alice: User, grace: User
+) -> None:
+    refund.ladder = {**QUICK, "audit_start": 0.2, "audit_floor": 0.01}
+    refund.save()
+    certified(record, refund, alice, AutonomyLevel.THRESHOLD, threshold=0.5)
+    newer = Record(version_after(record), record.clock)
+    held = minor_versions.carry_on(
+        agent_version=newer.version,
+        action_type=refund,
+        reason="minor",
+        declared_by=grace,
+        now=record.clock.tick(),
+    )
+    assert held.audit_rate == 0.8
+    newer.settle()
+    newer.checked(49)
+    newer.settle()
+    held.refresh_from_db()
+    assert held.audit_rate == 0.8
+    newer.checked(1)
+    newer.settle()
+    held.refresh_from_db()
+    assert held.audit_rate == 0.4
+
+
+@pytest.mark.parametrize("why", ["not certified", "being tried", "ended", "has its own", "owner", "no right"])
+def test_a_change_is_not_minor_to_everybody(
+    record: Record, refund: ActionType, alice: User, grace: User, why: str
+) -> None:
+    earlier = certified(record, refund, alice, AutonomyLevel.THRESHOLD, threshold=0.7)
+    newer = version_after(record)
+    person = alice if why == "no right" else grace
+    changes: dict[str, dict[str, object]] = {
+        "not certified": {"certified": False},
+        "being tried": {"canary_share": 0.05, "canary_base": "review_all"},
+        "ended": {"ended_at": record.clock.now},
+    }
+    if why in changes:
+        AutonomyGrant.objects.filter(pk=earlier.pk).update(**changes[why])
+    if why == "has its own":
+        trust(newer, refund, alice, AutonomyLevel.REVIEW_ALL)
+    if why == "owner":
+        newer.agent.owner = grace
+        newer.agent.save()
+    grants, entries = AutonomyGrant.objects.count(), LedgerEntry.objects.count()
+    with pytest.raises((autonomy.UnableToGrant, PermissionDenied)):
+        minor_versions.carry_on(
+            agent_version=newer,
+            action_type=refund,
+            reason="minor",
+            declared_by=person,
+            now=record.clock.tick(),
+        )
+    assert (AutonomyGrant.objects.count(), LedgerEntry.objects.count()) == (grants, entries)
+
+
+def version_after(record: Record) -> AgentVersion:
+    """Return a newer version of the same agent."""
+    return see_version(agent=record.version.agent, label="the next", now=record.clock.tick())
+
+
+def certified(
+    record: Record, action_type: ActionType, by: User, to: AutonomyLevel, *, threshold: float
+) -> AutonomyGrant:
+    """Grant what evidence would have earned."""
+    return autonomy.grant(
+        agent_version=record.version,
+        action_type=action_type,
+        level=to,
+        reason="earned",
+        granted_by=by,
+        certified=True,
+        expires_at=record.clock.now + timedelta(days=30),
+        terms=autonomy.Terms(threshold=threshold, audit_rate=0.5),
+        now=record.clock.tick(),
+    )
