@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from datasets import tasks
-from datasets.choices import ExportState
+from datasets.choices import ExportFormat, ExportState
 from datasets.models import DatasetVersion, Export
 from datasets.replay.agent_side import Played, facts_of
 from datasets.replay.ground_truth import judge, same
@@ -20,6 +20,7 @@ from datasets.replay.recording import Document
 from datasets.selectors import exports
 from datasets.selectors.selection import Selection
 from datasets.services import datasets, export_files, exporting, freezing
+from datasets.services.exporting import Order
 from reviews.choices import DecisionKind
 
 WAITING_SECONDS: Final = 300.0
@@ -38,6 +39,7 @@ class NotExported(Exception):
 class Checked:
     """What was compared, and what differs."""
 
+    version: DatasetVersion
     path: Path
     rows: int
     corrected: int
@@ -47,11 +49,28 @@ class Checked:
 def export_and_check(played: Sequence[Played], *, name: str, folder: Path, now: datetime) -> Checked:
     """Export all cases of the replayed action types into ``folder`` and check each that is the replay's."""
     version = _freeze(played, name=name, now=now)
-    export = _export(version, now=now)
+    export = export_by_worker(version, format=ExportFormat.JSONL, now=now)
     path = folder / f"{export.file_name}"
     folder.mkdir(parents=True, exist_ok=True)
     export_files.copy_out(file_name=export.file_name, export_id=export.public_id, to=path)
     return _check(played, path, export)
+
+
+def export_by_worker(version: DatasetVersion, *, format: ExportFormat, now: datetime) -> Export:
+    """Have the site's worker write the version in this format, or raise ``NotExported``."""
+    export = exporting.request(
+        version_id=version.public_id, order=Order(format=format), requested_by=None, now=now
+    )
+    tasks.wake(export.public_id)
+    deadline = time.monotonic() + WAITING_SECONDS
+    while export.state in exports.UNDER_WAY:
+        if time.monotonic() > deadline:
+            raise NotExported(f"{export.public_id} is {export.state} after {WAITING_SECONDS:.0f} s.")
+        time.sleep(0.2)
+        export.refresh_from_db()
+    if export.state != ExportState.DONE:
+        raise NotExported(f"{export.public_id} is {export.state}: {export.error}")
+    return export
 
 
 def _freeze(played: Sequence[Played], *, name: str, now: datetime) -> DatasetVersion:
@@ -64,20 +83,6 @@ def _freeze(played: Sequence[Played], *, name: str, now: datetime) -> DatasetVer
         now=now,
     )
     return freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=now).version
-
-
-def _export(version: DatasetVersion, *, now: datetime) -> Export:
-    export = exporting.request(version_id=version.public_id, requested_by=None, now=now)
-    tasks.wake(export.public_id)
-    deadline = time.monotonic() + WAITING_SECONDS
-    while export.state in exports.UNDER_WAY:
-        if time.monotonic() > deadline:
-            raise NotExported(f"{export.public_id} is {export.state} after {WAITING_SECONDS:.0f} s.")
-        time.sleep(0.2)
-        export.refresh_from_db()
-    if export.state != ExportState.DONE:
-        raise NotExported(f"{export.public_id} is {export.state}: {export.error}")
-    return export
 
 
 def _check(played: Sequence[Played], path: Path, export: Export) -> Checked:
@@ -105,7 +110,7 @@ def _check(played: Sequence[Played], path: Path, export: Export) -> Checked:
         decided = one.verdict == "review" and not one.problem
         if decided and one.action_id not in seen:
             problems.append(f"{one.record.event_id}: its case is not in the export")
-    return Checked(path, rows, corrected, problems)
+    return Checked(export.version, path, rows, corrected, problems)
 
 
 def _differences(one: Played, case: dict[str, Any]) -> Iterator[str]:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from datasets.models import Conversation
+from datasets.choices import ExportState
+from datasets.models import Conversation, Export
 from datasets.selectors import reach
 from datasets.selectors.reach import Reach, Whose
 from datasets.services import export_files, removal_proof, taking_away
@@ -144,7 +145,10 @@ def run(*, removal_id: str, clock: Clock, batch: int = BATCH) -> bool:
 
 
 def remove_files(removal_id: str, *, clock: Clock) -> None:
-    """Remove the files of the exports that a removal has ended. Safe to repeat, and after a kill."""
+    """Remove the files of the exports that a removal has ended, and what those have that it interrupted.
+
+    Safe to repeat, and after a kill.
+    """
     targets = RemovalTarget.objects.filter(
         removal__public_id=removal_id, kind=EXPORT, removed_at=None
     ).select_related("removal")
@@ -160,6 +164,16 @@ def remove_files(removal_id: str, *, clock: Clock) -> None:
                     now=now,
                     payload={"export": target.object_id},
                 )
+    # A worker that still writes one finds its file gone. The next one begins from nothing; while the row is
+    # held it has not begun, and when it has, it removes what earlier ones left once it is done.
+    interrupted = Export.objects.filter(
+        version__marks__erasure_id=removal_id, state=ExportState.REQUESTED, checkpoint__isnull=True
+    )
+    for key in interrupted.order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            export = interrupted.select_for_update(of=("self",)).filter(pk=key).first()
+            if export is not None:
+                export_files.remove(export.public_id)
 
 
 def _is_blocked(removal: Removal, now: datetime) -> bool:

@@ -253,7 +253,7 @@ def _end_exports(removal: Removal, keys: Sequence[int], *, now: datetime) -> int
     """End the finished exports of versions that were reached, and let those under way start from nothing.
 
     Each row is locked, so that no export ends between the mark and the look at it (``export_claims``). The
-    files go once this is committed (``removals.remove_files``).
+    files go once this is committed (``erasure.remove_files``), also the half ones: their worker may be dead.
     """
     versions = DatasetVersion.objects.filter(members__case__in=keys)
     rows = Export.objects.select_for_update(of=("self",)).filter(version__in=versions).order_by("pk")

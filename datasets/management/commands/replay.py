@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.replay import confidence, plan
+from datasets.replay import confidence, every_format, plan
 from datasets.replay.browser import Unreachable
-from datasets.replay.export_check import NotExported, export_and_check
+from datasets.replay.export_check import Checked, NotExported, export_and_check, export_by_worker
 from datasets.replay.html_forms import NoSuchControl
 from datasets.replay.reconciliation import Found, reconcile
 from datasets.replay.recording import InvalidRecording
@@ -48,9 +48,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--export", type=Path, metavar="DIR", help="then export the cases there and check them"
         )
+        parser.add_argument(
+            "--every-format",
+            action="store_true",
+            help="with --export: in each of the other formats too, into DIR/formats, with a table of counts",
+        )
 
     def handle(self, *args: object, **options: Any) -> None:
         path: Path = options["file"]
+        if options["every_format"] and options["export"] is None:
+            raise CommandError("--every-format needs --export: where do the files go?")
         settings = plan.Settings(
             threshold=options["threshold"],
             audit_rate=options["audit_rate"],
@@ -82,7 +89,9 @@ class Command(BaseCommand):
         self.stdout.write(confidence.section("agents' own score", confidence.own(records)))
         problems = [*found.problems, *(problem for tally in replayed.tallies for problem in tally.problems)]
         if options["export"] is not None:
-            problems += self._export(replayed, path, options["export"])
+            problems += self._export(
+                replayed, path, options["export"], every_format_too=options["every_format"]
+            )
         if problems:
             shown = "\n".join(problems[:MOST_PROBLEMS_SHOWN])
             more = len(problems) - MOST_PROBLEMS_SHOWN
@@ -90,19 +99,30 @@ class Command(BaseCommand):
             raise CommandError(f"{len(problems):,} problems:\n{shown}{rest}")
         self.stdout.write("\nNothing was lost, nothing decided twice, and what ran is what was decided.")
 
-    def _export(self, replayed: Replayed, path: Path, folder: Path) -> list[str]:
+    def _export(self, replayed: Replayed, path: Path, folder: Path, *, every_format_too: bool) -> list[str]:
         now = database_now()
         name = f"Replay of {path.name.removesuffix('.gz')[:60]} {now:%Y-%m-%d %H:%M:%S}"
         try:
             checked = export_and_check(replayed.played, name=name, folder=folder, now=now)
+            self.stdout.write(
+                f"\nexported {checked.rows:,} cases to {checked.path};"
+                f" {checked.corrected:,} corrected ones compared with the recording: input, what the agent"
+                " did, what it should have done"
+            )
+            more = self._export_in_every_format(checked, folder / "formats") if every_format_too else []
         except NotExported as error:
             return [str(error)]
-        self.stdout.write(
-            f"\nexported {checked.rows:,} cases to {checked.path};"
-            f" {checked.corrected:,} corrected ones compared with the recording: input, what the agent did,"
-            " what it should have done"
+        return [*checked.problems, *more]
+
+    def _export_in_every_format(self, checked: Checked, folder: Path) -> list[str]:
+        found = every_format.export_in_every_format(
+            checked.version,
+            folder=folder,
+            make=lambda format: export_by_worker(checked.version, format=format, now=database_now()),
         )
-        return checked.problems
+        self.stdout.write(f"\nin every format, in {folder}, each as its manifest says:")
+        self.stdout.write(every_format.table(found))
+        return [problem for one in found for problem in one.problems]
 
 
 def _figures(replayed: Replayed, found: Found) -> Figures:
