@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings as site
 from django.db import connection
 from django.test import Client
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as settings_of_search
+from hypothesis import strategies as st
 from jsonschema_rs import validator_for
 from pytest_django import Settings
 
@@ -46,6 +50,16 @@ def post(cast: Cast, talk: str = "talk-1", body: object = HELLO, **headers: str)
         content_type="application/json",
         headers={"Authorization": f"Bearer {cast.token}", **headers},
     )
+
+
+# Whatever an action may carry: characters that mean something in an address, or nothing on a screen.
+ODD = st.text(
+    st.one_of(
+        st.sampled_from("/.%?#&;\\ \n\r\t\u2028\u202e\u200b"), st.characters(exclude_categories=["Cs"])
+    ),
+    min_size=1,
+    max_size=200,
+).filter(lambda talk: "\0" not in talk)
 
 
 def drawn(cast: Cast, talk: str = "talk-1", version: str = "1") -> ConversationCheck:
@@ -111,6 +125,54 @@ def test_who_may_close_what(cast: Cast) -> None:
     assert not Conversation.objects.exists()
     # In one that nobody proposed anything in, everything may have been left undone.
     assert post(cast, talk="quiet", Authorization=f"Bearer {token}").status_code == 201
+
+
+@given(talk=ODD)
+@example(talk="/")
+@example(talk="a/close")
+@example(talk="..")
+@example(talk="../../stops")
+@example(talk="//tenant//42/")
+@example(talk="%2F")
+@example(talk="\n")
+@example(talk="x" * 200)
+@settings_of_search(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_a_conversation_is_closed_under_whatever_id_its_actions_carry(cast: Cast, talk: str) -> None:
+    action = propose(cast, conversation_id=talk)
+    answer = post(cast, talk=quote(talk, safe=""))
+    assert answer.status_code in (200, 201), answer.content
+    assert (answer.json()["conversation_id"], answer.json()["actions"]) == (talk, 1)
+    kept = Conversation.objects.get(public_id=answer.json()["id"])
+    assert kept.conversation_id == action.conversation_id == talk
+
+
+@pytest.mark.parametrize("talk", ["", "x" * 201, "%00", "a%00b"])
+def test_an_id_that_no_action_can_carry_is_not_there(cast: Cast, talk: str) -> None:
+    assert post(cast, talk=talk).status_code == 404
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.usefixtures("_all_drawn")
+def test_a_conversation_of_an_odd_id_has_its_page(cast: Cast) -> None:
+    talk = "tenant/42/../?a=1#<b>\u202e"
+    assert post(cast, talk=quote(talk, safe="")).status_code == 201
+    check = ConversationCheck.objects.get()
+    client = Client()
+    client.force_login(cast.alice)
+
+    listed = client.get("/conversations/")
+    shown = client.get(f"/conversations/{check.public_id}/")
+
+    for page in (listed, shown):
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert "tenant/42/../?a=1#&lt;b&gt;" in text
+        assert "\u202e" not in text
 
 
 def test_the_draw_follows_the_share_of_the_agent_and_never_goes_under_the_floor(

@@ -77,7 +77,9 @@ def segment(identifier: str) -> str:
     """Return an id as one path segment."""
     if not identifier:
         raise ValueError("an id is not empty")
-    return quote(identifier, safe="")
+    quoted = quote(identifier, safe="")
+    # What is only dots would be a way up: whoever stands between may take it.
+    return quoted if identifier.strip(".") else quoted.replace(".", "%2E")
 
 
 def checked_base_url(base_url: str) -> str:
