@@ -13,14 +13,8 @@ _MOST_UNDO = 3600
 
 
 class MeForm(forms.Form):
-    """Language, mail, quiet hours, undo window."""
+    """Mail, quiet hours, undo window."""
 
-    language = forms.ChoiceField(
-        choices=[("", "As the browser asks"), ("en", "English"), ("de", "Deutsch")],
-        required=False,
-        label="Language",
-        widget=forms.Select({"class": "select"}),
-    )
     mail = forms.ChoiceField(choices=Mail.choices, label="Mail", widget=forms.Select({"class": "select"}))
     quiet_from = forms.TimeField(required=False, label="Quiet from", widget=forms.TimeInput(_TIME, "%H:%M"))
     quiet_until = forms.TimeField(

@@ -40,7 +40,7 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
     if zone and zone not in zones():
         return _page(request, problem="There is no such time zone. Choose one of the list.")
     _keep(request, zone=zone)
-    response = redirect(_way_back(request))
+    response = redirect(way_back(request))
     for field, cookie, allowed in _CHOICES:
         value = request.POST.get(field, "")
         if value in allowed:
@@ -87,9 +87,10 @@ def _remember(response: HttpResponse, cookie: str, value: str, *, readable: bool
     )
 
 
-def _way_back(request: AuthenticatedRequest) -> str:
+def way_back(request: AuthenticatedRequest, *, otherwise: str = "/") -> str:
+    """Return the page of ours that the form came from, as its ``next`` says."""
     target = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return target if safe else "/"
+    return target if safe else otherwise

@@ -47,5 +47,6 @@ def _places(request: AuthenticatedRequest) -> Iterator[Place]:
         for entry in section.entries:
             yield Place(entry.label, entry.url, section.title)
     yield Place("Saved views", reverse("reviews:views"), "Settings")
+    yield Place("My settings", reverse("reviews:me"), "Settings")
     yield Place("Appearance and time zone", reverse("reviews:appearance"), "Settings")
     yield Place("Keys", reverse("reviews:keys"), "Settings")

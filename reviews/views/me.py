@@ -1,4 +1,4 @@
-"""A person's own settings: language, mail, quiet hours, undo window, and the ways to looks and keys."""
+"""A person's own settings on one page: looks, time zone, mail, quiet hours, undo window, keys."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from reviews.choices import Mail
 from reviews.forms_me import MeForm
 from reviews.selectors.preferences import preferences_of
 from reviews.services import preferences
+from reviews.views import keys
+from reviews.views.appearance import zones
 
-_FIELDS = ("language", "mail", "quiet_from", "quiet_until", "undo_seconds")
+_FIELDS = ("mail", "quiet_from", "quiet_until", "undo_seconds")
 
 
 @needs_sign_in
@@ -34,5 +36,11 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
         preferences.change(person=request.user, now=database_now(), **values)
         messages.success(request, "Your settings are saved.")
         return redirect("reviews:me")
-    context = {"form": form, "zone": timezone.get_current_timezone_name(), "bar_title": "My settings"}
+    context = {
+        "form": form,
+        "zones": zones(),
+        "groups": keys.groups_of(keys.given_by(request)),
+        "here": request.path,
+        "bar_title": "My settings",
+    }
     return render(request, "reviews/me/page.html", context, status=422 if form.is_bound else 200)
