@@ -19,7 +19,6 @@ from hitl_site.lib.strict_json import JsonValue
 
 # The settings that a dataset needs for these records.
 FIELDS: Final = ("context", "proposed")
-QUESTIONS: Final = ("label", "corrected_arguments")
 METADATA: Final = ("action_type", "agent", "agent_version", "label_source", "label_strength", "split")
 
 # Argilla names users by UUID: one of its own for every pseudonym, the same in all exports.

@@ -28,17 +28,6 @@ def tools_from_document(document: Mapping[str, JsonValue]) -> Tools:
     return {name: _tool(value) for name, value in document.items()}
 
 
-def tools_to_document(tools: Tools) -> dict[str, JsonValue]:
-    """Return the JSON form that ``tools_from_document`` reads."""
-    return {
-        name: {
-            "description": tool.description,
-            "parameters": None if tool.parameters is None else dict(tool.parameters),
-        }
-        for name, tool in sorted(tools.items())
-    }
-
-
 def _tool(value: JsonValue) -> Tool:
     if not isinstance(value, dict):
         return Tool()

@@ -79,12 +79,6 @@ def reconcile(played: Sequence[Played]) -> Found:
     return Found(dict(lines), problems)
 
 
-def audits_of(action_ids: Iterable[str]) -> tuple[int, int]:
-    """Return how many routine checks these actions have, and how many of them wait for a person."""
-    items = ReviewItem.objects.filter(kind=ItemKind.AUDIT, action__public_id__in=list(action_ids))
-    return items.count(), items.exclude(status="decided").count()
-
-
 def released_without_case(action_ids: Iterable[str]) -> int:
     """Return how many released decisions of these actions have no case yet."""
     released = Decision.objects.filter(

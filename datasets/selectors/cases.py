@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from datasets.choices import CaseStanding
-from datasets.models import CaseCuration, CaseIndex, GroundTruth, LabelledCase, LabelRevision
+from datasets.models import CaseIndex, GroundTruth, LabelledCase, LabelRevision
 from datasets.selectors.taking import gives_one_of
 from hitl_site.lib import pagination
 from hitl_site.lib.pagination import Page
@@ -79,11 +79,6 @@ def alike(case: LabelledCase) -> list[LabelledCase]:
     return list(
         with_label_now(others).defer("content").select_related("curation").order_by("pk")[:MOST_ALIKE]
     )
-
-
-def curation_of(case: LabelledCase) -> CaseCuration | None:
-    """Return what people made of a case, None where nobody has."""
-    return CaseCuration.objects.filter(case=case).first()
 
 
 def action_type_names() -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from django.contrib.auth.models import User
 
-from datasets.models import Dataset, DatasetVersion, LabelledCase
+from datasets.models import Dataset, LabelledCase
 from datasets.selectors.selection import Selection
-from datasets.services import datasets, freezing, labelling
+from datasets.services import datasets, labelling
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import LedgerEntry, LedgerLink
@@ -95,17 +95,6 @@ def make_dataset(name: str = "Refunds", **selection: Any) -> Dataset:
     return datasets.create_dataset(
         name=name, selection=Selection(**selection), created_by=None, now=database_now()
     )
-
-
-def frozen_version(cases: int = 3, name: str = "Refunds") -> DatasetVersion:
-    """Make a cast, some cases of its decisions, and a version of them."""
-    people = make_cast()
-    for number in range(cases):
-        decide(people, arguments=None, conversation_id=f"talk-{number}")
-    label()
-    return freezing.freeze(
-        dataset_id=make_dataset(name).public_id, frozen_by=None, now=database_now()
-    ).version
 
 
 def many_cases(count: int, *, filler: JsonValue = None) -> None:

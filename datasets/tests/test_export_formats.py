@@ -68,10 +68,6 @@ def card(export: Export) -> str:
     return (Path(site.EXPORT_DIR) / f"{export.public_id}.card.md").read_text(encoding="utf-8")
 
 
-def data_names(export: Export) -> list[str]:
-    return [file["name"] for file in manifest(export)["files"] if file["role"] == "data"]
-
-
 @pytest.mark.parametrize("format", registry.formats())
 def test_every_format_is_the_same_bytes_twice_and_its_manifest_names_every_file(
     version: DatasetVersion, format: str

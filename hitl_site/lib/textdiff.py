@@ -69,15 +69,6 @@ def diff_text(before: str, after: str) -> tuple[Segment, ...]:
     return found if found is not None else _replaced(before, after)
 
 
-def edit_share(before: str, after: str) -> float:
-    """Return how much of both texts was changed, 0 (nothing) to 1 (everything), counted in characters."""
-    total = len(before) + len(after)
-    if not total:
-        return 0.0
-    changed = sum(len(piece.text) for piece in diff_text(before, after) if piece.kind != "equal")
-    return changed / total
-
-
 def json_changes(before: JsonValue, after: JsonValue) -> tuple[Change, ...]:
     """Return every path whose value differs, in the order of the document. Lists are compared by position."""
     return tuple(_changes(before, after, ""))

@@ -80,11 +80,6 @@ def segments(text: str) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def has_hidden(text: str) -> bool:
-    """Say whether any character of the text is one that a reader cannot see."""
-    return _HIDDEN_RUN.search(text) is not None
-
-
 def describe(character: str) -> str:
     """Return the label of one character: ``U+202E RIGHT-TO-LEFT OVERRIDE``."""
     code = ord(character)

@@ -88,13 +88,6 @@ def test_both_texts_can_be_read_back_from_the_difference(before: str, after: str
     assert "".join(piece.text for piece in pieces if piece.kind != "delete") == after
 
 
-def test_the_edit_share_runs_from_nothing_to_everything() -> None:
-    assert textdiff.edit_share("", "") == 0.0
-    assert textdiff.edit_share("a b", "a b") == 0.0
-    assert textdiff.edit_share("abc", "xyz") == 1.0
-    assert textdiff.edit_share("abcd ", "abcd efgh!") == pytest.approx(5 / 15)
-
-
 def test_changes_are_named_by_path() -> None:
     before: JsonValue = {"to": "ada", "amount": 120, "tags": ["a", "b"], "a/b": {"~": 1}}
     after: JsonValue = {"to": "ada", "amount": "120", "tags": ["a"], "a/b": {"~": 2}, "note": None}

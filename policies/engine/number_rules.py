@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from policies.engine.rules import Rule
-
 _NUMBER: Final = r"-?(?:0|[1-9]\d*)(?:\.\d+)?"
 _RULE: Final = re.compile(
     rf"\s*(?P<name>args(?:\.[A-Za-z_]\w*)+|confidence|judge|samples)\s*(?P<operator><=|>=|<|>)\s*(?P<limit>{_NUMBER})\s*"
@@ -28,11 +26,6 @@ class Compared:
     operator: str
     limit: Decimal
 
-    @property
-    def is_upper(self) -> bool:
-        """Say whether larger values are stopped."""
-        return self.operator in (">", ">=")
-
 
 def compared(when: str) -> Compared | None:
     """Return the comparison that the condition is, None where it is anything else."""
@@ -42,11 +35,3 @@ def compared(when: str) -> Compared | None:
     name = found["name"]
     place = name if name in _SCORES else "/" + name.removeprefix("args.").replace(".", "/")
     return Compared(name=name, place=place, operator=found["operator"], limit=Decimal(found["limit"]))
-
-
-def with_limit(rule: Rule, limit: Decimal) -> str:
-    """Return the condition of a rule that compares a number, with another number."""
-    found = compared(rule.when)
-    if found is None:
-        raise ValueError(f"{rule.code} compares no single number")
-    return f"{found.name} {found.operator} {format(limit, 'f')}"

@@ -14,11 +14,6 @@ def by_name(name: str) -> Agent | None:
     return Agent.objects.filter(name=name).first()
 
 
-def all_by_name() -> QuerySet[Agent]:
-    """Return every agent with its owner, as a page lists them."""
-    return Agent.objects.select_related("owner").order_by("name")
-
-
 def versions(agent: Agent) -> QuerySet[AgentVersion]:
     """Return the agent's versions, the one seen first most lately at the top."""
     return AgentVersion.objects.filter(agent=agent).order_by("-first_seen_at", "-id")

@@ -13,8 +13,6 @@ from policies.statistics.agreement_interval import alpha_interval
 
 # In their order: a correction lies between letting pass and refusing.
 CODES: Final = {"approve": 0, "correct": 1, "reject": 2}
-# Below it people read the same guideline differently (Krippendorff 2004): no promotion rests on such labels.
-LEAST_ALPHA: Final = 0.67
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,6 @@ class Agreement:
     high: float | None
     on_non_approvals: float | None
     non_approvals: int
-
-    @property
-    def is_low(self) -> bool:
-        """Say whether the guideline of this action type is in doubt."""
-        return self.krippendorff is not None and self.krippendorff < LEAST_ALPHA
 
 
 NOTHING: Final = Agreement(0, None, None, None, None, None, None, 0)

@@ -131,11 +131,6 @@ class WhatIf:
     def n(self) -> int:
         return self.comparison.new.n
 
-    @property
-    def few_labels(self) -> bool:
-        """Say whether too little is known to show how many go wrong."""
-        return self.draft.labels < FEWEST_LABELS
-
 
 def reading_of(document: PolicyDocument, kept: Iterable[str]) -> Reading:
     """Return a policy as questions to the columns; ``kept`` names the arguments that are there as numbers."""

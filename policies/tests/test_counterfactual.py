@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from policies.engine.evaluation import evaluate
 from policies.engine.facts import ActionTypeFacts, AgentFacts, Facts, Level, Verdict
-from policies.engine.number_rules import compared, with_limit
+from policies.engine.number_rules import compared
 from policies.engine.policy import PolicyDocument
 from policies.selectors.what_if import reading_of
 from policies.statistics import certificate, columns
@@ -163,21 +163,18 @@ def test_two_policies_are_counted_with_weights_and_their_flips_named_worst_first
 
 
 @pytest.mark.parametrize(
-    ("when", "place", "again"),
+    ("when", "place"),
     [
-        ("args.amount > 150", "/amount", "args.amount > 99.5"),
-        (" args.a.b <= 1.50 ", "/a/b", "args.a.b <= 99.5"),
-        ("samples < 0.8", "samples", "samples < 99.5"),
+        ("args.amount > 150", "/amount"),
+        (" args.a.b <= 1.50 ", "/a/b"),
+        ("samples < 0.8", "samples"),
     ],
 )
-def test_a_rule_that_compares_one_number_can_get_another(when: str, place: str, again: str) -> None:
+def test_a_rule_that_compares_one_number_says_where_it_stands(when: str, place: str) -> None:
     (rule,) = policy(rules=[{"when": when}]).rules
     found = compared(rule.when)
     assert found is not None
     assert found.place == place
-    from decimal import Decimal
-
-    assert with_limit(rule, Decimal("99.5")) == again
 
 
 @pytest.mark.parametrize(

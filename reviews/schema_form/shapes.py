@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .document import MISSING, JsonValue, Maybe, Missing, as_mapping, find, same, tokens_of
+from .document import MISSING, JsonValue, Maybe, as_mapping, find, same, tokens_of
 
 Schema: TypeAlias = "Mapping[str, JsonValue]"
 
@@ -183,7 +183,3 @@ _LIMITS = {
     "minItems": "At least {} entries.",
     "maxItems": "At most {} entries.",
 }
-
-
-def is_absent(value: Maybe) -> bool:
-    return isinstance(value, Missing)

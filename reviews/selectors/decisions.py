@@ -50,16 +50,6 @@ def of_person(person: User) -> QuerySet[Decision]:
     )
 
 
-def to_undo(person: User, *, now: datetime) -> Decision | None:
-    """Return the person's latest decision that can still be taken back."""
-    return (
-        Decision.objects.filter(reviewer=person, undone_at=None, released_at=None, release_at__gt=now)
-        .select_related("item", "action")
-        .order_by("-id")
-        .first()
-    )
-
-
 def latest(person: User, *, now: datetime) -> Decision | None:
     """Return the person's last answer while there is something to say of it: it can be taken back, it has
     gone out this very moment, or it was to a drill a while ago."""

@@ -59,8 +59,6 @@ _ABOUT_THE_REASON = frozenset({"action.held", "action.allowed", "action.denied",
 _OF_ANSWERS = "decision."
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-_TOLD = ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason", "note")
-
 
 @dataclass(frozen=True)
 class Event:

@@ -6,7 +6,6 @@ reviews too. ``refund.issue`` is held under 90%, ``note.add`` runs alone from 50
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -159,6 +158,3 @@ def decide_as(
         opening=opening,
         now=now,
     )
-
-
-Proposer = Callable[..., ActionRequest]

@@ -70,7 +70,8 @@ def test_a_rarely_drawn_pair_stands_for_more(cast: Cast) -> None:
     _reviews(cast, "ar", propensity=0.1)
     found = agreement(cast.refund, since=database_now() - timedelta(hours=1))
     assert found.raw == pytest.approx(2 / 12)
-    assert found.is_low
+    assert found.krippendorff is not None
+    assert found.krippendorff < 0.67
 
 
 def test_where_everybody_always_approves_agreement_is_whole(cast: Cast) -> None:
@@ -78,7 +79,6 @@ def test_where_everybody_always_approves_agreement_is_whole(cast: Cast) -> None:
     found = agreement(cast.refund, since=database_now() - timedelta(hours=1))
     assert (found.raw, found.krippendorff, found.low, found.high) == (1.0, 1.0, 1.0, 1.0)
     assert found.on_non_approvals is None
-    assert not found.is_low
 
 
 def test_a_pair_is_kept_once_and_settled_once(cast: Cast) -> None:

@@ -35,7 +35,6 @@ class FaultProxy:
         self.port = 0
         self.delay = 0.0
         self.swallow = False
-        self.refuse = False
         self.answers_to_lose = 0
 
     def __enter__(self) -> Self:
@@ -54,18 +53,13 @@ class FaultProxy:
     def heal(self) -> None:
         """Pass everything on again, and drop the connections that hang."""
         hung = self.swallow
-        self.delay, self.swallow, self.refuse, self.answers_to_lose = 0.0, False, False, 0
+        self.delay, self.swallow, self.answers_to_lose = 0.0, False, 0
         if hung:
             self.reset()
 
     def black_hole(self) -> None:
         """Take connections and bytes, pass nothing on, say nothing: what a cut cable looks like."""
         self.swallow = True
-
-    def refuse_all(self) -> None:
-        """Reset what is open, and whatever comes."""
-        self.refuse = True
-        self.reset()
 
     def slow_down(self, seconds: float) -> None:
         """Hold every piece back for a while."""
@@ -97,9 +91,6 @@ class FaultProxy:
         self._open.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuse:
-            _abort(writer)
-            return
         self._open.add(writer)
         there: asyncio.StreamWriter | None = None
         try:
