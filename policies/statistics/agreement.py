@@ -15,6 +15,42 @@ Floats = NDArray[np.float64]
 Level = Literal["nominal", "ordinal", "interval"]
 
 
+def cohen_kappa(
+    first: Sequence[int], second: Sequence[int], *, weights: Literal["linear", "quadratic"] | None = None
+) -> float:
+    """Return Cohen's kappa of two raters over the same items (Cohen 1960; weighted 1968).
+
+    1 where both always chose the same one category: there was nothing to disagree about.
+    """
+    if len(first) != len(second) or not first:
+        raise ValueError("Both raters judged the same items, at least one.")
+    categories = sorted(set(first) | set(second))
+    place = {category: index for index, category in enumerate(categories)}
+    seen = np.zeros((len(categories), len(categories)))
+    for one, two in zip(first, second, strict=True):
+        seen[place[one], place[two]] += 1
+    seen /= seen.sum()
+    rows, columns = np.indices(seen.shape)
+    distance: Floats = (rows != columns).astype(np.float64)
+    if weights is not None:
+        distance = np.abs(rows - columns).astype(np.float64) ** (1 if weights == "linear" else 2)
+    expected = float((distance * np.outer(seen.sum(axis=1), seen.sum(axis=0))).sum())
+    return 1.0 if expected == 0 else 1 - float((distance * seen).sum()) / expected
+
+
+def fleiss_kappa(table: Sequence[Sequence[int]]) -> float:
+    """Return Fleiss' kappa: the same number of ratings for each item, by anybody (Fleiss 1971)."""
+    counts = _table(table)
+    ratings = counts.sum(axis=1)
+    if not np.all(ratings == ratings[0]):
+        raise ValueError("Each item has the same number of ratings.")
+    n = ratings[0]
+    shares = counts.sum(axis=0) / counts.sum()
+    observed = float((((counts**2).sum(axis=1) - n) / (n * (n - 1))).mean())
+    expected = float((shares**2).sum())
+    return 1.0 if expected == 1 else (observed - expected) / (1 - expected)
+
+
 def gwet_ac1(table: Sequence[Sequence[int]]) -> float:
     """Return Gwet's AC1, which does not collapse where nearly all ratings are the same (Gwet 2008)."""
     counts = _table(table)

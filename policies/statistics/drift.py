@@ -6,12 +6,14 @@ under ``tolerated``, the mean run to an alarm is at least the threshold, whateve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 MULTIPLES: Final = (1.5, 2.0, 3.0, 5.0, 10.0)
 _HIGHEST: Final = 0.95
@@ -45,6 +47,38 @@ class DriftDetector:
     @property
     def value(self) -> float:
         return float(self.statistics.mean())
+
+
+def detector_sequence(
+    labels: Iterable[float], tolerated: float, *, multiples: Sequence[float] = MULTIPLES
+) -> list[float]:
+    """Return the detector's value after each label."""
+    detector = DriftDetector(tolerated=tolerated, multiples=tuple(multiples))
+    return [detector.observe(label) for label in labels]
+
+
+def p_chart_limits(rate: float, n: int, false_alarm: float = 0.0027) -> tuple[int, int]:
+    """Return the exact binomial limits of a count among n: under the first or over the second signals."""
+    return _binomial_quantile(false_alarm / 2, n, rate), _binomial_quantile(1 - false_alarm / 2, n, rate)
+
+
+def _binomial_quantile(share: float, n: int, rate: float) -> int:
+    """Return the smallest count that a binomial does not exceed with at least this probability."""
+    if rate in (0, 1):
+        return n if rate else 0
+    # The inverse of the continuous extension is off by one at most: the distribution itself decides.
+    count = max(math.ceil(special.bdtrik(share, n, rate)) - 1, 0)
+    while count < n and special.bdtr(count, n, rate) < share:
+        count += 1
+    return count
+
+
+def g_chart_limits(rate: float, false_alarm: float = 0.0027) -> tuple[float, float]:
+    """Return the exact limits for the number of checks from one error to the next, for rare errors."""
+    if not 0 < rate < 1:
+        raise ValueError("A rate lies between 0 and 1.")
+    log_right = math.log1p(-rate)
+    return math.log(1 - false_alarm / 2) / log_right, math.log(false_alarm / 2) / log_right
 
 
 def population_stability(before: Sequence[float], now: Sequence[float]) -> float:

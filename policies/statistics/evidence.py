@@ -8,6 +8,7 @@ is at most delta, however often one looks and whenever one stops.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,6 +110,18 @@ class BettingEvidence:
         return highest + math.log(float(np.exp(self.log_wealth - highest).mean()))
 
 
+def betting_log_e(
+    losses: Sequence[float],
+    weights: Sequence[float],
+    alpha: float,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+) -> list[float]:
+    """Return log e after each label, in their order."""
+    evidence = BettingEvidence(alpha=alpha, fractions=tuple(fractions))
+    return [evidence.observe(loss, weight) for loss, weight in zip(losses, weights, strict=True)]
+
+
 def retry_delta(delta: float, attempt: int) -> float:
     """Return the error budget of the attempt-th try (1, 2, ...); over all tries they sum to delta."""
     _check_share(delta, "delta")
@@ -135,6 +148,18 @@ def clean_labels_needed(alpha: float, delta: float, *, k: int = 0, n: int = 0) -
         middle = (low + high) // 2
         low, high = (low, middle) if beta_log_e(k, n + middle, alpha) >= goal else (middle, high)
     return high
+
+
+def one_loss_per_cluster(losses: Iterable[tuple[str, float]]) -> list[float]:
+    """Return one loss for each cluster, their mean, in the order in which the clusters began.
+
+    One mistake repeated five hundred times is one event (statistics.md 0, assumption 5). A label without a
+    cluster ("") stands for itself.
+    """
+    grouped: dict[str, list[float]] = {}
+    for number, (cluster, loss) in enumerate(losses):
+        grouped.setdefault(cluster or f"\0{number}", []).append(loss)
+    return [math.fsum(group) / len(group) for group in grouped.values()]
 
 
 def _check_counts(k: int, n: int) -> None:

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from policies.statistics import drift, evidence, intervals, thresholds
+from policies.statistics import detection, drift, evidence, intervals, thresholds
 
 RUNS = 1000
 DELTA = 0.05
@@ -62,7 +62,7 @@ def test_evidence_looked_at_after_every_label_certifies_a_bad_agent_as_rarely_as
 
 
 def test_an_exact_test_looked_at_after_every_label_does_not_keep_its_promise() -> None:
-    most = most_errors(lambda k, n: float(special.bdtr(k, n, 0.05)) <= DELTA, 2000)
+    most = most_errors(lambda k, n: thresholds.binom_pvalue(k, n, 0.05) <= DELTA, 2000)
     assert ever_passed(0.05, most, seed=4) > 0.15
 
 
@@ -258,7 +258,7 @@ def promoted_with_misses(catch: float, limit: float, delta: float, *, seed: int)
 
 
 def test_a_limit_corrected_for_misses_keeps_its_promise_and_an_uncorrected_one_does_not() -> None:
-    limit = 0.05 * intervals.lower_limit(42, 60, DELTA / 2)
+    limit = detection.limit_to_observe(0.05, caught=42, seeded=60)
     assert promoted_with_misses(0.7, limit, DELTA / 2, seed=16) <= tolerated()
     assert promoted_with_misses(0.7, 0.05, DELTA, seed=17) > 0.5
 
