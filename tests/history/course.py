@@ -32,6 +32,7 @@ from tests.plugins.product import Product
 AGENTS = 4
 REVIEWERS = 4
 LIMITS = (20, 50, 100)
+LEAST_FAULTS = 3
 TYPES = ("payment.send", "message.send")
 NEEDED = frozenset({"propose", "follow", "decide", "consume", "outcome", "publish"})
 
@@ -148,6 +149,8 @@ def _run(stack: Stack, hands: Product, proxy: FaultProxy, *, seconds: float, see
     )
     chaos.start()
     time.sleep(seconds)  # the length of the run is its parameter, nothing is waited for
+    # A slow machine takes long to stand up again after each: the run goes on until it has had some.
+    wait_until(lambda: sum(chaos.faults.values()) >= LEAST_FAULTS, seconds=120, every=0.2)
     quiet.set()
     chaos.end()
     assert stack.becomes_whole(), stack.words()
