@@ -276,6 +276,11 @@ def _approvals(before: PolicyDocument, after: PolicyDocument) -> _Found:
     yield Difference(f"Approvals required: {old} → {new}.", _weigh(new < old))
 
 
+def _small_screens(before: PolicyDocument, after: PolicyDocument) -> _Found:
+    told = "a telephone too" if after.small_screens else "a larger screen alone"
+    yield Difference(f"What is critical can be let run from {told}.", _weigh(after.small_screens))
+
+
 def _queue(before: PolicyDocument, after: PolicyDocument) -> _Found:
     yield Difference(f"Queue: {before.queue} → {after.queue}.", Effect.NEITHER)
 
@@ -308,6 +313,7 @@ _COMPARED: Final[Mapping[str, Callable[[PolicyDocument, PolicyDocument], _Found]
     "undo_seconds": _time("undo_seconds", "Time to undo", longer=Effect.TIGHTENS),
     "approvals_required": _approvals,
     "checklist": _checklist,
+    "small_screens": _small_screens,
     "permit_ttl_seconds": _time("permit_ttl_seconds", "A permit is good for", longer=Effect.LOOSENS),
     "queue": _queue,
     "reminder": _reminder,

@@ -63,6 +63,7 @@ class PolicyDocument:
     `agents` None lists everyone. `denial_memory_seconds` is how long a refused act is known again.
     `checklist` holds sentences that a reviewer ticks before an act may run. With `reminder` an open item is
     called to mind at half its deadline; from then on it stands in `second_queue` too, where one is named.
+    Without `small_screens` nobody lets a critical act run from a telephone.
     """
 
     threshold: float | None = None
@@ -78,6 +79,7 @@ class PolicyDocument:
     undo_seconds: int = 5
     approvals_required: int = 1
     checklist: tuple[str, ...] = field(default=())
+    small_screens: bool = False
     permit_ttl_seconds: int = 900
     queue: str = "general"
     reminder: bool = True
@@ -126,6 +128,7 @@ class PolicyDocument:
             "undo_seconds": self.undo_seconds,
             "approvals_required": self.approvals_required,
             "checklist": list(self.checklist),
+            "small_screens": self.small_screens,
             "permit_ttl_seconds": self.permit_ttl_seconds,
             "queue": self.queue,
             "reminder": self.reminder,
@@ -163,8 +166,9 @@ def _faults(policy: PolicyDocument) -> Iterator[PolicyError]:
         yield from whole_number_faults(f"/{name}", getattr(policy, name), low=low, high=high)
     yield from _checklist_faults(policy.checklist)
     yield from slug_faults("/queue", policy.queue)
-    if not isinstance(policy.reminder, bool):
-        yield PolicyError("/reminder", "true or false")
+    for name in ("small_screens", "reminder"):
+        if not isinstance(getattr(policy, name), bool):
+            yield PolicyError(f"/{name}", "true or false")
     if policy.second_queue != "":
         yield from slug_faults("/second_queue", policy.second_queue)
     yield from share_faults("/blind_share", policy.blind_share)

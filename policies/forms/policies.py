@@ -117,6 +117,12 @@ class PolicyForm(forms.Form):
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 3}),
         help_text=f"One sentence a line, up to {MAX_CHECKLIST}: The order belongs to this customer.",
     )
+    small_screens = forms.BooleanField(
+        label="Let what is critical run from a telephone too",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "check"}),
+        help_text="Rejecting and escalating always work there.",
+    )
     undo_seconds = forms.IntegerField(
         label="Time to undo, seconds",
         min_value=0,
@@ -151,6 +157,7 @@ class PolicyForm(forms.Form):
             "undo_seconds": data["undo_seconds"],
             "approvals_required": data["approvals_required"],
             "checklist": lines_of(data["checklist"]),
+            "small_screens": data["small_screens"],
             "permit_ttl_seconds": data["permit_ttl_seconds"],
             "queue": data["queue"],
             "reminder": data["reminder"],
@@ -186,6 +193,7 @@ def typed_of(document: Mapping[str, Any]) -> dict[str, list[str]]:
     }
     for name in _TIMES:
         typed[name], typed[f"{name}_unit"] = in_units(document[f"{name}_seconds"])
-    if document["reminder"]:
-        typed["reminder"] = "on"
+    for name in ("small_screens", "reminder"):
+        if document[name]:
+            typed[name] = "on"
     return {name: [text] for name, text in typed.items()}

@@ -119,6 +119,8 @@ def test_a_field_that_nobody_taught_the_comparison_loosens(monkeypatch: pytest.M
         ({"approvals_required": 2}, {"approvals_required": 1}, True, False),
         ({"checklist": ("Read it",)}, {"checklist": ()}, True, False),
         ({"checklist": ("Read it",)}, {"checklist": ("Read it", "Sign it")}, False, True),
+        ({"small_screens": False}, {"small_screens": True}, True, False),
+        ({"small_screens": True}, {"small_screens": False}, False, True),
         ({"permit_ttl_seconds": 60}, {"permit_ttl_seconds": 90}, True, False),
         ({"blind_share": 0.1}, {"blind_share": 0.0}, True, False),
         ({"deadline_seconds": 60}, {"deadline_seconds": 90}, False, False),

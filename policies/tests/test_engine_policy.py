@@ -36,21 +36,12 @@ WHOLE: dict[str, Any] = {
     "undo_seconds": 5,
     "approvals_required": 2,
     "checklist": [],
+    "small_screens": False,
     "permit_ttl_seconds": 300,
     "queue": "refunds",
     "reminder": True,
     "second_queue": "",
     "blind_share": 0.1,
-}
-
-
-BAD_RULE = {
-    "code": "Bad Code",
-    "title": " ",
-    "when": "args.x ==",
-    "then": "allow",
-    "trigger": "audit",
-    "x/y": 1,
 }
 
 
@@ -237,6 +228,18 @@ def test_no_garbage_does_anything_but_refuse(document: Any) -> None:
         ),
         ({"undo_seconds": 5}, {"undo_seconds": 0}, ("Time to undo: 5 seconds → 0 seconds.",), True),
         ({"approvals_required": 2}, {"approvals_required": 1}, ("Approvals required: 2 → 1.",), True),
+        (
+            {"small_screens": False},
+            {"small_screens": True},
+            ("What is critical can be let run from a telephone too.",),
+            True,
+        ),
+        (
+            {"small_screens": True},
+            {"small_screens": False},
+            ("What is critical can be let run from a larger screen alone.",),
+            False,
+        ),
         (
             {"permit_ttl_seconds": 300},
             {"permit_ttl_seconds": 600},

@@ -59,6 +59,7 @@ FULL: dict[str, Any] = {
     ],
     "denial_memory_seconds": 3_600,
     "checklist": ["The order is paid.", "The customer asked for it."],
+    "small_screens": True,
     "reminder": False,
     "second_queue": "leads",
 }
@@ -82,6 +83,7 @@ def test_every_field_is_read_and_written_back_exactly() -> None:
 def test_what_is_left_out_has_the_safe_value() -> None:
     read = PolicyDocument.from_document({})
     assert (read.measures, read.agents, read.freeze_windows, read.calibration) == ((), None, (), None)
+    assert read.small_screens is False
     assert (read.denial_memory_seconds, read.checklist, read.reminder, read.second_queue) == (
         86_400,
         (),
@@ -248,6 +250,7 @@ def test_what_is_left_out_has_the_safe_value() -> None:
         (
             {
                 "denial_memory_seconds": -1,
+                "small_screens": "no",
                 "reminder": 1,
                 "second_queue": "Bad Queue",
                 "checklist": ["a", " ", "a", 5],
@@ -257,6 +260,7 @@ def test_what_is_left_out_has_the_safe_value() -> None:
                 "/checklist/1": "a text of 1 to 200 characters",
                 "/checklist/3": "a text of 1 to 200 characters",
                 "/checklist/2": "this sentence is listed twice",
+                "/small_screens": "true or false",
                 "/reminder": "true or false",
                 "/second_queue": "up to 64 of a-z, 0-9, dot, dash and underscore, not starting with a mark",
             },

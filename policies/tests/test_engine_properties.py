@@ -112,6 +112,7 @@ plain_documents = st.builds(
     freeze_windows=st.lists(windows, max_size=2).map(tuple),
     denial_memory_seconds=st.integers(0, 86_400),
     checklist=st.sampled_from([(), ("Paid?",), ("Paid?", "Asked for?")]),
+    small_screens=st.booleans(),
     reminder=st.booleans(),
     second_queue=st.sampled_from(["", "leads"]),
     threshold=st.none() | shares,

@@ -72,6 +72,7 @@ WHOLE: dict[str, Any] = {
     "undo_seconds": 10,
     "approvals_required": 2,
     "checklist": ["The order is the customer's", "No sign of fraud"],
+    "small_screens": True,
     "permit_ttl_seconds": 7_200,
     "queue": "refunds",
     "reminder": False,

@@ -89,6 +89,7 @@ def test_a_draft_holds_what_was_typed_and_is_not_in_force(browser: Client) -> No
         "undo_seconds": 10,
         "approvals_required": 1,
         "checklist": [],
+        "small_screens": False,
         "permit_ttl_seconds": 7200,
         "queue": "refunds",
         "reminder": True,

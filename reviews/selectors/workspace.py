@@ -26,6 +26,7 @@ from reviews.selectors.evidence import Annotated, annotate
 from reviews.selectors.precedents import NOTHING, Precedents, precedents_of
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
+from reviews.selectors.small_screens import needs_large_screen
 from reviews.selectors.their_answers import TheirAnswers, are_hidden, their_answers
 from reviews.selectors.timeline import Timeline
 from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
@@ -134,6 +135,11 @@ class Workspace:
     def has_run(self) -> bool:
         """Say whether the page may tell that it has run already: of a second opinion that would be a hint."""
         return self.item.kind == ItemKind.AUDIT
+
+    @cached_property
+    def needs_large_screen(self) -> bool:
+        """Say whether it takes a large screen to let this run."""
+        return self.may_decide and needs_large_screen(self.item)
 
     @property
     def barred(self) -> str:

@@ -44,19 +44,21 @@ from reviews.services.open_items import (
     check_open,
     lock_item,
 )
-from reviews.services.reading import NotRead, check_read
+from reviews.services.reading import Channel, NotRead, SmallScreen, check_read, check_screen
 from reviews.services.rights import NotAllowed, current_reviewer, who_may_review
 
 __all__ = [
     "AlreadyDecided",
     "Answer",
     "Cancelled",
+    "Channel",
     "ChecksMissing",
     "Decided",
     "DeniedByPolicy",
     "InvalidAnswer",
     "NotForDecision",
     "NotRead",
+    "SmallScreen",
     "StaleView",
     "TimeRanOut",
     "TooLateToUndo",
@@ -95,13 +97,14 @@ def decide(
     item_version: int,
     opening: Opening | None,
     now: datetime,
-    channel: str = "web",
+    channel: Channel = Channel.WEB,
 ) -> Decided:
     """Record a person's answer and everything that follows from it, or nothing.
 
     Locks the item, then checks: the right as it stands now, that nobody was first, the deadline, that the
-    person saw these very arguments and ticked what the policy wants checked, and that the policy in force
-    does not forbid what would run. The same answer by the same person again is answered with the first one.
+    person saw these very arguments, ticked what the policy wants checked and has a screen that it asks for,
+    and that the policy in force does not forbid what would run. The same answer by the same person again is
+    answered with the first one.
     """
     reviewer = current_reviewer(reviewer)
     item = lock_item(item_id)
@@ -119,6 +122,7 @@ def decide(
     final = final_of(item, answer)
     check_reasons(item, answer)
     checklist = ticked(item, answer)
+    check_screen(item, answer, channel)
     check_read(item, answer, opening, now=now)
     required = _ask_policy(item, final, now=now)
     terminal = _is_terminal(item, answer, final, required=required)

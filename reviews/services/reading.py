@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from reviews.choices import DecisionKind
 from reviews.models import ReviewItem
 from reviews.selectors.attention import is_to_be_read
+from reviews.selectors.small_screens import needs_large_screen
 from reviews.services.answers import Answer, InvalidAnswer
 from reviews.services.attention import Opening
+from reviews.services.open_items import UnableToDecide
 
 LEAST_LOOK_MS: Final = 2000
+
+
+class Channel(StrEnum):
+    """Where an answer is given: kept with it."""
+
+    WEB = "web"
+    SMALL_SCREEN = "small_screen"
+
+
+class SmallScreen(UnableToDecide):
+    """Something critical would run on an answer from a telephone, which the policy does not allow."""
 
 
 class NotRead(InvalidAnswer):
@@ -26,3 +40,10 @@ def check_read(item: ReviewItem, answer: Answer, opening: Opening | None, *, now
         raise NotRead("Go to the end of the proposal before you let this run: it is high risk.")
     if opening.milliseconds_until(now) < LEAST_LOOK_MS:
         raise NotRead("Look at it for at least two seconds before you let this run: it is high risk.")
+
+
+def check_screen(item: ReviewItem, answer: Answer, channel: Channel) -> None:
+    """Raise ``SmallScreen`` where something critical would run from a telephone. Rejecting works anywhere."""
+    small = channel == Channel.SMALL_SCREEN and answer.kind != DecisionKind.REJECT
+    if small and needs_large_screen(item):
+        raise SmallScreen("This is critical: open it on a larger screen to let it run.")

@@ -200,6 +200,14 @@ def _incident(
     return pages.answer(request, shown, now=now, notice=notice, status=409)
 
 
+def _small_screen(
+    request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
+) -> HttpResponse:
+    text = "Nothing was decided, and your version is as you left it. Rejecting and escalating work here too."
+    notice = Notice("warn", "shield-alert", str(problem), text, offers_next=False)
+    return pages.answer(request, shown, now=now, notice=notice, status=409)
+
+
 def _not_allowed(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
@@ -229,6 +237,7 @@ _ANSWERS: dict[type[Exception], _Respond] = {
     decisions.InvalidAnswer: _invalid,
     decisions.ChecksMissing: _invalid,
     decisions.NotRead: _invalid,
+    decisions.SmallScreen: _small_screen,
     decisions.NotForDecision: _incident,
     decisions.DeniedByPolicy: _denied,
     rights.NotAllowed: _not_allowed,

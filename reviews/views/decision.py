@@ -14,7 +14,7 @@ from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from reviews.forms import DecisionForm, SeenForm
 from reviews.selectors.workspace import Workspace
 from reviews.services import attention, claims, decisions, pace
-from reviews.views import conflicts, editing, pages
+from reviews.views import conflicts, editing, pages, screens
 from reviews.views.access import for_reviewers
 from reviews.views.pages import Complaint, Notice
 
@@ -48,6 +48,7 @@ def decide(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
             shown_digest=form.cleaned_data["shown_digest"],
             item_version=form.cleaned_data["item_version"],
             opening=_opening(request, shown, now=now),
+            channel=screens.channel_of(request),
             now=now,
         )
     except conflicts.REFUSALS as problem:

@@ -22,6 +22,7 @@ from reviews.selectors.edits import Posted
 from reviews.selectors.timeline import Timeline
 from reviews.selectors.workspace import VERBS, Workspace, workspace
 from reviews.services import attention, claims
+from reviews.views import screens
 from reviews.views.inbox_query import InboxQuery
 
 
@@ -256,6 +257,7 @@ def _context(
         "token": token,
         "steps_url": address_of(shown) + way.url(part="steps"),
         "step_url": address_of(shown) + way.url(part="step") + "&step=",
+        "on_telephone": screens.is_telephone(request),
         "to_be_read": attention_of.is_to_be_read(shown.item) and shown.may_decide,
         "pace": attention_of.open_notice(request.user, now=now) if shown.may_decide else None,
     }

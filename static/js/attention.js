@@ -1,5 +1,5 @@
-// Tells the server what was looked at, with the verdict: an approval of what was never in view is weak
-// evidence. Hidden fields of the review form; without script they stay empty, which counts as unknown.
+// Tells the server with the verdict what was looked at, and on which screen: an approval of what was never
+// in view is weak evidence. Without script the hidden fields stay empty: unknown.
 // [data-end] is the proposal's last line; details and links with data-track="NAME" are noted when opened;
 // [data-attention-url] is told twice a minute, so that others see who is looking.
 import { csrfToken } from "./csrf.js";
@@ -43,8 +43,10 @@ function elapsed() {
 }
 
 function write() {
-  const field = form()?.elements.namedItem("visible_ms");
-  if (field) field.value = String(elapsed());
+  const fields = form()?.elements;
+  if (!fields?.screen) return;
+  fields.visible_ms.value = elapsed();
+  fields.screen.value = matchMedia("(max-width:820px)").matches ? "small" : "";
 }
 
 document.addEventListener("toggle", (event) => {

@@ -32,7 +32,7 @@ BANK = {
     "properties": {"kind": {"const": "bank"}, "iban": {"type": "string"}},
     "required": ["kind", "iban"],
 }
-DEEP = {"a": {"b": {"c": {"d": {"e": 1}}}}}
+DEEP: JsonValue = {"a": {"b": {"c": {"d": {"e": 1}}}}}
 
 
 def nested(names: str) -> dict[str, Any]:
