@@ -23,6 +23,7 @@ from policies.forms.binding import (
     written_pointers,
 )
 from policies.forms.declaration_checks import (
+    bulk_field,
     drill_field,
     read_share,
     second_opinion_field,
@@ -194,6 +195,7 @@ class DeclarationForm(forms.Form):
     ladder = evidence_rules.ladder_field()
     drill_rate = drill_field()
     second_opinion_rate = second_opinion_field()
+    bulk_cap = bulk_field()
     reason = forms.CharField(
         label="Reason",
         required=False,
@@ -351,6 +353,7 @@ class DeclarationForm(forms.Form):
             ladder=data["ladder"],
             drill_rate=read_share(data["drill_rate"]),
             second_opinion_rate=read_share(data["second_opinion_rate"]),
+            bulk_cap=data["bulk_cap"] or 0,
         )
         if data["autonomy_cap"]:
             declared["autonomy_cap"] = AutonomyLevel(data["autonomy_cap"])
@@ -427,6 +430,7 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "ladder": evidence_rules.written_numbers(action_type.ladder),
         "drill_rate": written_share(action_type.drill_rate),
         "second_opinion_rate": written_share(action_type.second_opinion_rate),
+        "bulk_cap": action_type.bulk_cap,
         "reason": "",
         "seen": action_type.updated_at.isoformat(),
     }

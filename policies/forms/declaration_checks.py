@@ -1,4 +1,4 @@
-"""How the shares of looking at reviewers are written in a declaration form: in percent."""
+"""What a declaration form says of reviewing: how much is looked at again, and how many go at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from django import forms
 
-from policies.services.action_types import MOST_DRILLS, MOST_SECOND_OPINIONS
+from policies.services.action_types import MOST_DRILLS, MOST_SECOND_OPINIONS, MOST_TOGETHER
 
 _HUNDRED: Final = Decimal(100)
 
@@ -29,6 +29,20 @@ def second_opinion_field() -> forms.DecimalField:
         most=MOST_SECOND_OPINIONS,
         help_text="In percent of what is decided, drawn at random: somebody else answers it again, blind to"
         " the first answer. Nothing waits for it. 0 for none.",
+    )
+
+
+def bulk_field() -> forms.IntegerField:
+    """Return the field for how many items one answer may be given to."""
+    return forms.IntegerField(
+        label="Items answered at once",
+        required=False,
+        min_value=0,
+        max_value=MOST_TOGETHER,
+        initial=MOST_TOGETHER,
+        widget=forms.NumberInput(attrs={"class": "input", "inputmode": "numeric"}),
+        help_text=f"At most {MOST_TOGETHER}, of low risk and held for the same reason. 0 or empty: each by"
+        " itself.",
     )
 
 

@@ -45,6 +45,8 @@ _MOST_CHECKS: Final = 30
 # Of what is decided: more drills would be most of the work, while everything may be asked twice.
 MOST_DRILLS: Final = 0.05
 MOST_SECOND_OPINIONS: Final = 1.0
+# More than this nobody looks through.
+MOST_TOGETHER: Final = 25
 
 
 # A declaration as JSON, field by field.
@@ -74,6 +76,7 @@ class Declaration(TypedDict, total=False):
     evidence_sources: Sequence[Mapping[str, str]]
     drill_rate: float
     second_opinion_rate: float
+    bulk_cap: int
     material_pointers: Sequence[str]
     severities: Mapping[str, float]
     error_limit: float | None
@@ -259,6 +262,7 @@ def _faults(action_type: ActionType) -> list[FieldError]:
         "evidence_sources": _evidence_faults,
         "drill_rate": partial(_rate_faults, field="drill_rate", most=MOST_DRILLS),
         "second_opinion_rate": partial(_rate_faults, field="second_opinion_rate", most=MOST_SECOND_OPINIONS),
+        "bulk_cap": _bulk_faults,
         "material_pointers": lambda declared: evidence_rules.pointer_faults(declared.material_pointers),
         "severities": _severity_faults,
         "value_pointer": _value_pointer_faults,
@@ -414,6 +418,12 @@ def _rate_faults(action_type: ActionType, *, field: str, most: float) -> Iterato
     rate = getattr(action_type, field)
     if type(rate) not in (int, float) or not 0 <= rate <= most:
         yield f"A share from 0 to {most:g}, as in 0.05."
+
+
+def _bulk_faults(action_type: ActionType) -> Iterator[str]:
+    cap = action_type.bulk_cap
+    if type(cap) is not int or not 0 <= cap <= MOST_TOGETHER:
+        yield f"A whole number from 0 to {MOST_TOGETHER}; 0 is each by itself."
 
 
 def document_of(action_type: ActionType) -> Document:

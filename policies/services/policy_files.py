@@ -38,7 +38,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "argument_schema": (dict, type(None)),
     "normalised_fields": (dict,),
     "second_admin": (bool, type(None)),
-    "reading_floor_ms": (int,),
+    **dict.fromkeys(("reading_floor_ms", "bulk_cap"), (int,)),
     **dict.fromkeys(("drill_rate", "second_opinion_rate"), (float, int)),
     "material_pointers": (list,),
     **dict.fromkeys(("severities", "ladder"), (dict,)),

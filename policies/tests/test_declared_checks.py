@@ -1,4 +1,4 @@
-"""The shares of drills and second opinions: declared in percent, kept as shares, on record."""
+"""Shares of drills and second opinions, and how many go at once: declared, bounded, on record."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ def test_they_are_declared_changed_and_on_record(db: None) -> None:
     assert initial_of(declared)["second_opinion_rate"] == Decimal(10)
 
 
+def test_how_many_are_answered_at_once_is_declared(db: None) -> None:
+    declared = _declared()
+    assert declared.bulk_cap == action_types.MOST_TOGETHER
+    action_types.change(action_type=declared, bulk_cap=4, actor=Actor.system(), now=database_now())
+    declared.refresh_from_db()
+    assert declared.bulk_cap == 4
+    assert initial_of(declared)["bulk_cap"] == 4
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -57,9 +66,12 @@ def test_they_are_declared_changed_and_on_record(db: None) -> None:
         ("drill_rate", -0.01),
         ("second_opinion_rate", 1.01),
         ("second_opinion_rate", True),
+        ("bulk_cap", 26),
+        ("bulk_cap", -1),
+        ("bulk_cap", 2.0),
     ],
 )
-def test_a_share_beyond_its_bounds_is_refused(db: None, field: str, value: float) -> None:
+def test_what_lies_beyond_its_bounds_is_refused(db: None, field: str, value: float) -> None:
     with pytest.raises(action_types.InvalidActionType, match=field):
         action_types.declare(
             name="x",
@@ -72,7 +84,9 @@ def test_a_share_beyond_its_bounds_is_refused(db: None, field: str, value: float
     assert not ActionType.objects.exists()
 
 
-@pytest.mark.parametrize(("field", "typed"), [("drill_rate", "6"), ("second_opinion_rate", "101")])
+@pytest.mark.parametrize(
+    ("field", "typed"), [("drill_rate", "6"), ("second_opinion_rate", "101"), ("bulk_cap", "26")]
+)
 def test_the_form_says_where_the_bounds_are(field: str, typed: str) -> None:
     form = DeclarationForm({field: typed})
     assert "less than or equal to" in form.errors[field][0]
