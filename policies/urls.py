@@ -121,6 +121,7 @@ autonomy_urls: list[URLPattern | URLResolver] = [
     path("autonomy/<str:version_id>/<action_type:name>/", ladder.show, name="autonomy_cell"),
     path("autonomy/<str:version_id>/<action_type:name>/propose/", ladder.propose, name="autonomy_propose"),
     path("autonomy/<str:version_id>/<action_type:name>/grant/", ladder.override, name="autonomy_override"),
+    path("autonomy/<str:version_id>/<action_type:name>/minor/", ladder.carry_on, name="autonomy_minor"),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     *policy_urls,

@@ -24,7 +24,9 @@ from policies.models import (
 from policies.selectors import autonomy
 from policies.selectors import evidence as questions
 from policies.selectors.evidence import Evidence
-from policies.selectors.ladder_words import sentences, trajectory
+from policies.selectors.ladder_words import sentences, time_to_go, trajectory
+from policies.selectors.minor_versions import predecessor
+from policies.selectors.watermark import Holdup, holdup_of
 from policies.statistics.tracking import Tally
 
 # A version that nobody has seen for so long, and that holds no grant, is history.
@@ -55,6 +57,7 @@ class Row:
     steps: tuple[Step, ...]
     to_go: str
     canary: str
+    holdup: Holdup | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +70,10 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """Everything about one agent version and action type. ``found`` None: nobody was asked to look yet."""
+    """Everything about one agent version and action type. ``found`` None: nobody was asked to look yet.
+
+    ``minor_of`` is the grant of an earlier version that a person may let go on, were this a minor change.
+    """
 
     agent_version: AgentVersion
     action_type: ActionType
@@ -81,6 +87,9 @@ class Cell:
     chart: Plot | None
     sentences: tuple[str, ...]
     before: tuple[str, ...]
+    time_to_go: str
+    holdup: Holdup | None
+    minor_of: AutonomyGrant | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,6 +160,7 @@ def _row(
         steps=tuple(_step(each, level, cap, proposal) for each in autonomy.LADDER),
         to_go="" if at_top or found is None else _to_go(more, found.days_to_go),
         canary=f"tried on {wording.percent(grant.canary_share)}" if grant and grant.canary_share < 1 else "",
+        holdup=holdup_of(found) if found is not None and found.waiting else None,
     )
 
 
@@ -195,6 +205,9 @@ def cell(agent_version: AgentVersion, action_type: ActionType, *, now: datetime)
         chart=trajectory(found) if found is not None else None,
         sentences=tuple(sentences(found, now)) if found is not None else (),
         before=tuple(_versions_before(agent_version, action_type)),
+        time_to_go=time_to_go(found.days_to_go) if found is not None and found.days_to_go else "",
+        holdup=holdup_of(found) if found is not None else None,
+        minor_of=predecessor(agent_version, action_type, now) if grant is None else None,
     )
 
 
@@ -273,7 +286,7 @@ def _to_go(more: int | None, days: float | None) -> str:
     told = f"About {more:,} more clean reviews"
     if days is None:
         return f"{told}; none come in at present"
-    return f"{told}, {wording.duration(days * 86_400)} at the present volume"
+    return f"{told}, {time_to_go(days)} at the present volume"
 
 
 def _versions_before(version: AgentVersion, action_type: ActionType) -> Iterable[str]:

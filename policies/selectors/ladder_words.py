@@ -51,6 +51,17 @@ def sentences(found: Evidence, now: datetime) -> Iterable[str]:
         )
 
 
+def time_to_go(days: float) -> str:
+    """Return how long something takes as people say it: an estimate is not counted in single days."""
+    if days < 1:
+        return "less than a day"
+    for length, longest, noun in ((1, 60, "day"), (30, 730, "month"), (365, 3650, "year")):
+        if days < longest:
+            number = round(days / length)
+            return f"about {number} {noun}{'' if number == 1 else 's'}"
+    return "more than ten years"
+
+
 def _rate(value: float) -> str:
     return f"{100 * value:.1f}%".replace(".0%", "%")
 

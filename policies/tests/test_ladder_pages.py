@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,10 @@ from django.urls import reverse
 
 from policies.choices import AutonomyLevel
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
+from policies.selectors.ladder_words import time_to_go
 from policies.tests.base import make_policy, make_refund_type, trust
 from policies.tests.people import browser_of, everything_stored, make_member, text_of
-from policies.tests.test_ladder import QUICK, earn
+from policies.tests.test_ladder import QUICK, certified, earn, version_after
 from policies.tests.track_record import Record
 
 if TYPE_CHECKING:
@@ -173,3 +175,69 @@ def test_what_is_not_there_is_not_found(manager: Client, refund: ActionType, nam
     url = reverse(f"policies:{name}", args=["agv_" + "0" * 32, "refund.issue"])
     act = manager.get if name == "autonomy_cell" else manager.post
     assert act(url).status_code == 404
+
+
+def test_the_page_says_what_the_evidence_waits_for_and_leads_there(
+    manager: Client, record: Record, refund: ActionType, alice: User
+) -> None:
+    first = record.act(confidence=0.9)
+    record.reviewed(2, confidence=0.9)
+    record.settle()
+    for url in (cell(record), reverse("policies:autonomy")):
+        assert reverse("reviews:action", args=[first.action_id]) in manager.get(url).content.decode()
+    assert "2 labels that came later do not count before it is answered" in text_of(manager.get(cell(record)))
+    assert "An answer holds it" in text_of(manager.get(reverse("policies:autonomy")))
+    record.answer(first)
+    record.settle()
+    assert "The evidence waits" not in text_of(manager.get(cell(record)))
+    assert "holds it" not in text_of(manager.get(reverse("policies:autonomy")))
+
+
+def test_an_overdue_check_is_named_as_what_holds_the_evidence(
+    manager: Client, record: Record, refund: ActionType, alice: User
+) -> None:
+    # Long before the pages ask the database for the time.
+    record.clock.now -= timedelta(days=10)
+    certified(record, refund, alice, AutonomyLevel.THRESHOLD, threshold=0.5)
+    make_policy(refund, alice, threshold=0.5, audit_rate=0.5)
+    record.act_until_drawn()
+    record.settle()
+    assert "An overdue check holds the evidence" in text_of(manager.get(cell(record)))
+    assert "An overdue check holds it" in text_of(manager.get(reverse("policies:autonomy")))
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (0.4, "less than a day"),
+        (1.2, "about 1 day"),
+        (45, "about 45 days"),
+        (75, "about 2 months"),
+        (1603, "about 4 years"),
+        (5000, "more than ten years"),
+    ],
+)
+def test_a_time_to_go_is_said_as_people_say_it(days: float, said: str) -> None:
+    assert time_to_go(days) == said
+
+
+def test_a_minor_change_is_declared_on_the_page_with_a_reason(
+    manager: Client, record: Record, refund: ActionType, alice: User
+) -> None:
+    assert "A minor change" not in text_of(manager.get(cell(record)))
+    certified(record, refund, alice, AutonomyLevel.THRESHOLD, threshold=0.7)
+    newer = Record(version_after(record), record.clock)
+    page = text_of(manager.get(cell(newer)))
+    assert f"Go on from version {record.version.label}" in page
+    before = everything_stored()
+    assert manager.post(cell(newer, "autonomy_minor"), {"minor-reason": ""}).status_code == 422
+    assert everything_stored() == before
+    given = {"minor-reason": "A typing error"}
+    assert manager.post(cell(newer, "autonomy_minor"), given).status_code == 302
+    held = AutonomyGrant.objects.get(agent_version=newer.version)
+    assert (held.threshold, held.certified, held.minor_of) == (0.7, False, record.version)
+    assert f"a minor change of version {record.version.label}" in text_of(manager.get(cell(newer)))
+    again = manager.post(cell(newer, "autonomy_minor"), given)
+    assert again.status_code == 409
+    assert "holds a level of its own" in text_of(again)
+    assert browser_of(make_member("lead")).post(cell(newer, "autonomy_minor"), given).status_code == 403

@@ -15,7 +15,7 @@ from policies.forms.autonomy import AnswerForm, NoteForm, OverrideForm
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
 from policies.selectors import ladder
 from policies.services import autonomy as acts
-from policies.services import proposals, rights
+from policies.services import minor_versions, proposals, rights
 from policies.services.proposals import GRANT
 
 SEE = ("policies.view_observation", "policies.view_agent", GRANT)
@@ -113,6 +113,28 @@ def override(request: AuthenticatedRequest, version_id: str, name: str) -> HttpR
 
 @require_POST
 @needs_one_of(GRANT)
+def carry_on(request: AuthenticatedRequest, version_id: str, name: str) -> HttpResponse:
+    """Let the threshold of the version before go on: this one is a minor change of it."""
+    version, action_type = _find(version_id, name)
+    form = AnswerForm(request.POST, prefix="minor")
+    if not form.is_valid():
+        return _page(request, version, action_type, status=422, minor_form=form)
+    try:
+        held = minor_versions.carry_on(
+            agent_version=version,
+            action_type=action_type,
+            reason=form.cleaned_data["reason"],
+            declared_by=request.user,
+            now=database_now(),
+        )
+    except acts.UnableToGrant as problem:
+        return _page(request, version, action_type, status=409, problem=str(problem), minor_form=form)
+    messages.success(request, f"{held.get_level_display()} goes on, not certified.")
+    return _back(version, action_type)
+
+
+@require_POST
+@needs_one_of(GRANT)
 def end(request: AuthenticatedRequest, grant_id: str) -> HttpResponse:
     """Take a level back."""
     grants = AutonomyGrant.objects.select_related("agent_version__agent", "action_type")
@@ -149,6 +171,7 @@ def _page(
     note_form: NoteForm | None = None,
     answer_form: AnswerForm | None = None,
     override_form: OverrideForm | None = None,
+    minor_form: AnswerForm | None = None,
     end_form: AnswerForm | None = None,
 ) -> HttpResponse:
     """Render one cell, also as the answer to what could not be done there."""
@@ -159,6 +182,7 @@ def _page(
         "note_form": note_form or NoteForm(prefix="propose"),
         "answer_form": answer_form or AnswerForm(prefix="answer"),
         "override_form": override_form or OverrideForm(prefix="override", action_type=action_type),
+        "minor_form": minor_form or AnswerForm(prefix="minor"),
         "end_form": end_form or AnswerForm(prefix="end"),
         "may_grant": request.user.has_perm(GRANT),
         "bar_title": "Autonomy",
