@@ -17,7 +17,7 @@ HANDRAIL_HOME = env.path("HANDRAIL_HOME", BASE_DIR / "var")
 HANDRAIL_PORT = env.integer("HANDRAIL_PORT", 8000, minimum=1, maximum=65535)
 HANDRAIL_STREAM_PORT = env.integer("HANDRAIL_STREAM_PORT", HANDRAIL_PORT + 1, minimum=1, maximum=65535)
 
-# Behind a proxy that sends /stream paths on, its public address; empty means this host, the stream port.
+# The stream's public address where a proxy gives it one; empty means this host, the stream's port.
 STREAM_URL = env.text("HANDRAIL_STREAM_URL").rstrip("/")
 
 DEBUG = env.flag("HANDRAIL_DEBUG", False)

@@ -44,7 +44,7 @@ class AgentState(TextChoices):
 
 
 class Scope(TextChoices):
-    """What an agent's key may be used for (api.md, Resources)."""
+    """What an agent's key may be used for (api.md, Keys and scopes)."""
 
     ACTIONS_CREATE = "actions:create", "Propose actions"
     ACTIONS_READ = "actions:read", "Read own actions"

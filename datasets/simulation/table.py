@@ -1,4 +1,4 @@
-"""The table at the end of a simulation (statistics.md, S13), and the story of a run. Plain text, pure."""
+"""The table at the end of a simulation (docs/simulation.md), and the story of a run. Plain text, pure."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def rank(level: str) -> int:
 def cap_of(action_type: ActionType) -> AutonomyLevel:
     """Return the highest level that anybody can be granted for this action type."""
     cap = AutonomyLevel(action_type.autonomy_cap)
-    # What gives an agent more rights than it had is never left to it (product.md, Autonomy levels).
+    # What gives an agent more rights than it had is never left to it.
     return lowest(cap, AutonomyLevel.REVIEW_ALL) if action_type.widens_rights else cap
 
 

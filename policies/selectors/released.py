@@ -15,7 +15,7 @@ from policies.statistics.intervals import hajek_rate
 if TYPE_CHECKING:
     from policies.selectors.trust import TrustRow
 
-# Below this many checks a rate says more of chance than of the agent (console.md, 2.10).
+# Below this many checks a rate says more of chance than of the agent.
 ENOUGH_CHECKS: Final = 30
 _ONE_SIDED: Final = 0.025
 

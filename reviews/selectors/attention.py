@@ -20,7 +20,7 @@ from reviews.choices import DecisionKind, ItemKind
 from reviews.models import ActionRequest, Decision, PaceNotice, ReviewItem
 from reviews.selectors.actions import proposed_arguments
 
-# So many answers faster than one can read, and a card asks how it goes (console.md, 1.3).
+# So many answers faster than one can read, and a card asks how it goes.
 PACE_DECISIONS: Final = 20
 # Away for longer, somebody begins another sitting.
 SITTING_ENDS_AFTER: Final = timedelta(minutes=30)
