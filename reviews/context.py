@@ -5,7 +5,8 @@ An error page extends another base and shows none of it; for a stranger each of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 from django.conf import settings
@@ -23,10 +24,14 @@ from reviews.models import Preferences
 from reviews.selectors import inbox, keys
 from reviews.selectors import navigation as places
 from reviews.selectors.preferences import preferences_of
+from reviews.views.inbox_query import count_views
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
-    """Return ``nav``, ``fleet``, ``kill_switches`` and ``live_url`` for the base template, each lazily."""
+    """Return what stands around a page for the base template, each part only where it is asked for.
+
+    ``nav``, ``fleet`` and ``kill_switches``; ``live_url``; ``told``, the side bar with its notices.
+    """
 
     def later(ask: Callable[[User], object], otherwise: object) -> object:
         def asked() -> object:
@@ -36,9 +41,16 @@ def navigation(request: HttpRequest) -> dict[str, object]:
 
         return SimpleLazyObject(asked)
 
-    def sections(person: User) -> list[NavSection]:
+    def side_bar(person: User) -> places.SideBar:
         here = places.Here(path=request.path, query=request.GET)
-        return places.sections(person, here=here, now=timezone.now())
+        now = timezone.now()
+        counted = partial(count_views, person=person, now=now)
+        return places.side_bar(person, here=here, now=now, count_views=counted)
+
+    told = later(side_bar, places.SideBar([]))
+
+    def sections(person: User) -> Sequence[NavSection]:
+        return cast(places.SideBar, told).sections
 
     def fleet(person: User) -> FleetState | None:
         return places.fleet(person)
@@ -50,6 +62,7 @@ def navigation(request: HttpRequest) -> dict[str, object]:
         return f"{stream_url(request)}/live/inbox" if inbox.may_look(person) else ""
 
     return {
+        "told": told,
         "nav": later(sections, []),
         "fleet": later(fleet, None),
         "kill_switches": later(stops, []),

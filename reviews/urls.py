@@ -98,6 +98,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("history/<str:decision_id>/second-look/", history.second_look, name="second_look"),
     path("notices/", notices.index, name="notices"),
     path("notices/read/", notices.read, name="notices_read"),
+    path("notices/news/", notices.news, name="notices_news"),
     path("settings/me/", me.change, name="me"),
     path("actions/<str:action_id>/", actions.show, name="action"),
     path("permits/<str:permit_id>/revoke/", permits.revoke, name="permit_revoke"),

@@ -19,6 +19,7 @@ class NavEntry:
     """One link; ``icon`` is a Lucide name.
 
     ``mobile`` puts it in the tab bar of a small screen, ``rail`` in the narrow rail (with its section).
+    ``tells`` says that its count is of new notices, which a page keeps up to date by itself.
     """
 
     label: str
@@ -28,6 +29,7 @@ class NavEntry:
     current: bool = False
     mobile: bool = False
     rail: bool = True
+    tells: bool = False
 
 
 @dataclass(frozen=True, slots=True)

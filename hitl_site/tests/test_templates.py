@@ -166,7 +166,7 @@ def test_the_styles_of_a_page_stay_small(page: str) -> None:
 
 def test_the_scripts_of_a_page_stay_small() -> None:
     htmx = Path(str(pytest.importorskip("django_htmx").__file__)).parent / "static" / "django_htmx"
-    theirs = [htmx / "htmx-4.min.js", htmx / "ext" / "hx-sse-4.min.js", htmx / "ext" / "hx-preload-4.min.js"]
+    theirs = [htmx / "htmx-4.min.js"]
     # Of pages that do not load those of the review page.
     elsewhere = {"choosing.js", "inbox.js", "plot.js", "several.js", "what_if.js"}
     elsewhere |= {"palette.js", "sheet.js"}  # loaded when somebody presses Ctrl+K or ?

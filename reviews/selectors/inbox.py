@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from django.contrib.auth.models import User
@@ -23,6 +26,8 @@ DUE_FIRST = ("due_at", "id")
 RISK_FIRST = ("risk_rank", "due_at", "id")
 
 _MOST_WORDS: Final = 8
+_MOST_AGENTS: Final = 400
+_MOST_AGENTS_A_WORD: Final = 50
 _PARTS: Final = re.compile(r"[^\W_]+")
 
 # What items can ask about answers that were given before.
@@ -98,8 +103,14 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
     return narrow(items, view, person=person) if view else items
 
 
-def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet[ReviewItem]:
-    """Return what the filters of a view leave of ``items``."""
+def narrow(
+    items: QuerySet[ReviewItem],
+    view: View,
+    *,
+    person: User,
+    agents: Mapping[str, Sequence[int]] | None = None,
+) -> QuerySet[ReviewItem]:
+    """Return what the filters of a view leave of ``items``. ``agents`` as ``matching`` takes them."""
     if view.queue:
         items = items.filter(in_queue(view.queue))
     if view.action_type:
@@ -123,17 +134,20 @@ def narrow(items: QuerySet[ReviewItem], view: View, *, person: User) -> QuerySet
         items = items.filter(escalated_to=person)
     if view.due_before is not None:
         items = items.filter(due_at__lte=view.due_before)
-    return matching(items, view.search) if view.search else items
+    return matching(items, view.search, agents=agents) if view.search else items
 
 
-def matching(items: QuerySet[ReviewItem], search: str) -> QuerySet[ReviewItem]:
+def matching(
+    items: QuerySet[ReviewItem], search: str, *, agents: Mapping[str, Sequence[int]] | None = None
+) -> QuerySet[ReviewItem]:
     """Return the items in which every word begins a word of title, action type or agent, or is an id.
 
-    Found through an index of words, so that it stays fast at any backlog.
+    Found through an index of words, so that it stays fast at any backlog. ``agents`` are those that each word
+    names, asked for here where they are not given.
     """
-    words = [
-        word for word in search.split()[:_MOST_WORDS] if ids.is_valid(word, word[:3]) or _PARTS.search(word)
-    ]
+    words = words_of(search)
+    if agents is None:
+        agents = agents_named(words)
     if not words:
         return items.none()
     for word in words:
@@ -144,10 +158,29 @@ def matching(items: QuerySet[ReviewItem], search: str) -> QuerySet[ReviewItem]:
         else:
             # The parts of a word, such as SO-48213, stand side by side; the last one may go on.
             begins = " <-> ".join(f"'{part}'" for part in _PARTS.findall(word)) + ":*"
-            agents = list(Agent.objects.filter(name__icontains=word).values_list("pk", flat=True)[:50])
             found = Q(words=SearchQuery(begins, search_type="raw", config="simple"))
-            items = items.filter(found | Q(agent__in=agents) if agents else found)
+            items = items.filter(found | Q(agent__in=agents[word]) if agents.get(word) else found)
     return items
+
+
+def words_of(search: str) -> list[str]:
+    """Return the words of a search that can be looked for."""
+    return [
+        word for word in search.split()[:_MOST_WORDS] if ids.is_valid(word, word[:3]) or _PARTS.search(word)
+    ]
+
+
+def agents_named(words: Iterable[str]) -> dict[str, list[int]]:
+    """Return the agents in whose name each word stands, up to a number: one query, none without words."""
+    asked = dict.fromkeys(words)
+    if not asked:
+        return {}
+    named = reduce(or_, (Q(name__icontains=word) for word in asked))
+    found = list(Agent.objects.filter(named).order_by("pk").values_list("pk", "name")[:_MOST_AGENTS])
+    return {
+        word: [pk for pk, name in found if word.upper() in name.upper()][:_MOST_AGENTS_A_WORD]
+        for word in asked
+    }
 
 
 class UpTo(Subquery):

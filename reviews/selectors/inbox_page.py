@@ -5,8 +5,8 @@ A fixed number of queries, however many rows. What a blind item must not show is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import cast
@@ -16,14 +16,15 @@ from django.db import connection
 from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Prefetch, QuerySet
 from django.utils import timezone
 
-from hitl_site.lib import pagination
+from hitl_site.lib import pagination, wording
 from hitl_site.lib.navigation import MOST_COUNTED
 from policies.choices import Risk
 from policies.models import Agent
 from reviews.choices import ActionState, ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, Escalation, ItemView, ReviewItem
-from reviews.selectors import inbox, together
+from reviews.selectors import inbox, row_facts, together
 from reviews.selectors.independence import ADJUDICATE, APART
+from reviews.selectors.row_facts import Stated
 from reviews.selectors.turn import PRESENT, name_of
 from reviews.selectors.why import hold_reason
 
@@ -42,6 +43,7 @@ _COLUMNS = (
     *("action__gate_check", "action__gate_check__reasons"),
     *("action__gate_check__score", "action__gate_check__threshold"),
     *("action__action_type", "action__action_type__icon", "action__action_type__bulk_cap"),
+    *("action__action_type__irreversible", "action__action_type__currency"),
     *("action__subject", "approvals_required"),
     *("claimed_by__first_name", "claimed_by__last_name", "claimed_by__username"),
 )
@@ -108,7 +110,8 @@ class Looker:
 class Row:
     """One item in the list. ``score`` and ``threshold`` are None for a blind one.
 
-    ``alone`` says why it cannot be decided together with others, "" where it can.
+    ``remark`` is what stands beside its action type; ``stated`` what its proposal says of itself. ``alone``
+    says why it cannot be decided together with others, "" where it can.
     """
 
     item: ReviewItem
@@ -120,7 +123,19 @@ class Row:
     held_by_me: bool
     remark: str
     alone: str
+    stated: Stated = field(default_factory=Stated)
     lookers: Sequence[Looker] = ()
+
+    @property
+    def amount(self) -> str:
+        """Return what is at stake as a script reads it, "" where nothing says so."""
+        return "" if self.stated.amount is None else f"{self.stated.amount:f}"
+
+    @property
+    def nothing_at_stake(self) -> str:
+        """Return how an amount of zero is written, which shows a script how a sum is."""
+        declared = self.item.action.action_type
+        return wording.money(0, declared.currency).strip() if declared is not None else ""
 
     @property
     def is_incident(self) -> bool:
@@ -171,7 +186,17 @@ def page(reading: Reading, *, person: User, now: datetime) -> InboxPage:
         cursor=reading.cursor or None,
     )
     lookers = _lookers(found.items, person=person, now=now)
-    rows = [_row(item, person=person, now=now, lookers=lookers.get(item.pk, ())) for item in found.items]
+    facts = row_facts.stated(found.items)
+    rows = [
+        _row(
+            item,
+            person=person,
+            now=now,
+            lookers=lookers.get(item.pk, ()),
+            said=facts.get(item.pk, Stated()),
+        )
+        for item in found.items
+    ]
     counts = inbox.count(items, now=now)
     return InboxPage(
         groups=_by_risk(rows) if reading.view.risk_first else _by_due(rows, now=now),
@@ -194,9 +219,29 @@ def everything(reading: Reading, *, person: User) -> QuerySet[ReviewItem]:
     return inbox.my_turn(person)
 
 
-def narrowed(reading: Reading, *, person: User) -> QuerySet[ReviewItem]:
-    """Return what the filters leave."""
-    return inbox.narrow(everything(reading, person=person), reading.view, person=person)
+def narrowed(
+    reading: Reading, *, person: User, agents: Mapping[str, Sequence[int]] | None = None
+) -> QuerySet[ReviewItem]:
+    """Return what the filters leave. ``agents`` as ``inbox.matching`` takes them."""
+    return inbox.narrow(everything(reading, person=person), reading.view, person=person, agents=agents)
+
+
+def count_each(readings: Mapping[str, Reading], *, person: User) -> dict[str, int]:
+    """Count what waits in each of several readings, up to ``MOST_COUNTED`` and one.
+
+    One query for all of them, and one before it where any of them searches.
+    """
+    if not readings:
+        return {}
+    names = dict(zip((f"reading_{number}" for number in range(len(readings))), readings, strict=True))
+    agents = inbox.agents_named(
+        word for reading in readings.values() for word in inbox.words_of(reading.view.search)
+    )
+    counts = {
+        name: inbox.UpTo(narrowed(readings[key], person=person, agents=agents)) for name, key in names.items()
+    }
+    counted = cast("dict[str, int]", User.objects.values(**counts).get(pk=person.pk))
+    return {key: counted[name] for name, key in names.items()}
 
 
 def action_types(reading: Reading, *, person: User) -> list[str]:
@@ -267,7 +312,7 @@ def _lookers(items: Sequence[ReviewItem], *, person: User, now: datetime) -> dic
     return {item: list(people.values()) for item, people in found.items()}
 
 
-def _row(item: ReviewItem, *, person: User, now: datetime, lookers: Sequence[Looker]) -> Row:
+def _row(item: ReviewItem, *, person: User, now: datetime, lookers: Sequence[Looker], said: Stated) -> Row:
     check = item.action.gate_check
     declared = item.action.action_type
     # Of an incident they would say how likely the proposal was right, which is not the question any more.
@@ -282,8 +327,9 @@ def _row(item: ReviewItem, *, person: User, now: datetime, lookers: Sequence[Loo
         threshold=None if hidden else check.threshold,
         holder=name_of(holder) if holder is not None else "",
         held_by_me=holder == person,
-        remark=_remark(item),
+        remark=_remark(item, said),
         alone=together.why_alone(item),
+        stated=said,
         lookers=[looker for looker in lookers if holder is None or looker.name != name_of(holder)]
         if item.kind not in APART
         else (),
@@ -309,15 +355,22 @@ def held(item: ReviewItem, *, person: User) -> Held:
     return Held(_SHORT.get(code, reason.title) or item.get_trigger_display(), reason.icon, tone)
 
 
-def _remark(item: ReviewItem) -> str:
-    """Return who passed the item on and what they said of it, or that it has waited long; else nothing."""
+def _remark(item: ReviewItem, said: Stated) -> str:
+    """Return the one fact that matters beside the title.
+
+    Who passed the item on and what they said of it; else that it has waited long, what the proposal says of
+    itself or whom it is about, and that it cannot be undone.
+    """
     latest = next(iter(item.escalations.all()), None)
     if latest is not None:
         return f"escalated by {latest.reviewer_name}: “{latest.note}”"
-    if item.reminded_at is not None:
-        return f"{item.agent.name} · half its time is over"
-    subject = item.action.subject
-    return f"{item.agent.name} · {subject}" if subject else ""
+    declared = item.action.action_type
+    facts = [
+        "half its time is over" if item.reminded_at is not None else "",
+        said.fact or item.action.subject,
+        "cannot be undone" if declared is not None and declared.irreversible else "",
+    ]
+    return " · ".join([*filter(None, facts), item.agent.name])
 
 
 def _by_due(rows: Sequence[Row], *, now: datetime) -> list[Group]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.urls import NoReverseMatch, reverse
 
 from hitl_site.lib.navigation import MOST_COUNTED, FleetState, NavEntry, NavSection
@@ -109,14 +109,48 @@ class Here:
     def within(self, url: str) -> bool:
         return self.path.startswith(url)
 
+    @property
+    def at_an_item(self) -> bool:
+        """Say whether one item has the page, whose narrow rail has no room for views."""
+        return self.within(reverse("reviews:home") + "review/itm_")
 
-def sections(person: User, *, here: Here, now: datetime) -> list[NavSection]:
-    """Return the side bar: one query for what waits, one more for each further right that lists something."""
-    found = [
-        NavSection("Queues", _queues(person, here=here, now=now)) if inbox.may_look(person) else None,
-        NavSection("Manage", _with_one_current(_manage(person, here=here), _to_approve(person, here=here))),
-    ]
-    return [section for section in found if section is not None and section.entries]
+
+CountViews = Callable[[Sequence[saved_views.Listed]], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class SideBar:
+    """The places, and what the person was told: how much of it is new, and the key of the latest notice."""
+
+    sections: Sequence[NavSection]
+    unread: int = 0
+    latest_notice: int = 0
+
+
+def sections(person: User, *, here: Here, now: datetime) -> Sequence[NavSection]:
+    """Return the places of the side bar."""
+    return side_bar(person, here=here, now=now).sections
+
+
+def side_bar(person: User, *, here: Here, now: datetime, count_views: CountViews | None = None) -> SideBar:
+    """Return the side bar: one query for what waits, one more for each further right that lists something.
+
+    ``count_views`` says what waits in saved views, by their ids; asked only where there are any to show.
+    """
+    waits = _waiting(person, now=now) if inbox.may_look(person) else None
+    found = []
+    if waits is not None:
+        if count_views is not None and waits.views and not here.at_an_item:
+            waits = replace(waits, in_views=count_views(waits.views))
+        found.append(NavSection("Queues", _queues(person, waits, here=here)))
+    found.append(
+        NavSection("Manage", _with_one_current(_manage(person, here=here), _to_approve(person, here=here)))
+    )
+    return SideBar(
+        [section for section in found if section.entries],
+        unread=waits.notices if waits is not None else 0,
+        latest_notice=waits.latest_notice if waits is not None else 0,
+    )
 
 
 def home(person: User) -> str:
@@ -143,9 +177,8 @@ def fleet(person: User) -> FleetState | None:
     return FleetState(running=counted["running"], total=counted["total"], url=reverse("policies:agents"))
 
 
-def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
+def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:
     reviews = person.has_perm(_REVIEW)
-    waits = _waiting(person, now=now)
     url = reverse("reviews:inbox")
     current = _current_inbox_entry(here, url)
     entries = [
@@ -205,6 +238,7 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
             view.name,
             view.url(url),
             "users" if view.shared else "bookmark",
+            waits.in_views.get(view.public_id),
             current=current == f"saved:{view.public_id}",
             rail=False,
         )
@@ -213,7 +247,7 @@ def _queues(person: User, *, here: Here, now: datetime) -> list[NavEntry]:
     entries += _incidents(here)
     told = reverse("reviews:notices")
     entries.append(
-        NavEntry("Notices", told, "bell", waits.notices or None, current=here.within(told), rail=False)
+        NavEntry("Notices", told, "bell", waits.notices or None, here.within(told), rail=False, tells=True)
     )
     if reviews:
         history = reverse("reviews:history")
@@ -250,11 +284,13 @@ class _Waits:
     due: int = 0
     escalated: int = 0
     notices: int = 0
+    latest_notice: int = 0
     second_opinions: int = 0
     disagreements: int = 0
     everything: int = 0
     queues: Sequence[_QueueRow] = ()
     views: Sequence[saved_views.Listed] = ()
+    in_views: Mapping[str, int] = field(default_factory=dict)
 
 
 def _incidents(here: Here) -> list[NavEntry]:
@@ -277,12 +313,14 @@ def _waiting(person: User, *, now: datetime) -> _Waits:
         "disagreements": waiting.filter(inbox.asking(inbox.DISAGREEMENTS)),
         "everything": everything,
     }
+    latest = Notice.objects.filter(user=person).order_by("-id").values("pk")[:1]
     rows = list(
         Queue.objects.order_by("name", "slug").values(
             *_QUEUE_COLUMNS,
             first=UpTo(waiting.filter(queue=OuterRef("pk"))),
             second=UpTo(second),
             views=saved_views.listed_for(person),
+            latest_notice=Subquery(latest),
             # The same for every row: asked once.
             **{name: UpTo(items) for name, items in counted.items()},
         )
@@ -297,6 +335,7 @@ def _waiting(person: User, *, now: datetime) -> _Waits:
         **{name: rows[0][name] for name in counted},
         queues=[queue for queue in queues if queue.waiting],
         views=saved_views.read_listed(rows[0]["views"]),
+        latest_notice=rows[0]["latest_notice"] or 0,
     )
 
 

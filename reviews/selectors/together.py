@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from policies.choices import Risk
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ReviewItem
 from reviews.selectors.required_checks import required_checks
+from reviews.selectors.row_facts import amount_of
 from reviews.selectors.why import hold_reason
 
 MOST: Final = 25
@@ -24,6 +26,15 @@ class Together:
 
     items: Sequence[ReviewItem]
     problems: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Total:
+    """What items are worth together; ``unsaid`` of them name no amount."""
+
+    currency: str
+    amount: Decimal
+    unsaid: int
 
 
 def why_alone(item: ReviewItem) -> str:
@@ -64,6 +75,20 @@ def among(items: Sequence[ReviewItem], *, asked: int | None = None) -> Together:
         if because:
             found.append(f"{item.title}: {because}")
     return Together(items=items, problems=found)
+
+
+def totals_of(items: Sequence[ReviewItem]) -> list[Total]:
+    """Return what these are worth together, by what it is counted in, of types that declare their value."""
+    found: dict[str, list[Decimal | None]] = {}
+    for item in items:
+        declared = item.action.action_type
+        if declared is not None and declared.value_pointer:
+            found.setdefault(declared.currency, []).append(amount_of(item))
+    return [
+        Total(currency, sum((each for each in amounts if each is not None), Decimal(0)), amounts.count(None))
+        for currency, amounts in sorted(found.items())
+        if amounts.count(None) < len(amounts)
+    ]
 
 
 def cap_of(items: Sequence[ReviewItem]) -> int:

@@ -37,6 +37,7 @@ def tell(
         created_at=now,
     )
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
+    wakeups.notices_changed(user.pk)
     if mail:
         message = Delivery(user=user, item=item, kind=kind, key=f"mail:{key}", send_at=now, created_at=now)
         Delivery.objects.bulk_create([message], ignore_conflicts=True)
@@ -87,6 +88,9 @@ def _end_claim(item_pk: int, now: datetime) -> bool:
     return True
 
 
+@transaction.atomic
 def mark_read(*, user: User, now: datetime) -> int:
     """Note that the person has seen what they were told."""
-    return Notice.objects.filter(user=user, read_at=None).update(read_at=now)
+    seen = Notice.objects.filter(user=user, read_at=None).update(read_at=now)
+    wakeups.notices_changed(user.pk)
+    return seen

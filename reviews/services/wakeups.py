@@ -9,6 +9,7 @@ from django.db import connection
 
 ACTION_CHANGED = "handrail_action"
 INBOX_CHANGED = "handrail_inbox"
+NOTICES_CHANGED = "handrail_notices"
 
 
 def action_changed(action_id: str) -> None:
@@ -19,6 +20,11 @@ def action_changed(action_id: str) -> None:
 def inbox_changed(item_id: str) -> None:
     """Tell open inboxes that an item came, went or changed."""
     _notify(INBOX_CHANGED, item_id)
+
+
+def notices_changed(person_id: int) -> None:
+    """Tell the open pages of one person that they were told something, or have seen what they were told."""
+    _notify(NOTICES_CHANGED, str(person_id))
 
 
 def _notify(channel: str, payload: str) -> None:

@@ -154,12 +154,12 @@ class StreamApplication:
     async def _inbox(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         try:
-            allowed = await sync_to_async(_may_look)(headers.get(b"cookie", b"").decode("latin-1"))
+            person = await sync_to_async(_follower)(headers.get(b"cookie", b"").decode("latin-1"))
         except (OperationalError, InterfaceError) as error:
             logger.warning("nobody can follow the inbox now (%s)", error)
             await _plain(send, 503, b"The database does not answer.")
             return
-        if not allowed:
+        if person is None:
             await _plain(send, 403, b"Sign in to follow the inbox.")
             return
         await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *_cors(headers)]})
@@ -167,17 +167,20 @@ class StreamApplication:
         loop = asyncio.get_running_loop()
         ends = loop.time() + STREAM_ENDS_AFTER
         try:
-            with self._wakeups.of_inbox() as changed:
+            with self._wakeups.of_inbox() as changed, self._wakeups.of_notices(person) as told:
                 await _write(send, b"retry: 2000\nevent: hello\ndata: {}\n\n")
                 while not gone.done() and not shutdown.asked() and loop.time() < ends:
-                    change = asyncio.create_task(changed.wait())
-                    await asyncio.wait({change, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
-                    change.cancel()
-                    if changed.is_set() and not shutdown.asked():
-                        changed.clear()
-                        await _write(send, b"event: inbox-changed\ndata: {}\n\n")
+                    await _until_one_of(changed, told, gone=gone)
+                    if shutdown.asked():
+                        break
+                    events = {b"inbox-changed": changed, b"notices-changed": told}
+                    news = [name for name, event in events.items() if event.is_set()]
+                    for name in news:
+                        events[name].clear()
+                        await _write(send, b"event: %s\ndata: {}\n\n" % name)
+                    if news:
                         await asyncio.sleep(_SETTLE)
-                    elif not shutdown.asked():
+                    else:
                         await _write(send, b": still here\n\n")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
@@ -194,8 +197,16 @@ def _may_wait(scope: Scope, action_id: str) -> bool:
     return AgentScope.ACTIONS_READ in key.scopes and of_key(key).filter(public_id=action_id).exists()
 
 
-def _may_look(cookies: str) -> bool:
-    """Say whether the session cookie belongs to somebody who may see the inbox."""
+async def _until_one_of(*events: asyncio.Event, gone: asyncio.Task[None]) -> None:
+    """Wait until one of the events is set, the follower is gone, or it is time for a sign of life."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait({*waits, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def _follower(cookies: str) -> int | None:
+    """Return the key of the person whose session the cookie names, None unless they may see the inbox."""
     # No request of Django's begins here, which would let go of a connection that has died.
     close_old_connections()
     key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
@@ -203,10 +214,10 @@ def _may_look(cookies: str) -> bool:
     try:
         user = User.objects.get(pk=session[SESSION_KEY], is_active=True)
         if not constant_time_compare(session[HASH_SESSION_KEY], user.get_session_auth_hash()):
-            return False
+            return None
     except (KeyError, User.DoesNotExist, ValueError):
-        return False
-    return may_look(user)
+        return None
+    return user.pk if may_look(user) else None
 
 
 def _conninfo() -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 
-from reviews.services.wakeups import ACTION_CHANGED, INBOX_CHANGED
+from reviews.services.wakeups import ACTION_CHANGED, INBOX_CHANGED, NOTICES_CHANGED
 
 logger = logging.getLogger(__name__)
 
@@ -25,20 +25,17 @@ class Wakeups:
     """Who waits for what in this process."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        # By channel, and what of it.
+        self._waiting: dict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
         self._inboxes: set[asyncio.Event] = set()
 
-    @contextlib.contextmanager
-    def of_action(self, action_id: str) -> Iterator[asyncio.Event]:
+    def of_action(self, action_id: str) -> contextlib.AbstractContextManager[asyncio.Event]:
         """Give an event that is set whenever this action changes."""
-        event = asyncio.Event()
-        self._waiting[action_id].add(event)
-        try:
-            yield event
-        finally:
-            self._waiting[action_id].discard(event)
-            if not self._waiting[action_id]:
-                del self._waiting[action_id]
+        return self._of(ACTION_CHANGED, action_id)
+
+    def of_notices(self, person_id: int) -> contextlib.AbstractContextManager[asyncio.Event]:
+        """Give an event that is set whenever this person is told something, or has seen it."""
+        return self._of(NOTICES_CHANGED, str(person_id))
 
     @contextlib.contextmanager
     def of_inbox(self) -> Iterator[asyncio.Event]:
@@ -65,8 +62,19 @@ class Wakeups:
         """Wake everybody because this process ends: each gives the answer of the moment."""
         self._wake_all()
 
+    @contextlib.contextmanager
+    def _of(self, channel: str, what: str) -> Iterator[asyncio.Event]:
+        event = asyncio.Event()
+        self._waiting[channel, what].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[channel, what].discard(event)
+            if not self._waiting[channel, what]:
+                del self._waiting[channel, what]
+
     def _wake(self, channel: str, payload: str) -> None:
-        events = self._inboxes if channel == INBOX_CHANGED else self._waiting.get(payload, ())
+        events = self._inboxes if channel == INBOX_CHANGED else self._waiting.get((channel, payload), ())
         for event in events:
             event.set()
 
@@ -80,5 +88,6 @@ async def _notifications(conninfo: str) -> AsyncIterator[tuple[str, str]]:
     async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
         await connection.execute(f"LISTEN {ACTION_CHANGED}")
         await connection.execute(f"LISTEN {INBOX_CHANGED}")
+        await connection.execute(f"LISTEN {NOTICES_CHANGED}")
         async for notification in connection.notifies():
             yield notification.channel, notification.payload

@@ -196,6 +196,22 @@ def test_to_take_five_stops_what_is_served_and_says_until_when(cast: Cast) -> No
     assert claims.claim_next(reviewer=cast.bob, now=later + timedelta(hours=1)) == item
 
 
+def test_the_card_stands_in_the_inbox_as_well_for_that_person_alone(cast: Cast) -> None:
+    held(cast)
+    now = database_now()
+    PaceNotice.objects.create(reviewer=cast.alice, sitting_began_at=now, median_ms=900, shown_at=now)
+    alice = browser_of(cast.alice)
+    page = text_of(alice.get(reverse("reviews:inbox")))
+    assert "Take five?" in page
+    assert "Take five?" not in text_of(browser_of(cast.bob).get(reverse("reviews:inbox")))
+    form = page.partition('<form id="pace-form"')[2].partition("</form>")[0]
+    assert "csrfmiddlewaretoken" in form
+    assert 'name="item"' not in form
+    gone_on = alice.post(reverse("reviews:pace"), {"answer": "go_on"})
+    assert gone_on.url == reverse("reviews:inbox")  # type: ignore[attr-defined]  # a redirect
+    assert "Take five?" not in text_of(alice.get(reverse("reviews:inbox")))
+
+
 def test_to_go_on_takes_the_card_away_and_ends_a_break(cast: Cast) -> None:
     now = database_now()
     item = held(cast)

@@ -86,7 +86,7 @@ def test_a_row_says_what_why_how_likely_and_by_when(cast: Cast) -> None:
     row = row_of(browser_of(cast.alice).get("/inbox/"), item)
     assert "Refund 184 for A" in row
     assert '<span class="mono">refund.issue</span>' in row
-    assert "<span>clerk</span>" in row
+    assert "<span>Message to customer: Sorry! · clerk" in row
     assert "Below threshold" in row
     assert 'aria-label="71%, needs 90%"' in row
     assert 'class="due due-ok"' in row
@@ -359,9 +359,9 @@ def test_a_page_costs_as_many_queries_for_sixty_items_as_for_five(cast: Cast) ->
         with CaptureQueriesContext(connection) as queries:
             assert len(titles(browser.get("/inbox/"))) == min(number, 50)
         counted.append(len(queries))
-    # Session, person, rights 4, clock 1, rows 2, who looks 1, counts 2, today 1, menus 2, side bar,
-    # incidents, stops 3.
-    assert counted == [16, 16]
+    # Session, person, rights 4, clock 1, rows 2, what they say 2, who looks 1, counts 2, today 1, menus 2,
+    # pace 1, side bar, incidents, stops 3.
+    assert counted == [19, 19]
 
 
 def test_an_empty_list_says_why(cast: Cast) -> None:

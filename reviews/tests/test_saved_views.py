@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry
-from reviews.models import Preferences, SavedView
+from reviews.models import Preferences, ReviewItem, SavedView
 from reviews.selectors import keys
 from reviews.tests.browsing import browser_of, text_of
 from reviews.tests.cast import Cast, held, make_person
@@ -45,6 +49,68 @@ def test_a_view_is_filters_and_order_under_a_name_in_the_side_bar(cast: Cast) ->
     assert "Big refunds" not in text_of(browser_of(cast.bob).get("/inbox/"))
     entry = LedgerEntry.objects.get(verb="view.saved")
     assert entry.object_id == view.public_id
+
+
+def _counted(entry: str) -> tuple[str, str]:
+    name, _, rest = entry.partition('<span class="count">')
+    return name.strip(), rest.removesuffix("</span>")
+
+
+def counts(client: Client) -> dict[str, str]:
+    """Return what stands beside each saved view in the side bar."""
+    side = text_of(client.get("/inbox/")).partition('id="side-nav"')[2].partition("</aside>")[0]
+    linked = re.findall(r'<a href="[^"]*saved=sav_\w+"[^>]*>(.*?)</a>', side, re.DOTALL)
+    shown = [re.sub(r"<svg.*?</svg>", "", each, flags=re.DOTALL) for each in linked]
+    return {name: number for name, number in (_counted(each) for each in shown) if number}
+
+
+def test_each_view_has_beside_it_how_much_its_own_page_would_list(cast: Cast) -> None:
+    soon = held(cast)
+    held(cast)
+    held(cast, action_type="note.add", arguments={"text": "x"}, confidence=0.1)
+    ReviewItem.objects.filter(pk=soon.pk).update(due_at=database_now())
+    ReviewItem.objects.filter(action_type_name="note.add").update(escalated_to=cast.bob)
+    alice = browser_of(cast.alice)
+    save(alice, "All refunds", "type=refund.issue")
+    save(alice, "By clerk", "q=clerk")
+    save(alice, "Due", "due=hour")
+    save(alice, "Nobody's", "agent=nobody")
+    save(alice, "Nothing found", "q=clerk+and+no-such-word")
+    expected = {"All refunds": "2", "By clerk": "2", "Due": "1", "Nobody&#x27;s": "0", "Nothing found": "0"}
+    assert counts(alice) == expected
+    for view in SavedView.objects.all():
+        listed = text_of(alice.get(f"/inbox/?{view.query}&saved={view.public_id}"))
+        shown = re.search(r'<b class="num">(\d+)</b> waiting', listed)
+        assert shown is not None
+        assert expected[html.escape(view.name)] == shown[1]
+
+
+def test_a_shared_view_counts_for_each_person_what_is_theirs(cast: Cast) -> None:
+    held(cast)
+    ReviewItem.objects.update(escalated_to=cast.bob)
+    save(browser_of(make_person("Lena", "lead")), "Ours", "view=mine", shared="on")
+    assert counts(browser_of(cast.alice)) == {"Ours": "0"}
+    assert counts(browser_of(cast.bob)) == {"Ours": "1"}
+
+
+def test_the_counts_of_all_views_are_one_query_and_none_beside_an_item(cast: Cast) -> None:
+    item, alice = held(cast), browser_of(cast.alice)
+
+    def queries(address: str) -> list[str]:
+        with CaptureQueriesContext(connection) as found:
+            assert alice.get(address).status_code == 200
+        return [query["sql"] for query in found]
+
+    before = len(queries("/inbox/"))
+    for number in range(6):
+        save(alice, f"View {number}", f"type=refund.issue&why={['high_risk', 'low_confidence'][number % 2]}")
+    asked = queries("/inbox/")
+    assert len(asked) == before + 1
+    assert ["reading_5" in query for query in asked if "reading_0" in query] == [True]
+    save(alice, "One that searches", "q=refund+clerk")
+    save(alice, "Another", "q=clerk+SO")
+    assert len(queries("/inbox/")) == before + 2
+    assert not any("reading_0" in query for query in queries(f"/review/{item.public_id}/"))
 
 
 def test_the_same_name_again_replaces_the_view(cast: Cast) -> None:

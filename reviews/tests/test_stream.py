@@ -15,8 +15,8 @@ from hitl_site.lib.clock import database_now
 from policies.choices import AGENT_SCOPES
 from policies.services import agents
 from policies.services.ledger import Actor
-from reviews.choices import DecisionKind
-from reviews.services import claims, deadlines
+from reviews.choices import DecisionKind, NoticeKind
+from reviews.services import claims, deadlines, notices
 from reviews.tests.browsing import browser_of
 from reviews.tests.cast import Cast, decide_as, held, make_cast, make_person
 from reviews.tests.stream_server import StreamServer, next_event, serve_stream
@@ -63,6 +63,26 @@ def test_an_item_that_comes_is_held_or_goes_ticks_in_every_open_inbox(
     decide_as(cast.alice, item)
     for answer in followers:
         next_event(answer, "inbox-changed")
+        answer.close()
+
+
+def test_what_one_person_is_told_ticks_on_their_pages_alone(stream: StreamServer, cast: Cast) -> None:
+    alice, bob = (
+        stream.get("/live/inbox", Cookie=cookie_of(browser_of(person))) for person in (cast.alice, cast.bob)
+    )
+    for answer in (alice, bob):
+        next_event(answer, "hello")
+    item = held(cast)
+    for answer in (alice, bob):
+        next_event(answer, "inbox-changed")
+    notices.tell(user=cast.alice, kind=NoticeKind.HALF_TIME, item=item, key="a", now=database_now())
+    next_event(alice, "notices-changed")
+    notices.mark_read(user=cast.alice, now=database_now())
+    next_event(alice, "notices-changed")
+    claims.claim(item_id=item.public_id, reviewer=cast.alice, now=database_now())
+    # Notifications keep their order: the first that Bob hears of is of the item.
+    assert next(line for line in bob if line.startswith(b"event:")) == b"event: inbox-changed\n"
+    for answer in (alice, bob):
         answer.close()
 
 

@@ -15,7 +15,7 @@ from hitl_site.lib.access import needs_sign_in
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from hitl_site.lib.pagination import InvalidCursor
-from reviews.selectors import inbox, inbox_page, navigation, saved_views, team
+from reviews.selectors import attention, inbox, inbox_page, navigation, saved_views, team
 from reviews.selectors.inbox_page import InboxPage
 from reviews.services import claims, together
 from reviews.services.rights import REVIEW
@@ -113,6 +113,9 @@ def _context(
         "may_bulk": person.has_perm(REVIEW) and person.has_perm(together.RIGHT),
         "menus": inbox_filters.menus(query, reading, person=person),
         "today": inbox_page.decided_today(person, now=now),
+        "pace": attention.open_notice(person, now=now)
+        if person.has_perm(REVIEW) and not is_fragment(request)
+        else None,
         "may_review": person.has_perm(REVIEW),
         "live_query": query.live_url(seen=page.seen),
         "fresh_query": query.url(),

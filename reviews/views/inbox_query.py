@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from hitl_site.lib import ids
 from policies.choices import Risk, Trigger
-from reviews.selectors import inbox
+from reviews.selectors import inbox, inbox_page, saved_views
 from reviews.selectors.inbox_page import Reading
 from reviews.services.rights import REVIEW, VIEW_ANY
 
@@ -143,6 +144,15 @@ class InboxQuery:
         """Return the query string by which this very page asks for itself again."""
         place = {"after": self.cursor} if self.cursor else {}
         return "?" + urlencode(self.fields | place | {"seen": seen.isoformat()})
+
+
+def count_views(views: Sequence[saved_views.Listed], *, person: User, now: datetime) -> dict[str, int]:
+    """Return how much waits in each saved view, by its id, as its own page would count it."""
+    readings = {
+        view.public_id: InboxQuery.read(QueryDict(view.query), person=person, now=now).reading(now=now)
+        for view in views
+    }
+    return inbox_page.count_each(readings, person=person)
 
 
 def _bases(person: User) -> tuple[str, ...]:

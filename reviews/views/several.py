@@ -187,6 +187,7 @@ def _page(
         "given": given,
         "cards": [] if found.problems else [card_of(item, person=request.user) for item in found.items],
         "number": len(found.items),
+        "totals": [] if found.problems else together.totals_of(found.items),
         "held": inbox_page.held(first, person=request.user) if first is not None else None,
         "type_name": first.action_type_name if first is not None else "",
         "reasons": reason_codes(first.action.action_type) if first is not None else (),

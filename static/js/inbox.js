@@ -8,6 +8,7 @@
 //   [data-bulk-act]             its buttons, dead while the selection cannot go together
 //   [data-bulk-clear]           lets them go
 //   tr.row[data-together][data-held][data-cap] or [data-alone]   with what it may go together; the server decides
+//   tr.row[data-amount][data-money="€0.00"]   what is at stake in it, and how nothing is written: a sum is written so
 //   tr.row[data-peek="URL"]     what Space shows in dialog#peek, in #peek-body
 //   [data-copy]                 copies the code beside it
 //   data-keys-extra="J K" data-key-label="..."   on any element: a line in the sheet of keys
@@ -81,6 +82,20 @@ function whyNot(selected) {
   return selected.length > Number(first.dataset.cap) ? `At most ${first.dataset.cap} go together.` : "";
 }
 
+// What the rows are worth together, "" where none says: by what it is counted in. The server adds it up again.
+function worth(selected) {
+  const valued = selected.filter((row) => row.dataset.amount);
+  if (!valued.length) return "";
+  const sums = Object.entries(Object.groupBy(valued, (row) => row.dataset.money)).map(([money, rows]) => {
+    const sum = rows.reduce((total, row) => total + Number(row.dataset.amount), 0);
+    const digits = money.match(/0(?:\.(0+))?/)[1]?.length ?? 0;
+    const shown = Math.abs(sum).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    return (sum < 0 ? "−" : "") + money.replace(/0(\.0+)?/, shown);
+  });
+  const unsaid = selected.length - valued.length;
+  return `, total ${sums.join(" and ")}${unsaid ? `, ${unsaid} without an amount` : ""}`;
+}
+
 function count() {
   const bar = document.querySelector("[data-bulk]");
   const selected = checked().map((check) => check.closest("tr.row"));
@@ -88,7 +103,8 @@ function count() {
   if (!bar || !selected.length) return;
   const problem = whyNot(selected);
   bar.querySelectorAll("[data-bulk-count]").forEach((element) => { element.textContent = String(selected.length); });
-  bar.querySelector("[data-bulk-text]").textContent = problem || `low risk, held only by: ${selected[0].dataset.held}`;
+  bar.querySelector("[data-bulk-text]").textContent =
+    problem || `low risk, held only by: ${selected[0].dataset.held}${worth(selected)}`;
   bar.querySelectorAll("[data-bulk-act]").forEach((button) => { button.disabled = problem !== ""; });
 }
 

@@ -5,8 +5,8 @@
 //   data-live-events="inbox-changed ..."   on body: the events to pass on (default: those in EVENTS)
 //   hx-trigger="inbox-changed from:body throttle:1s"   on a fragment that wants to follow
 //   [data-live-chip]                       says "Live", or how old the page is
-//   data-poll="inbox-changed ..."          on body: what polling fires (default inbox-changed)
-const EVENTS = ["inbox-changed", "item-changed", "progress-changed", "kill-switch-changed"];
+//   data-poll="inbox-changed ..."          on body: what polling fires (default inbox- and notices-changed)
+const EVENTS = ["inbox-changed", "notices-changed", "item-changed", "progress-changed", "kill-switch-changed"];
 const POLL_MS = 20_000;
 const SLOWEST_MS = 30_000;
 
@@ -51,7 +51,7 @@ function close() {
 }
 
 function pollOnce() {
-  for (const name of (document.body.dataset.poll ?? "inbox-changed").split(" ")) fire(name, { polled: true });
+  for (const name of (document.body.dataset.poll ?? "inbox-changed notices-changed").split(" ")) fire(name, { polled: true });
 }
 
 function setLive(now) {

@@ -3,6 +3,7 @@
 //
 //   [data-toast]     one message; a success goes away by itself, the others stay
 //   [data-dismiss]   a button that takes its message away
+//   #told[data-count]   how many notices are new, "" for none: kept in the title and in each [data-unread]
 const STAY_MS = 6000;
 
 export function announce(text) {
@@ -56,7 +57,17 @@ document.addEventListener("htmx:error", (event) => {
   }
 });
 
+function tell() {
+  const count = document.getElementById("told")?.dataset.count ?? "";
+  document.title = (count && `(${count}) `) + document.title.replace(/^\(\d+\+?\) /, "");
+  document.querySelectorAll("[data-unread]").forEach((badge) => {
+    badge.textContent = count;
+    badge.hidden = !count;
+  });
+}
+
 document.addEventListener("htmx:after:swap", () => {
+  tell();
   document.querySelectorAll("#messages [data-toast]:not([data-seen])").forEach((toast) => {
     toast.dataset.seen = "";
     fade(toast);
