@@ -78,6 +78,12 @@ class Window:
         """Wait until no request of the page's fragments is under way."""
         expect((page or self.page).locator(".htmx-request")).to_have_count(0)
 
+    def ready(self, page: Page | None = None) -> None:
+        """Wait until the item on the page takes an answer: for 400 ms after it came none counts."""
+        page = page or self.page
+        shown_at = page.evaluate("performance.now()")
+        page.wait_for_function("shown => performance.now() > shown + 450", arg=shown_at)
+
     def pass_time(self, seconds: int) -> None:
         """Let the page's clock, which is installed, run on.
 

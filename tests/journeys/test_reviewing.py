@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +140,59 @@ def test_a_lost_claim_keeps_what_was_typed(browser: Browser, live_server: LiveSe
     banner.get_by_role("button", name="Take over").click()
     expect(amount_of(page)).to_have_value("151")
     expect(page.locator('[data-verdict="correct"]')).to_be_enabled()
+    window.context.close()
+    assert window.problems == []
+
+
+def test_time_runs_out_over_a_form_that_is_being_filled_in(
+    browser: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    item = offer(cast)
+    window = Window(browser, live_server.url, cast.alice)
+    page = window.open(url("review", item))
+    amount_of(page).fill("151")
+    expect(page.locator("[data-draft-state]")).to_have_text("Draft saved")
+    page.locator(".rc", has_text="Right action, wrong details").click()
+    ReviewItem.objects.filter(pk=item.pk).update(due_at=database_now() - timedelta(minutes=1))
+    window.ready()
+    page.locator('[data-verdict="correct"]').click()
+    expect(page.locator(".conflict h2")).to_contain_text("Time ran out at")
+    expect(page.locator("#kept-text")).to_have_value(re.compile('"amount": 151'))
+    assert not item.decisions.exists()
+    window.settle()
+    window.context.close()
+    assert window.problems == []
+
+
+def test_in_two_tabs_the_first_answer_counts_and_the_second_is_kept_to_compare(
+    browser: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    item = offer(cast)
+    window = Window(browser, live_server.url, cast.alice)
+    late, early = window.open(url("review", item)), window.new_tab()
+    amount_of(late).fill("152")
+    expect(late.locator("[data-draft-state]")).to_have_text("Draft saved")
+    late.locator(".rc", has_text="Right action, wrong details").click()
+
+    early.goto(window.site + url("review", item))
+    # The draft is of the person, not of the tab.
+    expect(amount_of(early)).to_have_value("152")
+    window.ready(early)
+    early.locator("[data-reset-all]").click()
+    expect(early.locator('[data-verdict="approve"]')).to_be_enabled()
+    expect(early.locator("#diff")).not_to_contain_text("152")
+    early.locator('[data-verdict="approve"]').click()
+    expect(early.locator("h1")).to_have_text("Nothing is waiting for you")
+
+    late.bring_to_front()
+    window.ready(late)
+    late.locator('[data-verdict="correct"]').click()
+    expect(late.locator(".conflict h2")).to_contain_text("You approved this at")
+    expect(late.locator(".conflict")).to_contain_text("Your answer was not taken.")
+    late.get_by_text("Compare with yours").click()
+    expect(late.locator(".compare pre")).to_contain_text("amount: 152")
+    assert [(each.kind, each.patch) for each in item.decisions.all()] == [("approve", [])]
+    window.settle(late)
     window.context.close()
     assert window.problems == []
 
