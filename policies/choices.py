@@ -50,7 +50,6 @@ class Scope(TextChoices):
     ACTIONS_READ = "actions:read", "Read own actions"
     PERMITS_CONSUME = "permits:consume", "Consume permits"
     OUTCOMES_WRITE = "outcomes:write", "Report outcomes"
-    EVENTS_READ = "events:read", "Read own events"
     DATASETS_READ = "datasets:read", "Read dataset versions"
     LABELS_WRITE = "labels:write", "Report late ground truth"
     EVALS_WRITE = "evals:write", "Post results of evals"

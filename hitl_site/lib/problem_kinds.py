@@ -74,11 +74,6 @@ _ALL = (
         "This address does not answer that HTTP method.",
         "Use one of the methods that the Allow header names.",
     ),
-    ProblemKind(
-        "not-acceptable", 406, "Not acceptable",
-        "The answer cannot be given in any form that the Accept header allows.",
-        "Accept application/json.",
-    ),
     # 409: the state of things forbids it.
     ProblemKind(
         "already-decided", 409, "Already decided",
@@ -132,11 +127,6 @@ _ALL = (
         "Read the stops that are in force; to stop again, engage a new one.",
     ),
     ProblemKind(
-        "agent-inactive", 409, "Agent is not active",
-        "The agent has been deactivated, so nothing runs in its name.",
-        "Do not run the action. Only a person can activate the agent again.",
-    ),
-    ProblemKind(
         "policy-stricter", 409, "The policy in force is stricter",
         "The policy changed after the decision, and the stricter answer counts.",
         "Do not run the action. Propose it again under the policy in force.",
@@ -151,17 +141,7 @@ _ALL = (
         "This eval run takes no results any more, or is done and cannot be given up.",
         "Read the run; begin a new one to test again.",
     ),
-    ProblemKind(
-        "lease-expired", 409, "Lease expired",
-        "The lease of this execution or claim has ended.",
-        "Read the state again before going on.",
-    ),
-    # 412 to 428: conditions, sizes, types.
-    ProblemKind(
-        "precondition-failed", 412, "Changed in the meantime",
-        "The version named by If-Match is not the present one.",
-        "Read the resource again and repeat the request with its new ETag.",
-    ),
+    # 413 to 422: sizes, types, contents.
     ProblemKind(
         "body-too-large", 413, "Body too large",
         "The body is larger than this address accepts.",
@@ -192,11 +172,6 @@ _ALL = (
         "idempotency-key-reused", 422, "Idempotency-Key reused",
         "This key was used before with another body.",
         "Use a fresh key for each new request.",
-    ),
-    ProblemKind(
-        "precondition-required", 428, "If-Match is missing",
-        "This request changes something that others may change too, so it needs If-Match.",
-        "Send the ETag of the version you have read.",
     ),
     # 429: too much.
     ProblemKind(

@@ -18,7 +18,7 @@ PROMISED = {
     "not-found": 404,
     "already-decided": 409, "already-consumed": 409, "digest-mismatch": 409, "permit-expired": 409,
     "permit-revoked": 409, "not-approved": 409, "idempotency-in-progress": 409, "kill-switch-active": 409,
-    "precondition-failed": 412, "precondition-required": 428, "body-too-large": 413,
+    "body-too-large": 413,
     "unsupported-media-type": 415, "validation": 422, "non-ijson": 422, "too-deep": 422,
     "idempotency-key-reused": 422, "rate-limited": 429, "too-many-pending": 429, "database-unavailable": 503,
     "storage-full": 503, "internal": 500,
