@@ -4,6 +4,7 @@ output.
 CommonMark with tables and strikethrough. No raw HTML; no images (loading one tells somebody that a person
 looks): they are shown as the words "image:" and their address. Links only to https and mailto, and behind
 each its whole address, since the words of a link may say another one. Hidden characters are shown by name.
+Headings come as strong words: those of a page are ours, and nothing of an agent's may pass for one.
 No attribute survives but ``href`` and the number of a list, so nothing in it can style, script or talk to
 htmx.
 """
@@ -28,7 +29,7 @@ from hitl_site.lib import visible_text
 MAX_LENGTH: Final = 100_000
 
 _TAGS: Final = {
-    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "mark",
+    "a", "blockquote", "br", "code", "del", "em", "hr", "li", "mark",
     "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _SCHEMES: Final = {"https", "mailto"}
@@ -77,6 +78,18 @@ def _render_code(
     return f"<pre><code>{_shown(tokens[index].content)}</code></pre>\n"
 
 
+def _open_heading(
+    renderer: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    return "<p><strong>"
+
+
+def _close_heading(
+    renderer: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    return "</strong></p>\n"
+
+
 def _render_image(
     renderer: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
 ) -> str:
@@ -121,6 +134,8 @@ def _parser() -> MarkdownIt:
     parser.add_render_rule("code_block", _render_code)
     parser.add_render_rule("fence", _render_code)
     parser.add_render_rule("image", _render_image)
+    parser.add_render_rule("heading_open", _open_heading)
+    parser.add_render_rule("heading_close", _close_heading)
     return parser
 
 

@@ -96,6 +96,7 @@ class Row:
     extra: bool  # outside the schema
     operations: tuple[Operation, ...]
     moment: dt.datetime | None  # a date-time, to be shown in the reader's zone
+    is_markdown: bool = False  # the schema says so: to be shown as it reads, and as it is written
     swaps: bool = False  # the choice decides which other fields there are
     beside: tuple[Beside, ...] = ()
 
@@ -214,6 +215,7 @@ class _Drawing:
             proposed=proposed,
             proposed_text=proposed_text,
             proposed_is_code=is_code,
+            is_markdown=isinstance(proposed, str) and not is_code and leaf.shape.is_markdown,
             proposed_key=shown(leaf, proposed),
             proposed_presence=presence_of(proposed).value,
             resettable=gives_back(leaf),

@@ -61,6 +61,12 @@ class Shape:
         return bool(self.properties) and self.types <= {"object"}
 
     @property
+    def is_markdown(self) -> bool:
+        """Tell whether the schema says that a text is Markdown (RFC 7763), by `contentMediaType`."""
+        named = self.schema.get("contentMediaType")
+        return isinstance(named, str) and named.partition(";")[0].strip().lower() == "text/markdown"
+
+    @property
     def is_read_only(self) -> bool:
         return self.schema.get("readOnly") is True
 

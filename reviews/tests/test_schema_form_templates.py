@@ -120,3 +120,14 @@ def test_a_text_area_begins_with_the_line_feed_that_browsers_drop(html: str) -> 
     assert areas
     assert all(area.startswith("\n") for area in areas)
     assert "\n\n\nHi &lt;/textarea&gt;" in html
+
+
+def test_markdown_is_drawn_where_the_schema_says_so_and_stands_there_as_it_is_written() -> None:
+    letter = {"type": "string", "contentMediaType": "text/markdown; charset=utf-8"}
+    schema = {"type": "object", "properties": {"letter": letter, "plain": {"type": "string"}}}
+    value: Any = {"letter": "# Hi\n\n*Ana*, [see](https://a.example/)\n", "plain": "# Hi *Ana*"}
+    html = render_to_string("reviews/schema_form/_rows.html", {"form": build(schema, value, value)})
+    assert "<p><strong>Hi</strong></p>\n<p><em>Ana</em>, <a href=" in html
+    assert '<span class="old"># Hi *Ana*</span>' in html
+    assert "# Hi\n\n*Ana*, [see](https://a.example/)\n</span>" in html
+    assert html.count('class="md"') == 1

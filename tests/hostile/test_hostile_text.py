@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from datasets.models import LabelledCase
@@ -114,6 +114,26 @@ def one_each(cast: Cast) -> list[ReviewItem]:
     ]
 
 
+def as_markdown(cast: Cast) -> ReviewItem:
+    """Return an item whose schema says of every payload that it is Markdown."""
+    texts = {f"p{number}": f"{text}\n\n# *So* [it is]({text})\n" for number, text in enumerate(PAYLOADS)}
+    links = (
+        "![chart](https://evil.example/p.png) [your bank](https://evil.example/) [now](javascript:alert(1))"
+    )
+    action_types.change(
+        action_type=cast.note,
+        argument_schema={
+            "type": "object",
+            "properties": {
+                name: {"type": "string", "contentMediaType": "text/markdown"} for name in (*texts, "links")
+            },
+        },
+        actor=Actor.person(cast.olga),
+        now=database_now(),
+    )
+    return held(cast, action_type="note.add", confidence=0.1, arguments={**texts, "links": links})
+
+
 class Markup(HTMLParser):
     """Collects what no template of ours writes."""
 
@@ -134,7 +154,10 @@ class Markup(HTMLParser):
                 "hx-vals:js",
                 "http-equiv",
             }
-            if strange or (name in ADDRESSES and not re.match(r"[/#?]|$", value)):
+            # A link in Markdown leads out when somebody follows it: its address stands behind its words.
+            followed = tag == "a" and given.get("rel") == "noopener noreferrer nofollow"
+            own = re.match(r"(https://|mailto:)" if followed else r"[/#?]|$", value)
+            if strange or (name in ADDRESSES and not own):
                 self.foreign.append(f"{tag} {name}={value}")
 
 
@@ -201,6 +224,27 @@ def test_in_a_browser_nothing_runs_nothing_asks_and_nothing_leaves(
         assert other.page.locator("h1").count() == 1, path
         _did_nothing(other, path)
         other.context.close()
+
+
+def test_markdown_is_drawn_and_nothing_in_it_runs_loads_or_passes_for_ours(
+    browser: Browser, live_server: LiveServer, cast: Cast
+) -> None:
+    item = as_markdown(cast)
+    assert foreign_in(_read(browser_of(cast.alice), url("review", item))) == []
+    window = Window(browser, live_server.url, cast.alice)
+    page = window.open(url("review", item))
+    drawn = page.locator('[data-pointer="/links"] .md')
+    expect(drawn).to_have_text(
+        "image: https://evil.example/p.png (chart) your bank (https://evil.example/)"
+        " [now](javascript:alert(1))"
+    )
+    assert page.locator(".md").count() == len(PAYLOADS) + 1
+    assert page.locator(".md :is(h1, h2, h3, img, [class], [id], [style])").count() == 0
+    # What is written stands by: a reference that is never used shows in no rendering.
+    page.locator('[data-pointer="/links"] summary').click()
+    expect(page.locator('[data-pointer="/links"] .old')).to_contain_text("[your bank](https://evil.example/)")
+    _did_nothing(window, url("review", item))
+    window.context.close()
 
 
 def _member(group: str) -> Any:
