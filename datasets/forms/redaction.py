@@ -99,9 +99,11 @@ class ProfileEditor:
         editor = cls(stored=stored)
         initial: dict[str, object] = {name: data.get(name, "") for name in ("name", "based_on")}
         count = data.get(f"{PREFIX}-TOTAL_FORMS", "")
+        # Python reads no number of more than 4300 digits.
+        told = min(int(count), MAX_RULES) if count.isascii() and count.isdigit() and len(count) < 7 else 0
         written = [
             {name: data.get(f"{PREFIX}-{number}-{name}", "") for name in RuleForm.base_fields}
-            for number in range(min(int(count), MAX_RULES) if count.isascii() and count.isdigit() else 0)
+            for number in range(told)
         ]
         filled: list[dict[str, object]] = [{**row} for row in written if row["pointer"]]
         editor._show({**initial, "detectors": data.getlist("detectors")}, filled, ADDED_ROWS)

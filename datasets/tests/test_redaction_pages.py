@@ -138,6 +138,11 @@ def test_more_rows_keep_what_was_written(learners: Learners) -> None:
     assert RedactionProfile.objects.count() == 0
 
 
+def test_a_count_of_rows_that_no_number_can_hold_is_none(learners: Learners) -> None:
+    data = form({"pointer": "/arguments/name"}, name="Strict", more="1", **{"rules-TOTAL_FORMS": "9" * 5000})
+    assert as_(learners.mia).post(reverse("datasets:redaction_new"), data).status_code == 200
+
+
 def test_a_name_that_is_taken_is_said_at_its_field(learners: Learners, profile: RedactionProfile) -> None:
     answer = as_(learners.mia).post(reverse("datasets:redaction_new"), form(name=profile.name))
 
