@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.validators import RegexValidator
 
 from reviews.selectors.team_page import DAYS, everybody
 from reviews.services.team import MOST_HELD
 
+if TYPE_CHECKING:  # generic in their stubs alone
+    _PeopleField = forms.ModelMultipleChoiceField[User]
+else:
+    _PeopleField = forms.ModelMultipleChoiceField
+
+
+class _People(_PeopleField):
+    def label_from_instance(self, obj: User) -> str:
+        return obj.get_full_name() or obj.get_username()
+
 
 class MembersForm(forms.Form):
     """Who belongs to a queue. Nobody chosen is everybody."""
 
-    members = forms.ModelMultipleChoiceField(
-        everybody(), required=False, label="Members", widget=forms.CheckboxSelectMultiple
-    )
+    members = _People(everybody(), required=False, label="Members", widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

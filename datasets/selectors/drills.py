@@ -24,7 +24,10 @@ class KindRow:
 
 @dataclass(frozen=True)
 class TypeRow:
-    """One action type: how often drills come, what they are made from, and what they showed."""
+    """One action type: how often drills come, what they showed, and what they are made from.
+
+    With each seed stands what is wrong with it, in words.
+    """
 
     action_type: ActionType
     approved: int
@@ -32,7 +35,7 @@ class TypeRow:
     waiting: int
     rate: CatchRate
     kinds: tuple[KindRow, ...]
-    seeds: tuple[DrillSeed, ...]
+    seeds: tuple[tuple[DrillSeed, str], ...]
 
     @property
     def runs(self) -> bool:
@@ -66,5 +69,5 @@ def _row(action_type: ActionType) -> TypeRow:
             KindRow(kind_in_words(found.kind, action_type), found.kind != "", found.rate)
             for found in by_kind(action_type, delta=0.025)
         ),
-        seeds=seeds,
+        seeds=tuple((seed, kind_in_words(seed.error_kind, action_type)) for seed in seeds),
     )

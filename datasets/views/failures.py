@@ -20,6 +20,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.engine.policy import InvalidPolicy
 from policies.models import ActionType
+from reviews.selectors.reasons import reason_labels
 
 DAYS: Final = (7, 30, 90)
 _USUAL: Final = 30
@@ -40,6 +41,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "type": name,
         "agent": agent,
         "types": list(ActionType.objects.order_by("name").values_list("name", flat=True)),
+        "reasons": reason_labels(),
         "may_draft": request.user.has_perm(rule_drafts.MANAGE),
         "may_see_cases": any(request.user.has_perm(right) for right in SEE),
         "most": failures.MOST_READ,

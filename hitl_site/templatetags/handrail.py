@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -172,6 +172,20 @@ def initials(name: str) -> str:
 def pretty_json(value: object) -> str:
     """Return a document as indented JSON, as text: autoescaped, or passed on to ``visible``."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.filter
+def plain(value: object) -> str:
+    """Return a value as people read it: a text as it is, nothing as a dash, anything else as JSON."""
+    if value is None:
+        return wording.MISSING
+    return value if isinstance(value, str) else pretty_json(value)
+
+
+@register.filter
+def member(values: Mapping[str, str], name: str) -> str:
+    """Return what a mapping holds under a name, "" where it holds nothing."""
+    return values.get(name, "")
 
 
 # --- time -------------------------------------------------------------------------------------------

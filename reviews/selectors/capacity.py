@@ -83,6 +83,10 @@ class Capacity:
     action_type: ActionType | None
     choices: tuple[Choice, ...]
 
+    @property
+    def deadline_seconds(self) -> float | None:
+        return None if self.deadline_minutes is None else 60 * self.deadline_minutes
+
 
 def capacity(*, action_type: ActionType | None, now: datetime) -> Capacity:
     """Return what the last weeks say. Hours are UTC; an hour in which nothing came is not a busy one."""

@@ -22,3 +22,12 @@ def reason_codes(action_type: ActionType | None) -> tuple[ReasonCode, ...]:
         else DEFAULT_REASON_CODES
     )
     return tuple(ReasonCode(code=reason["code"], label=reason["label"]) for reason in declared)
+
+
+def reason_labels() -> dict[str, str]:
+    """Return what each reason of any action type is called, for where several types stand together."""
+    return {
+        reason.code: reason.label
+        for action_type in [None, *ActionType.objects.order_by("-id")]
+        for reason in reason_codes(action_type)
+    }
