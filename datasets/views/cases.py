@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
 from datasets.forms.cases import AnswerForm, CaseFilterForm, CurationForm, EditForm
 from datasets.models import LabelledCase
-from datasets.selectors import case_page, cases, facets
+from datasets.selectors import case_page, case_words, cases, facets
 from datasets.selectors.cases import CaseFilter
 from datasets.selectors.late_truth import late_truth
 from datasets.services import adjudicating, curating
@@ -215,6 +215,10 @@ def _case_page(
         editing = editing or EditForm(initial=initial, reasons=case_page.reason_choices(case))
     context = {
         "view": view,
+        "decided": case_words.decision_words(case, view.document),
+        "gate": case_words.gate_words(view.document),
+        "mode": case_words.mode_words(view.document),
+        "outcome": case_words.outcome_words(view.document),
         "settling": settling,
         "editing": editing,
         "may_curate": may_curate,
