@@ -49,15 +49,18 @@ class LabelsOfChunk:
 
 
 def certified_by(
-    parts: Callable[[], Sequence[LabelsOfChunk]], *, limits: Limits, of: Hashable
+    parts: Callable[[], Sequence[LabelsOfChunk]], *, repeats: Array, limits: Limits, of: Hashable
 ) -> Certificate:
-    """Return what the labels certify; ``of`` names the labels, so that the same are worked out once."""
+    """Return what the labels certify; ``of`` names the labels, so that the same are worked out once.
+
+    ``repeats`` are checks whose label is that of an event which an earlier one has told of: an event is one.
+    """
     key = (of, limits.alpha, limits.delta)
     with _kept_lock:
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    found = _certified(parts(), limits)
+    found = _certified(parts(), limits, repeats)
     with _kept_lock:
         _kept[key] = found
         if len(_kept) > _MOST_KEPT:
@@ -65,7 +68,7 @@ def certified_by(
     return found
 
 
-def _certified(parts: Sequence[LabelsOfChunk], limits: Limits) -> Certificate:
+def _certified(parts: Sequence[LabelsOfChunk], limits: Limits, repeats: Array) -> Certificate:
     """Ask the labels in the order of sampling, up to the first that is still awaited."""
     check, score, label, weight, sampled, fixed = (
         np.concatenate([np.zeros(0, dtype=kind), *(getattr(part, name) for part in parts)])
@@ -85,6 +88,7 @@ def _certified(parts: Sequence[LabelsOfChunk], limits: Limits) -> Certificate:
     counted = usable & ((label == Label.RIGHT) | (label == Label.WRONG)) & (weight > 0)
     if len(awaited):
         counted[int(awaited[0]) :] = False
+    counted &= ~np.isin(check[order], repeats)
     return certificate.certify(
         grid=grid,
         score=score[counted],

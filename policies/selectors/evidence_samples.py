@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import RowNumber, TruncDate
 
 from policies.choices import Route
-from policies.models import EvidenceSample, EvidenceTrack
+from policies.models import ActionType, EvidenceSample, EvidenceTrack, Observation
 from policies.statistics.tracking import Label
 
 # What holds an action that more trust would let run.
@@ -75,6 +77,28 @@ def scores_before(track: EvidenceTrack) -> list[float]:
         .values_list("gate_check__score", flat=True)
     )
     return [score for score in rows[:_EARLIER_SCORES] if score is not None]
+
+
+def repeats(action_type: ActionType) -> list[int]:
+    """Return the gate checks whose label says again what an earlier one of the same event and day said.
+
+    The rule of ``_repeated`` for all versions at once, asked of the labels themselves: what counts labels
+    before the evidence has taken them in leaves out the same.
+    """
+    known = (
+        Observation.objects.filter(action_type=action_type, considered=True)
+        .exclude(cluster_key="")
+        .annotate(
+            place=Window(
+                RowNumber(),
+                partition_by=[
+                    F("agent_version"), F("cluster_key"), TruncDate("gate_check__evaluated_at", tzinfo=UTC)
+                ],
+                order_by="gate_check_id",
+            )
+        )
+    )  # fmt: skip
+    return sorted(known.filter(place__gt=1).values_list("gate_check_id", flat=True))
 
 
 def waiting(track: EvidenceTrack) -> QuerySet[EvidenceSample]:

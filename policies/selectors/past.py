@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from policies.models import ActionType, ConditionMatch, PastChunk, PolicyVersion
-from policies.statistics.columns import BYTES_PER_ACTION, Columns, day_number, unpack
+from policies.selectors import evidence_samples
+from policies.statistics.columns import BYTES_PER_ACTION, Array, Columns, day_number, unpack
 from policies.statistics.counterfactual import Known, Mask
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ MOST_BYTES: Final = 96 * 1024 * 1024
 
 _kept: OrderedDict[int, tuple[int, Columns, int]] = OrderedDict()
 _kept_lock = Lock()
+_MOST_REPEATS: Final = 32
+_repeats: OrderedDict[tuple[int, tuple[ChunkHead, ...]], Array] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,21 @@ def window(action_type: ActionType, *, days: int, today: date) -> Window:
             chosen.append(head)
             total += head.size
     return Window(action_type=action_type, since=since, until=today, heads=tuple(reversed(chosen)))
+
+
+def repeats(window: Window) -> Array:
+    """Return the checks whose labels repeat an event, in order; asked once while the labels are the same."""
+    key = (window.action_type.pk, window.heads)
+    with _kept_lock:
+        if key in _repeats:
+            _repeats.move_to_end(key)
+            return _repeats[key]
+    found = np.array(evidence_samples.repeats(window.action_type), dtype=np.int64)
+    with _kept_lock:
+        _repeats[key] = found
+        if len(_repeats) > _MOST_REPEATS:
+            _repeats.popitem(last=False)
+    return found
 
 
 def digest_of(condition: str) -> str:

@@ -5,9 +5,11 @@ No actions are read here but their columns and counts (`selectors.past`); nothin
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,6 +25,7 @@ from policies.selectors.certificates import LabelsOfChunk, certified_by
 from policies.selectors.evidence_limits import Limits, limits_of
 from policies.statistics.certificate import Certificate
 from policies.statistics.counterfactual import (
+    Answers,
     Comparison,
     NumberRule,
     OtherRule,
@@ -43,6 +46,10 @@ USUAL_DAYS: Final = 90
 USUAL_MINUTES: Final = 3.0
 FEWEST_DRILLS: Final = 10
 FLIPS_SHOWN: Final = 12
+# Answers of policies in force that are kept in memory: some ten bytes for each action.
+_MOST_LIVE: Final = 4
+_live: OrderedDict[tuple[object, Question], list[Answers | None]] = OrderedDict()
+_live_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +188,18 @@ def ask(
     book = past.rule_book(action_type, conditions)
     asked = past.asked_before(window.heads, conditions)
     found = Comparison()
-    for head, chunk, inside in window.chunks():
-        known = book.known(chunk, head, asked)
+    repeats = past.repeats(window)
+    earlier = _kept_answers(window, old.question) if old is not None else None
+    for number, (head, chunk, inside) in enumerate(window.chunks()):
+        known = book.known(chunk, head, asked) if conditions else {}
         said = answers(chunk, new.question, known)
-        before = None if old is None else answers(chunk, old.question, known)
-        found.add(chunk, new=said, now=before, inside=inside)
+        before = None
+        if old is not None and earlier is not None:
+            before = earlier[number]
+            # The copy of a chunk may be newer than its head, and longer.
+            if before is None or len(before.state) != len(chunk):
+                before = earlier[number] = answers(chunk, old.question, known)
+        found.add(chunk, new=said, now=before, inside=inside, repeats=repeats)
     minutes = minutes_of(action_type, since=window.since)
     missed = misses(action_type)
     costs = costs_of(action_type)
@@ -196,8 +210,9 @@ def ask(
     scored_by = (window.heads, new.question.source, new.question.points)
     certified = certified_by(
         lambda: [LabelsOfChunk.of(chunk, score_of(chunk, new.question)) for _, chunk, _ in window.chunks()],
+        repeats=repeats,
         limits=limits,
-        of=scored_by,
+        of=(scored_by, repeats.tobytes()),
     )
     return WhatIf(
         window=window,
@@ -224,6 +239,22 @@ def ask(
         proposal=_cheapest(certified, drawn, costs),
         unknown=found.unknown,
     )
+
+
+def _kept_answers(window: Window, question: Question) -> list[Answers | None]:
+    """Return where the answers of the policy in force are kept, chunk by chunk, from one step to the next.
+
+    They depend on nothing but the chunks as they are, where no condition has to be asked of the past.
+    """
+    kept: list[Answers | None] = [None] * len(window.heads)
+    if question.others:
+        return kept
+    with _live_lock:
+        kept = _live.setdefault((window.heads, question), kept)
+        _live.move_to_end((window.heads, question))
+        if len(_live) > _MOST_LIVE:
+            _live.popitem(last=False)
+    return kept
 
 
 def fields_of(window: Window) -> frozenset[str]:

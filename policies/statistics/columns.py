@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import IntEnum, IntFlag
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 # Actions of one chunk: few enough to be written anew with every label, enough to be summed fast.
 CHUNK: Final = 8192
+# Into how many bins scores are counted.
+BINS: Final = 1000
 # Arguments of one chunk that are kept as numbers.
 MOST_FIELDS: Final = 8
 _FIRST_DAY: Final = date(2020, 1, 1)
@@ -60,7 +63,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "flags": "u1",
     "label": "u1",
 }
-BYTES_PER_ACTION: Final = sum(np.dtype(kind).itemsize for kind in COLUMNS.values())
+# With what is worked out of them once: places and weights of the labels, bins of the agent's own score.
+_WORKED_OUT: Final = 8
+BYTES_PER_ACTION: Final = _WORKED_OUT + sum(np.dtype(kind).itemsize for kind in COLUMNS.values())
 
 Array = NDArray[Any]
 
@@ -85,6 +90,29 @@ class Columns:
     def __len__(self) -> int:
         return len(self.check)
 
+    @cached_property
+    def judged(self) -> Array:
+        """Return the places of the labels that count: right or wrong, of what had a chance of being seen."""
+        told = (self.label == Label.RIGHT) | (self.label == Label.WRONG)
+        return np.flatnonzero(told & (self.propensity > 0)).astype(np.int32)
+
+    @cached_property
+    def weights(self) -> Numbers:
+        """Return the weight of each label that counts: one over its propensity."""
+        found: Numbers = 1.0 / self.propensity[self.judged].astype(np.float64)
+        return found
+
+    @cached_property
+    def wrong(self) -> Array:
+        """Return which of the labels that count say wrong."""
+        found: Array = self.label[self.judged] == Label.WRONG
+        return found
+
+    @cached_property
+    def bins(self) -> Array:
+        """Return the bin of the agent's own score."""
+        return bins_of(self.confidence)
+
     def pack(self) -> bytes:
         """Return the columns, one behind the other."""
         return b"".join(
@@ -99,6 +127,16 @@ class Columns:
     def fields(self) -> list[str]:
         """Return the names of the arguments that are kept."""
         return list(self.numbers)
+
+
+def bins_of(score: Array) -> Array:
+    """Return the bin of each score, -1 where there is none."""
+    with np.errstate(invalid="ignore"):
+        # A 32-bit 0.86 may lie a little under it: the margin is that of its rounding.
+        places = np.floor(score.astype(np.float64) * BINS + 1e-4)
+        places = np.minimum(places, BINS - 1)
+        places[np.isnan(score)] = -1
+    return places.astype(np.int16)
 
 
 def unpack(columns: bytes, numbers: bytes, *, size: int, fields: Sequence[str]) -> Columns:

@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.statistics.columns import Columns, Flag, Label
-from policies.statistics.what_if import BINS, ScoreBins
+from policies.statistics.columns import BINS, Columns, Flag, Label, bins_of
+from policies.statistics.what_if import ScoreBins
 
 Mask = NDArray[np.bool_]
 Array = NDArray[Any]
@@ -72,6 +72,8 @@ class Answers:
     # Held or denied by something else than the score.
     stopped: Mask
     unknown: Mask
+    # Where the score lies among the bins.
+    bins: Array
 
 
 def answers(chunk: Columns, question: Question, known: Mapping[str, Known]) -> Answers:
@@ -100,7 +102,8 @@ def answers(chunk: Columns, question: Question, known: Mapping[str, Known]) -> A
         # Asked this way round, a score that is no number is held.
         held = held | ~(score >= np.float32(question.threshold))
     state = np.where(denied, DENIED, np.where(held, HELD, RELEASED)).astype(np.uint8)
-    return Answers(state=state, score=score, stopped=stopped, unknown=unknown)
+    bins = chunk.bins if score is chunk.confidence else bins_of(score)
+    return Answers(state=state, score=score, stopped=stopped, unknown=unknown, bins=bins)
 
 
 def score_of(chunk: Columns, question: Question) -> Array:
@@ -205,13 +208,27 @@ class Comparison:
     locked: int = 0
     flips: list[Flip] = field(default_factory=list)
 
-    def add(self, chunk: Columns, *, new: Answers, now: Answers | None, inside: Mask | None = None) -> None:
-        """Take in a chunk, or those of its actions that are ``inside`` the window."""
+    def add(
+        self,
+        chunk: Columns,
+        *,
+        new: Answers,
+        now: Answers | None,
+        inside: Mask | None = None,
+        repeats: Array | None = None,
+    ) -> None:
+        """Take in a chunk, or those of its actions that are ``inside`` the window.
+
+        ``repeats`` are checks whose label says again what an earlier one of the same event said: they are
+        actions like all others, and no labels.
+        """
         inside = np.ones(len(chunk), dtype=bool) if inside is None else inside
-        judged = inside & ((chunk.label == Label.RIGHT) | (chunk.label == Label.WRONG))
-        labelled = np.flatnonzero(judged & (chunk.propensity > 0))
-        weights = 1.0 / chunk.propensity[labelled].astype(np.float64)
-        wrong = chunk.label[labelled] == Label.WRONG
+        labelled, weights, wrong = chunk.judged, chunk.weights, chunk.wrong
+        counted = inside[labelled]
+        if repeats is not None:
+            counted &= ~np.isin(chunk.check[labelled], repeats)
+        if not counted.all():
+            labelled, weights, wrong = labelled[counted], weights[counted], wrong[counted]
         self.new.add(new.state, labelled, weights, wrong, inside)
         everything = np.zeros(len(chunk), dtype=np.uint8)
         self.every.add(everything, labelled, weights, wrong, inside)
@@ -236,10 +253,10 @@ class Comparison:
     def _count_scores(
         self, new: Answers, inside: Mask, labelled: Array, weights: Array, wrong: Array
     ) -> None:
-        places = bins_of(new.score)
+        places = new.bins
         # What is stopped by something else, or has no score, no threshold above 0 lets through.
-        places = np.where(new.stopped | (places < 0), 0, places)
-        self.bins[0] += np.bincount(places[inside], minlength=BINS)
+        places = np.where(new.stopped | (places < 0), np.int16(0), places)
+        self.bins[0] += np.bincount(places if inside.all() else places[inside], minlength=BINS)
         at = places[labelled]
         for number, each in enumerate(
             (np.ones(len(at)), wrong, weights, np.square(weights), weights * wrong)
@@ -255,9 +272,7 @@ class Comparison:
             else:
                 self.locked += len(places)
             if len(places) > _NAMED:
-                wrong = chunk.label[places] == Label.WRONG
-                order = np.lexsort((np.nan_to_num(new.score[places], nan=-1.0), ~wrong))
-                places = places[order[:_NAMED]]
+                places = places[_worst_of(chunk.label[places], new.score[places])]
             self.flips += [
                 Flip(
                     check=int(chunk.check[place]),
@@ -271,12 +286,13 @@ class Comparison:
             self.flips = self.worst(_NAMED, released=True) + self.worst(_NAMED, released=False)
 
 
-def bins_of(score: Array) -> Array:
-    """Return the bin of each score, -1 where there is none."""
-    with np.errstate(invalid="ignore"):
-        # A 32-bit 0.86 may lie a little under it: the margin is that of its rounding.
-        places = np.floor(score.astype(np.float64) * BINS + 1e-4)
-    return np.where(np.isnan(score), -1, np.minimum(np.nan_to_num(places), BINS - 1)).astype(np.int64)
+def _worst_of(label: Array, score: Array) -> Array:
+    """Return the places of the worst, as ``_badness`` says: known mistakes, the least sure, the newest."""
+    sure = score.astype(np.float64)
+    sure[np.isnan(score)] = -1.0
+    # Far less than what two different scores differ by.
+    badness = np.where(label == Label.WRONG, 0.0, 2.0) + sure - np.arange(len(sure)) * 1e-12
+    return np.argpartition(badness, _NAMED)[:_NAMED]
 
 
 def _badness(flip: Flip) -> tuple[bool, float, int]:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-BINS: Final = 1000
+from policies.statistics.columns import BINS
+
 # With fewer labels above a threshold than this, the curve says nothing there.
 FEWEST_LABELS: Final = 30
 

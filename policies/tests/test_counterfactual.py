@@ -15,8 +15,11 @@ from policies.engine.evaluation import evaluate
 from policies.engine.facts import ActionTypeFacts, AgentFacts, Facts, Level, Verdict
 from policies.engine.number_rules import compared
 from policies.engine.policy import PolicyDocument
+from policies.selectors.certificates import LabelsOfChunk, certified_by
+from policies.selectors.evidence_limits import Limits
 from policies.selectors.what_if import reading_of
 from policies.statistics import certificate, columns
+from policies.statistics.certificate import Certificate
 from policies.statistics.columns import Flag, Label, PastAction
 from policies.statistics.counterfactual import DENIED, HELD, RELEASED, Comparison, Known, answers
 from policies.statistics.evidence import BettingEvidence
@@ -226,3 +229,49 @@ def test_good_labels_certify_and_bad_ones_do_not() -> None:
     assert few.threshold is None
     assert few.labels_missing is not None
     assert few.labels_missing > 20
+
+
+def test_a_label_that_repeats_an_event_is_an_action_and_no_label() -> None:
+    actions = [
+        past(1, confidence=0.95, label=Label.RIGHT),
+        past(2, confidence=0.95, label=Label.WRONG),
+        past(3, confidence=0.95, label=Label.WRONG),
+    ]
+    kept = columns.of_actions(actions)
+    said = answers(kept, reading_of(policy(threshold=0.9, score="agent"), []).question, {})
+    found = Comparison()
+    found.add(kept, new=said, now=None, repeats=np.array([3]))
+    assert (found.new.n, found.new.released) == (3, 3)
+    assert (found.new.labelled, found.new.errors, found.every.labelled) == (2, 1, 2)
+    assert [float(each.sum()) for each in found.bins] == [3, 2, 1, 2, 2, 1]
+
+
+def test_repeated_events_certify_nothing_that_single_ones_would_not() -> None:
+    limits = Limits(limit=0.05, alpha=0.05, delta=0.05, catch=None)
+    kept = columns.of_actions(
+        [past(n, confidence=0.5 + n / 1000, label=Label.RIGHT, flags=Flag.SAMPLED) for n in range(1, 401)]
+    )
+
+    def certified(repeats: list[int]) -> Certificate:
+        return certified_by(
+            lambda: [LabelsOfChunk.of(kept, kept.confidence)],
+            repeats=np.array(repeats, dtype=np.int64),
+            limits=limits,
+            of=("test of repeats", len(repeats)),
+        )
+
+    assert (certified([]).labels, certified([]).threshold is not None) == (400, True)
+    assert certified(list(range(60, 401))).labels == 59
+    assert certified(list(range(60, 401))).threshold is None
+
+
+def test_the_worst_of_many_flips_are_named_whatever_their_order() -> None:
+    actions = [past(n, confidence=0.86 + n / 10_000) for n in range(1, 301)]
+    actions += [past(n, confidence=0.89, label=Label.WRONG) for n in range(301, 304)]
+    kept = columns.of_actions(actions)
+    new = answers(kept, reading_of(policy(threshold=0.5, score="agent"), []).question, {})
+    now = answers(kept, reading_of(policy(threshold=0.95, score="agent"), []).question, {})
+    found = Comparison()
+    found.add(kept, new=new, now=now)
+    assert found.unlocked == 303
+    assert [flip.check for flip in found.worst(6, released=True)] == [303, 302, 301, 1, 2, 3]

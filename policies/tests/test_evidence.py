@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policies.choices import AutonomyLevel
-from policies.models import ActionType, AgentVersion, DrillResult, EvidenceSample, EvidenceTrack, LedgerCursor
+from policies.models import (
+    ActionType,
+    AgentVersion,
+    DrillResult,
+    EvidenceSample,
+    EvidenceTrack,
+    GateCheck,
+    LedgerCursor,
+)
+from policies.selectors import evidence_samples
 from policies.selectors.evidence import evidence_of
 from policies.selectors.evidence_limits import Limits, limits_of
 from policies.services import autonomy, evidence
@@ -257,3 +266,25 @@ def test_made_again_from_the_ledger_the_evidence_is_the_same(
         list(EvidenceSample.objects.order_by("seq").values_list("gate_check", "seq", "labelled_seq"))
         == samples
     )
+
+
+def test_whoever_counts_labels_leaves_out_the_same_repeats_as_the_ladder(clerk_v1: AgentVersion) -> None:
+    refund = make_refund_type(cluster_pointer="/order_id")
+    record = Record(clerk_v1)
+
+    def of(order: str) -> GateCheck:
+        return record.act(arguments={"order_id": order, "amount": 1250})
+
+    first, again, other, unread, later = of("W1"), of("W1"), of("W2"), of("W3"), of("W3")
+    record.answer(again, error=True)
+    record.answer(unread, considered=False)
+    for check in (first, other, later):
+        record.answer(check)
+    record.clock.tick(days=1)
+    tomorrow = of("W1")
+    record.answer(tomorrow)
+    record.settle()
+
+    assert evidence_samples.repeats(refund) == [again.pk]
+    assert tally_of(record, refund).n == 4
+    assert tally_of(record, refund).k == 0

@@ -13,9 +13,8 @@ from policies.engine.policy import PolicyDocument
 from policies.models import ActionType
 from policies.selectors import what_if
 from policies.selectors.what_if import FLIPS_SHOWN, Effect, WhatIf
-from policies.statistics.columns import Label
+from policies.statistics.columns import BINS, Label
 from policies.statistics.counterfactual import Flip
-from policies.statistics.what_if import BINS
 from reviews.models import ActionRequest, Decision
 
 _STEP: Final = 5
