@@ -110,6 +110,10 @@ def _object(properties: Document, *optional: str) -> Document:
     }
 
 
+def _from_the_order(pointer: str, path: str, label: str) -> dict[str, str]:
+    return {"pointer": pointer, "tool": "orders.get", "path": path, "label": label}
+
+
 _CURRENCY: Final[Document] = {"type": "string", "title": "Currency", "enum": ["EUR", "GBP", "USD"]}
 _MONTH: Final = 30 * 86_400
 _TO_CUSTOMER: Final[Document] = _text("Message to customer", maxLength=4000)
@@ -146,6 +150,10 @@ TYPES: Final = (
             "risk": Risk.MEDIUM,
             "autonomy_cap": AutonomyLevel.THRESHOLD,
             "cluster_pointer": "/order_id",
+            "evidence_sources": [
+                _from_the_order("/amount", "$.paid_total", "Order record says"),
+                _from_the_order("/pay_back_to", "$.method", "Paid with"),
+            ],
             "argument_schema": _object(
                 {
                     "order_id": _text("Order", pattern="^SO-[0-9]{5}$"),

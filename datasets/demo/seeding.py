@@ -14,7 +14,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from datasets.demo import climbing, conversations, drills, history, inbox, second_looks
+from datasets.demo import climbing, conversations, drills, history, inbox, second_looks, workplace
 from datasets.demo.setting_up import ask_to_publish, set_up, stage
 from datasets.models import Dataset
 from datasets.selectors.selection import Selection
@@ -46,6 +46,7 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     conversations.leave_some(cast)
     history.learn()
     drills.practise(cast, now=database_now())
+    workplace.arrange(cast, now=database_now())
     _note("demo.completed", now=database_now())
     return True
 

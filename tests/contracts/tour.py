@@ -86,7 +86,7 @@ from reviews.services import (
 )
 from reviews.tests.cast import Cast, decide_as, held, propose
 from tests.contracts.tour_privacy import privacy
-from tests.contracts.tour_team import lead
+from tests.contracts.tour_team import lead, uncover
 
 PASSWORD = "a long enough password"
 
@@ -107,6 +107,7 @@ def everything(cast: Cast) -> None:
     drill(cast)
     privacy(cast)
     lead(cast)
+    uncover(cast)
     look_after_the_ledger(cast)
 
 

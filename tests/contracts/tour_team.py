@@ -1,4 +1,4 @@
-"""The tour's leg through the team: members, skills, a capacity, a shift, a queue and its channel."""
+"""The tour's leg through the team: members, skills, capacity, a shift, a queue, its channel, saved views."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hitl_site.lib.clock import database_now
 from policies.services import accounts
 from policies.services.ledger import Actor
 from reviews.models import Queue
-from reviews.services import queues, team
-from reviews.tests.cast import Cast
+from reviews.services import queues, revealing, saved_views, team
+from reviews.tests.cast import Cast, held
 
 
 def lead(cast: Cast) -> None:
@@ -49,3 +49,12 @@ def lead(cast: Cast) -> None:
         now=now,
     )
     team.remove_shift(person=cast.alice, shift_id=shift.public_id, by=by, now=now)
+    view = saved_views.save(person=by, name="Tour", query="risk=high", order="", shared=True, now=now)
+    saved_views.change(view_id=view.public_id, person=by, name="The tour", shared=False, now=now)
+    saved_views.start_with(view_id=view.public_id, person=by, now=now)
+    saved_views.delete(view_id=view.public_id, person=by, now=now)
+
+
+def uncover(cast: Cast) -> None:
+    """Look at what is covered in the context of an item."""
+    revealing.reveal(item_id=held(cast).public_id, reviewer=cast.alice, now=database_now())
