@@ -22,7 +22,7 @@ ALLOWED = "bench.refund"
 STOPPED = "bench.stopped"
 # About 2 kB as JSON.
 ARGUMENTS = {"order": "SO-48213", "amount": 184.0, "message": "Sorry for the delay. " * 80}
-_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "order": {"type": "string"},
@@ -62,7 +62,7 @@ def prepare() -> Installation:
             title="Refund",
             title_template="Refund {amount} for {order}",
             risk=Risk.LOW,
-            argument_schema=_SCHEMA,
+            argument_schema=SCHEMA,
             actor=actor,
             now=now,
         )

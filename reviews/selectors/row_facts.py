@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.db.models import Case, F, Func, IntegerField, Value, When
 
+from hitl_site.lib import wording
 from policies.models import ActionType
 from reviews.models import ActionRequest, ReviewItem
 from reviews.schema_form.document import find, tokens_of
@@ -84,7 +85,7 @@ def fact_of(arguments: Mapping[str, Any], *, action_type: ActionType | None, tit
             words = len(value.split())
             otherwise = otherwise or f"{label}: {words} word{'' if words == 1 else 's'}"
         elif not (isinstance(value, str) and len(value) >= _TELLING and value in title):
-            return f"{label}: {value}"
+            return f"{label}: {_counted(value, name, action_type)}"
     return otherwise
 
 
@@ -122,6 +123,14 @@ def _in_order(arguments: Mapping[str, Any], action_type: ActionType | None) -> I
         *arguments,
     ]
     yield from (name for name in dict.fromkeys(map(str, ordered)) if name in arguments)
+
+
+def _counted(value: object, name: str, action_type: ActionType | None) -> str:
+    """Return a value as text, with its currency where it is what the action type declares as its value."""
+    number = isinstance(value, int | Decimal)
+    if action_type is not None and number and tokens_of(action_type.value_pointer) == (name,):
+        return wording.money(str(value), action_type.currency).strip()
+    return str(value)
 
 
 def _label(name: str, action_type: ActionType | None) -> str:

@@ -49,6 +49,12 @@ def test_what_the_title_says_already_is_no_further_fact() -> None:
     assert fact_of({"a": "SO-48213", "b": "x"}, action_type=None, title="Refund for SO-48213") == "b: x"
 
 
+def test_the_value_of_an_action_is_written_with_its_currency() -> None:
+    declared = ActionType(value_pointer="/credit", currency="EUR")
+    assert fact_of({"credit": Decimal("12.5")}, action_type=declared, title="") == "credit: €12.50"
+    assert fact_of({"credit": "soon"}, action_type=declared, title="") == "credit: soon"
+
+
 def test_a_material_argument_comes_before_a_required_one() -> None:
     declared = ActionType(
         argument_schema={"properties": {"a": {}, "b": {}}, "required": ["a"]}, material_pointers=["/b/0", ""]

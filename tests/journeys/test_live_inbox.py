@@ -13,8 +13,11 @@ from pytest_django.live_server_helper import LiveServer
 
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
-from reviews.models import ReviewItem
-from reviews.services import claims
+from policies.models import ActionType
+from policies.services import policies
+from reviews.choices import NoticeKind
+from reviews.models import Decision, ReviewItem
+from reviews.services import claims, notices
 from reviews.tests.browsing import browser_of
 from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast
 from reviews.tests.stream_server import StreamServer, serve_stream
@@ -97,6 +100,15 @@ def still(chromium: Browser, live_server: LiveServer, cast: Cast, settings: obje
 
 def refund(cast: Cast, order: str) -> ReviewItem:
     return held(cast, arguments={**REFUND, "order": order})
+
+
+def hold_notes(cast: Cast, *amounts: float) -> list[ReviewItem]:
+    """Hold notes, which are of low risk and may be decided together, worth so many euros."""
+    ActionType.objects.filter(pk=cast.note.pk).update(value_pointer="/amount", currency="EUR")
+    return [
+        held(cast, action_type="note.add", arguments={"text": f"N{n}", "amount": each}, confidence=0.1)
+        for n, each in enumerate(amounts)
+    ]
 
 
 def titles(page: Page) -> list[str]:
@@ -254,9 +266,14 @@ def test_a_day_of_triage_by_keyboard_alone(still: Window, cast: Cast) -> None:
 
 
 def test_low_risk_items_are_looked_through_and_approved_together(still: Window, cast: Cast) -> None:
-    for number in range(3):
-        note = {"action_type": "note.add", "arguments": {"text": f"N{number}"}, "confidence": 0.1}
-        held(cast, **note)
+    policies.put_in_force(
+        action_type=cast.note,
+        document={"threshold": 0.5, "audit_rate": 0.01, "undo_seconds": 60, "blind_share": 0},
+        author=cast.olga,
+        reason="Time to undo, however slow the machine",
+        now=database_now(),
+    )
+    hold_notes(cast, 12.5, 9, 15)
     refund(cast, "A")
     page = still.open()
     bar = page.locator("[data-bulk]")
@@ -269,10 +286,11 @@ def test_low_risk_items_are_looked_through_and_approved_together(still: Window, 
     expect(bar).to_contain_text("4 selected")
     expect(bar.get_by_role("button", name="Approve")).to_be_disabled()
     page.locator("tr.row", has_text="refund.issue").locator("input").uncheck()
-    expect(bar).to_contain_text("3 selected low risk, held only by: Below threshold")
+    expect(bar).to_contain_text("3 selected low risk, held only by: Below threshold, total €36.50")
     assert Axe().run(page).violations_count == 0
     page.keyboard.press("l")
     page.wait_for_url("**/review/several/**")
+    expect(page.locator(".stats")).to_contain_text("Total €36.50")
     approve = page.get_by_role("button", name="Approve 3")
     expect(approve).to_be_disabled()
     page.keyboard.press("j")
@@ -287,3 +305,74 @@ def test_low_risk_items_are_looked_through_and_approved_together(still: Window, 
     page.keyboard.press("Enter")
     page.wait_for_url("**/inbox/")
     expect(page.locator("a.ttl")).to_have_count(4)
+
+
+def test_several_are_looked_through_and_approved_on_a_phone(
+    chromium: Browser, live_server: LiveServer, cast: Cast, settings: object
+) -> None:
+    settings.HANDRAIL_STREAM_PORT = 9  # type: ignore[attr-defined]  # pytest-django's settings; nobody answers
+    hold_notes(cast, 12.5, 9)
+    refund(cast, "A")
+    window = Window(chromium, live_server.url, cast.alice, viewport=PHONE, has_touch=True)
+    page = window.open()
+    expect(page.locator(".startm")).to_be_visible()
+    boxes = page.locator("tr.row", has_text="note.add").get_by_role("checkbox")
+    places = [place for each in page.locator(".selbox").all() if (place := each.bounding_box())]
+    assert len(places) == 3
+    assert all(place["width"] >= 44 and place["height"] >= 44 for place in places)
+    for number in range(2):
+        boxes.nth(number).tap()
+    bar = page.locator("[data-bulk]")
+    expect(bar).to_contain_text("2 selected low risk, held only by: Below threshold, total €21.50")
+    expect(page.locator(".startm")).to_be_hidden()
+    place = bar.bounding_box()
+    assert place is not None
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= PHONE["width"]
+    targets = [box for each in bar.get_by_role("button").all() if (box := each.bounding_box())]
+    assert len(targets) == 5
+    assert all(target["height"] >= 44 for target in targets)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    assert Axe().run(page).violations_count == 0
+    # The last row can be scrolled out from under the bar.
+    last = page.locator("tr.row").last
+    page.mouse.wheel(0, 5000)
+    expect(last).to_be_in_viewport()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('tr.row')].at(-1).getBoundingClientRect().bottom"
+        " <= document.querySelector('[data-bulk]').getBoundingClientRect().top"
+    )
+    bar.get_by_role("button", name="Look through").tap()
+    page.wait_for_url("**/review/several/**")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    approve = page.get_by_role("button", name="Approve 2")
+    expect(approve).to_be_disabled()
+    page.get_by_role("button", name="Next").tap()
+    expect(page.locator("[data-seen-text]")).to_have_text("2 of 2 · 2 seen")
+    assert Axe().run(page).violations_count == 0
+    approve.tap()
+    expect(page.locator("h1")).to_have_text("2 of 2 done")
+    assert set(Decision.objects.values_list("kind", "bulk")) == {("approve", True)}
+    window.context.close()
+    assert [problem for problem in window.problems if "net::" not in problem] == []
+
+
+def test_what_a_person_is_told_comes_up_on_whatever_page_is_open(alice: Window, cast: Cast) -> None:
+    item = refund(cast, "A")
+    page = alice.open("/history/")
+    expect(page).to_have_title("My decisions · Handrail")
+    badge = page.locator("#side-nav [data-unread]")
+    expect(badge).to_be_hidden()
+    with page.expect_response(lambda answer: "/live/inbox" in answer.url):
+        page.reload()
+    notices.tell(user=cast.alice, kind=NoticeKind.HALF_TIME, item=item, key="a", now=database_now())
+    toast = page.locator("#messages [data-toast]")
+    expect(toast).to_contain_text("Half its time is over: Refund 184 for A")
+    expect(badge).to_have_text("1")
+    expect(page).to_have_title("(1) My decisions · Handrail")
+    assert Axe().run(page).violations_count == 0
+    notices.mark_read(user=cast.alice, now=database_now())
+    expect(page).to_have_title("My decisions · Handrail")
+    expect(badge).to_be_hidden()
+    toast.get_by_role("link").click()
+    page.wait_for_url(f"**/review/{item.public_id}/")
