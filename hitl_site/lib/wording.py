@@ -77,9 +77,11 @@ def percent(value: float | Decimal | None, digits: int = 0) -> str:
     return f"{share:.{digits}%}"
 
 
-def number(value: float | Decimal | None, digits: int | None = None) -> str:
-    """Return a number with its thousands apart: "1,840"."""
-    if value is None:
+def number(value: float | Decimal | str | None, digits: int | None = None) -> str:
+    """Return a number with its thousands apart: "1,840". Text, as a template gives for a name that is not
+    there, is no number.
+    """
+    if value is None or isinstance(value, str):
         return MISSING
     return f"{value:,}" if digits is None else f"{value:,.{digits}f}"
 

@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.template import Context, Template
 
 from hitl_site.lib import wording
 from hitl_site.lib.wording import DueState
@@ -31,6 +32,11 @@ NOW = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
 )
 def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> None:
     assert wording.duration(seconds) == words
+
+
+def test_what_is_not_there_is_a_dash_and_no_error() -> None:
+    assert wording.number(None) == wording.number("") == "—"
+    assert Template("{% load handrail %}{{ nowhere.to_be|number }}").render(Context()) == "—"
 
 
 @pytest.mark.parametrize(
