@@ -60,7 +60,8 @@ def measure(made: Installation) -> None:
             p50, p95 = _times(person, address)
             slow.setdefault(name, []).append(p95)
             print(
-                f"{actions:>9,} actions, {waiting:>7,} open  {name:<16} p50 {p50:6.1f} ms  p95 {p95:6.1f} ms"
+                f"{actions:>9,} actions, {waiting:>7,} open  {name:<16} p50 {p50:6.1f} ms  p95 {p95:6.1f} ms",
+                flush=True,
             )
         print(f"{'':>9} found by: {', '.join(_indexes(person))}", flush=True)
     for name, (small, large) in slow.items():
