@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
-from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
+from datasets.choices import CaseKind, CaseStanding, Label, LabelSource, LabelStrength
 from datasets.selectors.cases import CaseFilter
 from datasets.services.curating import MAX_CASES, MAX_REASON_LENGTH, MAX_TAG_LENGTH
 from hitl_site.lib import ids, strict_json
@@ -19,6 +19,7 @@ class CaseFilterForm(forms.Form):
     """The filters of the list of cases, as they stand in its address."""
 
     q = forms.CharField(required=False, max_length=200)
+    kind = forms.ChoiceField(required=False, choices=[("", "Any"), *CaseKind.choices])
     action_type = forms.CharField(required=False, max_length=120)
     agent = forms.CharField(required=False, max_length=120)
     agent_version = forms.CharField(required=False, max_length=120)

@@ -36,6 +36,22 @@ class FieldRow:
     changed: bool
     errors: tuple[str, ...]
 
+    @property
+    def proposed_text(self) -> str:
+        """Return the proposal's side as people read it: a text as it is, anything else as JSON."""
+        return self._text(self.proposed)
+
+    @property
+    def truth_text(self) -> str:
+        """Return the right side as people read it."""
+        return self._text(self.truth)
+
+    def _text(self, value: JsonValue) -> str:
+        # Beside a number, the text of the same digits is told apart by its quotes.
+        sides = [self.proposed] * self.in_proposal + [self.truth] * self.in_truth
+        texts = all(isinstance(side, str) and side.strip() for side in sides)
+        return value if texts and isinstance(value, str) else pretty(value)
+
 
 @dataclass(frozen=True, slots=True)
 class TruthRow:

@@ -16,6 +16,7 @@ from datasets.selectors.taking import gives_one_of
 from hitl_site.lib import pagination
 from hitl_site.lib.pagination import Page
 from policies.models import ActionType
+from reviews.models import ActionRequest
 
 PAGE_SIZE: Final = 50
 # Of a group of near duplicates the page of a case shows so many.
@@ -27,6 +28,7 @@ class CaseFilter:
     """What the list of cases shows; empty fields ask nothing. ``label`` and ``reason`` are the newest."""
 
     q: str = ""
+    kind: str = ""
     action_type: str = ""
     label: str = ""
     reason: str = ""
@@ -51,16 +53,19 @@ _STANDINGS: Final[dict[str, Q]] = {
     CaseStanding.ALIKE: Q(index__near_group__gt=""),
     CaseStanding.GROUND_TRUTH: Q(Exists(GroundTruth.objects.filter(action_id=OuterRef("action_id")))),
 }
-_SAME_NAME: Final = ("action_type", "source", "strength", "agent", "agent_version")
+_SAME_NAME: Final = ("kind", "action_type", "source", "strength", "agent", "agent_version")
 
 
 def page(*, where: CaseFilter, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[LabelledCase]:
     """Return a page of cases without their content, newest first. Raises ``pagination.InvalidCursor``.
 
-    Each has ``label_now``, the label of the newest answer to it.
+    Each has ``label_now``, the label of the newest answer to it, and its action's ``title``: an omission has
+    none.
     """
     scope = "cases?" + urlencode(where.conditions())
-    found = with_label_now(_matching(where)).defer("content").select_related("curation", "index")
+    titles = ActionRequest.objects.filter(public_id=OuterRef("action_id")).values("title")
+    found = with_label_now(_matching(where)).annotate(title=Subquery(titles[:1])).defer("content")
+    found = found.select_related("curation", "index")
     return pagination.page(found, order_by=["-id"], limit=size, scope=scope, cursor=cursor)
 
 

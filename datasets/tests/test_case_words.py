@@ -35,6 +35,28 @@ def page_of(people: Learners, case: LabelledCase) -> str:
     return shown.content.decode()
 
 
+def _omission(learners: Learners) -> None:
+    """Let Alice find something missing in a conversation that is drawn."""
+    talk = conversations.close(
+        agent=learners.cast.clerk,
+        closing=Closing(
+            conversation_id="talk/1",
+            messages=[{"role": "user", "content": "You promised me a refund"}],
+            version=VersionClaim(label="1"),
+            environment="production",
+        ),
+        now=database_now(),
+    ).conversation
+    conversations.find_missing(
+        check_id=talk.audit.public_id,
+        reviewer=learners.cast.alice,
+        action_type=learners.cast.refund,
+        arguments={"order": "SO-1", "amount": 7},
+        note="It was promised",
+        now=database_now(),
+    )
+
+
 def facts(page: str, title: str) -> dict[str, str]:
     """Return what a section's list of facts says, by its words."""
     section = page.split(f">{title}</h2>")[1].split("</section>")[0]
@@ -70,6 +92,39 @@ def test_a_correction_is_told_in_words(learners: Learners) -> None:
     assert [text for text in words if CODE.search(text)] == []
 
 
+def test_the_list_names_each_case_by_what_was_proposed_and_finds_omissions(
+    learners: Learners, settings: Settings
+) -> None:
+    decision = decide(learners.cast)
+    settings.OMISSION_SHARE = 1.0
+    _omission(learners)
+    label()
+    client = Client()
+    client.force_login(learners.vic)
+
+    everything = client.get("/cases/").content.decode()
+    missing = client.get("/cases/?kind=omission").content.decode()
+
+    assert everything.count(f">{decision.action.title}</a>") == 1
+    assert everything.count(">Omission<") == missing.count(">Omission<") == 1
+    assert decision.action.title not in missing
+    assert ">refund.issue</a>" in missing
+
+
+def test_a_text_is_shown_as_it_is_and_told_apart_from_a_number_of_its_digits(learners: Learners) -> None:
+    was = {"order": "12", "amount": 12, "message": "Dear Jo,\nsorry <b>"}
+    right = {"order": 12, "amount": 12, "message": "Dear Jo,\nthanks <b>"}
+    decide(learners.cast, DecisionKind.CORRECT, action_type="never.declared", proposed=was, arguments=right)
+    label()
+
+    page = page_of(learners, LabelledCase.objects.get()).split("Curate")[0]
+
+    assert "<del>&quot;12&quot;</del>" in page
+    assert "<ins>12</ins>" in page
+    assert "<del>Dear Jo,\nsorry &lt;b&gt;</del>" in page
+    assert "<ins>Dear Jo,\nthanks &lt;b&gt;</ins>" in page
+
+
 def test_what_no_release_has_words_for_any_more_is_spelt_out(learners: Learners) -> None:
     decide(learners.cast)
     label()
@@ -94,24 +149,7 @@ def test_an_omission_has_a_page_that_says_the_gate_saw_nothing(
     learners: Learners, settings: Settings
 ) -> None:
     settings.OMISSION_SHARE = 1.0
-    talk = conversations.close(
-        agent=learners.cast.clerk,
-        closing=Closing(
-            conversation_id="talk/1",
-            messages=[{"role": "user", "content": "You promised me a refund"}],
-            version=VersionClaim(label="1"),
-            environment="production",
-        ),
-        now=database_now(),
-    ).conversation
-    conversations.find_missing(
-        check_id=talk.audit.public_id,
-        reviewer=learners.cast.alice,
-        action_type=learners.cast.refund,
-        arguments={"order": "SO-1", "amount": 7},
-        note="It was promised",
-        now=database_now(),
-    )
+    _omission(learners)
     label()
     case = LabelledCase.objects.get()
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets.choices import CaseStanding, Label, LabelSource, LabelStrength
+from datasets.choices import CaseKind, CaseStanding, Label, LabelSource, LabelStrength
 from datasets.forms.cases import AnswerForm, CaseFilterForm, CurationForm, EditForm
 from datasets.models import LabelledCase
 from datasets.selectors import case_page, case_words, cases, facets
@@ -117,6 +117,7 @@ def _menus(where: CaseFilter) -> list[Menu]:
     """Return a menu a filter; each link keeps the other filters and begins on the first page."""
     named: list[tuple[str, str, Iterable[tuple[str, str]]]] = [
         ("action_type", "Action type", ((name, name) for name in cases.action_type_names())),
+        ("kind", "Kind", CaseKind.choices),
         ("agent", "Agent", ((name, name) for name in cases.agent_names())),
         ("label", "Label", Label.choices),
         ("source", "Source", LabelSource.choices),

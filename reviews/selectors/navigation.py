@@ -79,7 +79,15 @@ _PLACES = (
         ("datasets:index",),
         "database",
         ("datasets.view_dataset", "datasets.export_dataset"),
-        beside=("/cases/",),
+        beside=(
+            "/cases/",
+            "/dataset-versions/",
+            "/exports/",
+            "/redaction/",
+            "/evals/",
+            "/graders/",
+            "/learning/",
+        ),
     ),
     _Place(
         "Failures",
