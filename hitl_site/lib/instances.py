@@ -7,7 +7,8 @@ a constructor of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -26,20 +27,21 @@ def made(model: type[M], **values: Any) -> M:
     row = model.__new__(model)
     state = ModelState()
     row._state = state
-    relations, defaults = _of(model)
+    shape = _shape_of(model)
     own = row.__dict__
-    for name, default in defaults:
-        if name in values:
-            own[name] = values.pop(name)
-        else:
-            own[name] = default()
-    for name in list(values):
-        field = relations[name]
-        related = values.pop(name)
-        state.fields_cache[name] = related
-        own[field.attname] = None if related is None else getattr(related, field.target_field.attname)
-        if related is not None and not field.remote_field.multiple:
-            field.remote_field.set_cached_value(related, row)
+    own.update(shape.constants)
+    for name, make in shape.makers:
+        if name not in values:
+            own[name] = make()
+    for name, value in values.items():
+        if name in shape.attributes:
+            own[name] = value
+            continue
+        field, far = shape.relations[name]
+        state.fields_cache[name] = value
+        own[field.attname] = None if value is None else getattr(value, far)
+        if value is not None and not field.remote_field.multiple:
+            field.remote_field.set_cached_value(value, row)
     return row
 
 
@@ -53,17 +55,35 @@ def loaded(model: type[M], names: Sequence[str], values: Sequence[Any], *, using
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A model's attributes, those with one default for every row, those whose default is made for each; and
+    its relations by name, with the attribute of the far side that they keep.
+    """
+
+    attributes: frozenset[str]
+    constants: Mapping[str, Any]
+    makers: tuple[tuple[str, Callable[[], Any]], ...]
+    relations: Mapping[str, tuple[models.ForeignKey[Any, Any], str]]
+
+
 @lru_cache(maxsize=128)
-def _of(
-    model: type[models.Model],
-) -> tuple[dict[str, models.ForeignKey[Any, Any]], tuple[tuple[str, Callable[[], Any]], ...]]:
-    """Return the relations by name, and every attribute with what makes its default."""
+def _shape_of(model: type[models.Model]) -> _Shape:
     if model.__init__ is not models.Model.__init__:
         raise TypeError(f"{model.__name__} has a constructor of its own")
-    fields = model._meta.concrete_fields
-    relations = {field.name: field for field in fields if isinstance(field, models.ForeignKey)}
     # What the database works out by itself is unknown until it has.
-    return relations, tuple((field.attname, _default(field)) for field in fields if not field.generated)
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
+    made_each = [field for field in fields if field.has_db_default() or callable(field.default)]
+    return _Shape(
+        attributes=frozenset(field.attname for field in fields),
+        constants={field.attname: field.get_default() for field in fields if field not in made_each},
+        makers=tuple((field.attname, _default(field)) for field in made_each),
+        relations={
+            field.name: (field, field.target_field.attname)
+            for field in model._meta.concrete_fields
+            if isinstance(field, models.ForeignKey)
+        },
+    )
 
 
 def _default(field: models.Field[Any, Any]) -> Callable[[], Any]:

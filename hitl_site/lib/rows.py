@@ -70,10 +70,9 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
         links = _links(row, table, place)
         shape.append((type(row), links))
         state = row.__dict__
-        for column, link in zip(table.columns, links, strict=True):
-            if link is None:
-                value = state[column.attribute]
-                values.append(None if value is None else column.adapt(value))
+        for attribute, adapt in _given(type(row), links):
+            value = state[attribute]
+            values.append(None if value is None else adapt(value))
     statement = _statement(tuple(shape), tuple(unless_taken))
     with server_side_cursor() as cursor:
         cursor.execute(statement, values)
@@ -86,7 +85,8 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
         row._state.db = connection.alias
         # Past the descriptors, which would forget the related row for its having got a key.
         row.__dict__[table.key_attribute] = number
-        for column, link in zip(table.columns, links, strict=True):
+        for at, column in table.relations:
+            link = links[at]
             if link is not None and link != LEFT_OUT:
                 row.__dict__[column.attribute] = numbers[link]
     return True
@@ -191,6 +191,13 @@ def _links(row: models.Model, table: _Table, place: dict[int, int]) -> _Links:
         if isinstance(state[column.attribute], DatabaseDefault):
             links[index] = LEFT_OUT
     return tuple(links)
+
+
+@lru_cache(maxsize=256)
+def _given(model: type[models.Model], links: _Links) -> tuple[tuple[str, Adapter], ...]:
+    """Return the attributes that go as parameters, in their order, each with how it goes."""
+    columns = zip(table_of(model).columns, links, strict=True)
+    return tuple((column.attribute, column.adapt) for column, link in columns if link is None)
 
 
 @lru_cache(maxsize=256)

@@ -72,10 +72,10 @@ class _Counter:
             raise UnusableDocument(pointer_to(path), f"it has more than {MAX_NODES} values")
         if len(path) > MAX_DEPTH:
             raise UnusableDocument(pointer_to(path), f"it is nested more than {MAX_DEPTH} levels deep")
+        if isinstance(value, str):  # first, for that is what most are
+            return self.text_of(value, path)
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, str):
-            return self.text_of(value, path)
         if isinstance(value, int):
             if abs(value) > _MAX_INTEGER:
                 raise UnusableDocument(pointer_to(path), "the integer is beyond 2^53-1")
