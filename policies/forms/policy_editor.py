@@ -97,6 +97,15 @@ class PolicyEditor:
                 data.setlist(name, changed.getlist(name))
         return cls(data, bound=True)
 
+    def asked(self, *, days: int) -> str:
+        """Return the query that asks the past the same as these fields do."""
+        query = QueryDict(mutable=True)
+        for name in self.data:
+            if name in _ASKED or _ASKED_ROWS.match(name):
+                query.setlist(name, self.data.getlist(name))
+        query["days"] = str(days)
+        return query.urlencode()
+
     def redrawn(self) -> PolicyEditor | None:
         """Return the editor as a button other than "save" leaves it, None where none was pressed.
 

@@ -25,6 +25,7 @@ from policies.selectors.certificates import LabelsOfChunk, certified_by
 from policies.selectors.evidence_limits import Limits, limits_of
 from policies.statistics.certificate import Certificate
 from policies.statistics.counterfactual import (
+    NAMED,
     Answers,
     Comparison,
     NumberRule,
@@ -45,7 +46,6 @@ USUAL_DAYS: Final = 90
 # What a review takes where nobody's time is known yet.
 USUAL_MINUTES: Final = 3.0
 FEWEST_DRILLS: Final = 10
-FLIPS_SHOWN: Final = 12
 # Answers of policies in force that are kept in memory: some ten bytes for each action.
 _MOST_LIVE: Final = 4
 _live: OrderedDict[tuple[object, Question], list[Answers | None]] = OrderedDict()
@@ -178,6 +178,8 @@ def ask(
     live: PolicyDocument | None,
     now: datetime,
     days: int = USUAL_DAYS,
+    named: int = NAMED,
+    names_wrong: bool = False,
 ) -> WhatIf:
     """Return what the draft would have done, beside the policy in force, over the last ``days``."""
     window = past.window(action_type, days=days, today=now.date())
@@ -187,7 +189,7 @@ def ask(
     conditions = [*new.conditions, *(old.conditions if old is not None else ())]
     book = past.rule_book(action_type, conditions)
     asked = past.asked_before(window.heads, conditions)
-    found = Comparison()
+    found = Comparison(named=named, names_wrong=names_wrong)
     repeats = past.repeats(window)
     earlier = _kept_answers(window, old.question) if old is not None else None
     for number, (head, chunk, inside) in enumerate(window.chunks()):

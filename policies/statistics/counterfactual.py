@@ -21,8 +21,8 @@ from policies.statistics.what_if import ScoreBins
 Mask = NDArray[np.bool_]
 Array = NDArray[Any]
 RELEASED, HELD, DENIED = 0, 1, 2
-# Actions of each direction that one chunk names; the worst of all chunks are shown.
-_NAMED: Final = 12
+# Actions of each direction that are named, the worst, where nobody asks for more.
+NAMED: Final = 12
 _WITH_SCORES: Final = ("confidence", "judge", "samples")
 
 
@@ -196,7 +196,11 @@ class Sums:
 
 @dataclass(kw_only=True)
 class Comparison:
-    """Two policies over the same past actions, with the curve of the new one over all thresholds."""
+    """Two policies over the same past actions, with the curve of the new one over all thresholds.
+
+    ``named`` actions of each direction are named, the worst; with ``names_wrong`` also those that the new one
+    releases and that a person found wrong.
+    """
 
     new: Sums = field(default_factory=Sums)
     now: Sums = field(default_factory=Sums)
@@ -207,6 +211,9 @@ class Comparison:
     unlocked: int = 0
     locked: int = 0
     flips: list[Flip] = field(default_factory=list)
+    named: int = NAMED
+    names_wrong: bool = False
+    released_wrong: list[Flip] = field(default_factory=list)
 
     def add(
         self,
@@ -238,6 +245,10 @@ class Comparison:
         if now is not None:
             self.now.add(now.state, labelled, weights, wrong, inside)
             self._note_flips(chunk, new, now, inside)
+        if self.names_wrong:
+            places = labelled[wrong & (new.state[labelled] == RELEASED)]
+            self.released_wrong += _named(chunk, new, places, released=True)
+            self.released_wrong = sorted(self.released_wrong, key=_badness)[: self.named]
 
     @property
     def score_bins(self) -> ScoreBins:
@@ -271,28 +282,32 @@ class Comparison:
                 self.unlocked += len(places)
             else:
                 self.locked += len(places)
-            if len(places) > _NAMED:
-                places = places[_worst_of(chunk.label[places], new.score[places])]
-            self.flips += [
-                Flip(
-                    check=int(chunk.check[place]),
-                    score=None if math.isnan(new.score[place]) else float(new.score[place]),
-                    label=Label(int(chunk.label[place])),
-                    released=released,
-                )
-                for place in places
-            ]
-        if len(self.flips) > 8 * _NAMED:
-            self.flips = self.worst(_NAMED, released=True) + self.worst(_NAMED, released=False)
+            if len(places) > self.named:
+                places = places[_worst_of(chunk.label[places], new.score[places], self.named)]
+            self.flips += _named(chunk, new, places, released=released)
+        if len(self.flips) > 8 * self.named:
+            self.flips = self.worst(self.named, released=True) + self.worst(self.named, released=False)
 
 
-def _worst_of(label: Array, score: Array) -> Array:
+def _named(chunk: Columns, new: Answers, places: Array, *, released: bool) -> list[Flip]:
+    return [
+        Flip(
+            check=int(chunk.check[place]),
+            score=None if math.isnan(new.score[place]) else float(new.score[place]),
+            label=Label(int(chunk.label[place])),
+            released=released,
+        )
+        for place in places
+    ]
+
+
+def _worst_of(label: Array, score: Array, count: int) -> Array:
     """Return the places of the worst, as ``_badness`` says: known mistakes, the least sure, the newest."""
     sure = score.astype(np.float64)
     sure[np.isnan(score)] = -1.0
     # Far less than what two different scores differ by.
     badness = np.where(label == Label.WRONG, 0.0, 2.0) + sure - np.arange(len(sure)) * 1e-12
-    return np.argpartition(badness, _NAMED)[:_NAMED]
+    return np.argpartition(badness, count)[:count]
 
 
 def _badness(flip: Flip) -> tuple[bool, float, int]:

@@ -12,13 +12,19 @@ from hitl_site.lib.charts import Axis, Line, Plot, Point, Region, Rule, plain, w
 from policies.engine.policy import PolicyDocument
 from policies.models import ActionType
 from policies.selectors import what_if
-from policies.selectors.what_if import FLIPS_SHOWN, Effect, WhatIf
+from policies.selectors.what_if import Effect, WhatIf
 from policies.statistics.columns import BINS, Label
-from policies.statistics.counterfactual import Flip
+from policies.statistics.counterfactual import NAMED, Flip
 from reviews.models import ActionRequest, Decision
 
 _STEP: Final = 5
 _ALMOST_NOTHING: Final = 0.005
+MOST_LISTED: Final = 500
+LISTS: Final = {
+    "released": "Would be released by this draft",
+    "held": "Would be held by this draft",
+    "wrong": "Released by this draft, and found wrong by a person",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,8 @@ class Figure:
     change: str
     tone: str
     icon: str
+    # Which list of actions stands behind it: "released", "held", "wrong", or none.
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,15 @@ class Changed:
     decision: str
     tone: str
     icon: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """Past actions of one kind, worst first: at most ``MOST_LISTED`` of ``total``."""
+
+    title: str
+    rows: tuple[Changed, ...]
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +90,39 @@ def page(
         found=found,
         figures=_figures(found),
         plot=_plot(found, draft, live) if found.n else None,
-        released=_changed(found.comparison.worst(FLIPS_SHOWN, released=True)),
-        held=_changed(found.comparison.worst(FLIPS_SHOWN, released=False)),
+        released=_changed(found.comparison.worst(NAMED, released=True)),
+        held=_changed(found.comparison.worst(NAMED, released=False)),
         sentence=_sentence(found, action_type, draft),
         certified=_certified(found),
         notes=_notes(found),
     )
+
+
+def listed(
+    of: str,
+    *,
+    action_type: ActionType,
+    draft: PolicyDocument,
+    live: PolicyDocument | None,
+    now: datetime,
+    days: int = what_if.USUAL_DAYS,
+) -> Listed:
+    """Return the actions behind a number: those that change side, or what is released and known as wrong."""
+    found = what_if.ask(
+        action_type=action_type,
+        draft=draft,
+        live=live,
+        now=now,
+        days=days,
+        named=MOST_LISTED,
+        names_wrong=of == "wrong",
+    ).comparison
+    if of == "wrong":
+        flips, total = found.released_wrong, found.new.errors
+    else:
+        flips = found.worst(MOST_LISTED, released=of == "released")
+        total = found.unlocked if of == "released" else found.locked
+    return Listed(title=LISTS[of], rows=_changed(flips), total=total)
 
 
 def _figures(found: WhatIf) -> tuple[Figure, ...]:
@@ -93,6 +137,7 @@ def _figures(found: WhatIf) -> tuple[Figure, ...]:
             change="" if now is None else _points(points),
             tone="ok" if points < 0 else "warn" if points > 0 else "",
             icon="arrow-right",
+            behind=_flips_behind(found),
         ),
         Figure(
             label="Reviewer time a week",
@@ -107,6 +152,12 @@ def _figures(found: WhatIf) -> tuple[Figure, ...]:
     if found.costs is not None:
         figures.append(_cost(new, now, found.costs.currency))
     return tuple(figures)
+
+
+def _flips_behind(found: WhatIf) -> str:
+    if found.comparison.unlocked:
+        return "released"
+    return "held" if found.comparison.locked else ""
 
 
 def _wrong(new: Effect, now: Effect | None) -> Figure:
@@ -127,6 +178,7 @@ def _wrong(new: Effect, now: Effect | None) -> Figure:
         change=change.strip(", "),
         tone="no" if worse else "ok" if more is not None and round(more) < 0 else "",
         icon="triangle-alert" if worse else "check",
+        behind="wrong" if new.wrong else "",
     )
 
 

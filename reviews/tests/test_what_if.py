@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -219,3 +221,26 @@ def test_a_new_map_of_enough_labels_becomes_a_draft_and_nothing_else_changes(
         "score": "calibrated",
         "calibration": fitted,
     }
+
+
+def test_the_actions_behind_a_number_have_a_page_of_their_own(cast: Cast, browser: Client) -> None:
+    for number in range(20):
+        propose(cast, confidence=0.8, arguments={"order": f"C{number:02}", "amount": 7})
+    for number in range(36):
+        kind = DecisionKind.REJECT if number == 0 else DecisionKind.APPROVE
+        released(cast, kind, confidence=0.85, arguments={"order": f"D{number:02}", "amount": 7})
+    follow()
+    url = reverse("reviews:what_if", args=["refund.issue"])
+    page = browser.get(url, {"threshold": "75", "days": "30"}).content.decode()
+    links = [unescape(link) for link in re.findall(r'href="([^"]+&amp;list=[a-z]+)"', page)]
+    assert [link.rpartition("=")[2] for link in links] == ["released", "wrong", "released"]
+    # Each asks the past what the page above it asked.
+    assert links[0] == links[2]
+    released_list = text_of(browser.get(links[0]))
+    assert released_list.count("7 for C") == 20
+    assert released_list.count("7 for D") == 36
+    wrong = text_of(browser.get(links[1]))
+    assert (wrong.count("7 for C"), wrong.count("7 for D")) == (0, 1)
+    assert "7 for D00" in wrong
+    nothing = text_of(browser.get(url, {"threshold": "75", "list": "held"}))
+    assert "With this draft no past action is on this list." in nothing

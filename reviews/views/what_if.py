@@ -11,7 +11,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.engine.policy import InvalidPolicy, PolicyDocument
 from policies.forms.amounts import as_percent
-from policies.forms.policy_editor import PolicyEditor
+from policies.forms.policy_editor import FORM, PolicyEditor
 from policies.models import ActionType, WhatIfRun
 from policies.selectors import policies as questions
 from policies.selectors import what_if
@@ -38,12 +38,37 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
     document = _document(editor)
     if document is None:
         context["faults"] = editor.faults
+    elif request.method != "POST" and asked.get("list") in what_if_page.LISTS:
+        return _list(request, action_type, document, live)
     else:
         context |= _answers(request, action_type, document, live, _days(asked))
+        if editor.view == FORM:
+            # The lists ask again by the fields; what was typed as JSON is in none of them.
+            context["list_url"] = f"{request.path}?{editor.asked(days=_days(asked))}"
     if request.method == "POST":
         context |= {"typed": _typed(request.POST), "bar_title": "Policies"}
         return render(request, "reviews/what_if/page.html", context)
     return render(request, "reviews/what_if/_answers.html", context)
+
+
+def _list(
+    request: AuthenticatedRequest,
+    action_type: ActionType,
+    document: PolicyDocument,
+    live: PolicyDocument | None,
+) -> HttpResponse:
+    """Show the actions behind a number, on a page of their own."""
+    days = _days(request.GET)
+    found = what_if_page.listed(
+        request.GET["list"],
+        action_type=action_type,
+        draft=document,
+        live=live,
+        now=database_now(),
+        days=days,
+    )
+    context = {"action_type": action_type, "found": found, "days": days, "bar_title": "Policies"}
+    return render(request, "reviews/what_if/list.html", context)
 
 
 def _answers(
