@@ -24,7 +24,6 @@ class SeenForm(forms.Form):
     token = forms.CharField(max_length=500, required=False)
     seen_end = forms.BooleanField(required=False)
     opened = forms.CharField(max_length=_MOST_PARTS, required=False)
-    visible_ms = forms.IntegerField(min_value=0, max_value=2**31, required=False)
     editing = forms.BooleanField(required=False)
 
     @property

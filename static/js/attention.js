@@ -6,9 +6,6 @@ import { csrfToken } from "./csrf.js";
 
 const BEACON_MS = 30_000;
 
-let since = document.hidden ? null : performance.now();
-let visible = 0;
-
 function form() {
   return document.querySelector("form[data-review]");
 }
@@ -34,19 +31,11 @@ function begin() {
   if (id === watchedForm) return;
   watchedForm = id;
   if (id !== null) queueMicrotask(tell);
-  visible = 0;
-  since = document.hidden ? null : performance.now();
 }
 
-function elapsed() {
-  return Math.round(visible + (since === null ? 0 : performance.now() - since));
-}
-
-function write() {
-  const fields = form()?.elements;
-  if (!fields?.screen) return;
-  fields.visible_ms.value = elapsed();
-  fields.screen.value = matchMedia("(max-width:820px)").matches ? "small" : "";
+function measure() {
+  const field = form()?.elements.screen;
+  if (field) field.value = matchMedia("(max-width:820px)").matches ? "small" : "";
 }
 
 document.addEventListener("toggle", (event) => {
@@ -55,16 +44,9 @@ document.addEventListener("toggle", (event) => {
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-track]");
   if (link) note(link.dataset.track);
-  if (event.target.closest?.("[data-verdict]")) write();
+  if (event.target.closest?.("[data-verdict]")) measure();
 }, true);
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden && since !== null) {
-    visible += performance.now() - since;
-    since = null;
-  } else if (!document.hidden) {
-    since = performance.now();
-  }
-});
+
 async function tell() {
   const url = form()?.dataset.attentionUrl;
   if (!url || document.hidden) return;

@@ -79,7 +79,7 @@ function press(element) {
   }
 }
 
-// What is seldom needed comes when it is: the sheet of keys, and the palette.
+// Seldom needed, so loaded when it is.
 async function openSheet() {
   const sheet = await import("./sheet.js");
   sheet.open();

@@ -43,7 +43,7 @@ async function beat() {
       headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" },
     });
   } catch {
-    return; // Offline: the chip goes on counting, the next beat tries again.
+    return; // Offline: the next beat tries again.
   }
   const answer = await response.json().catch(() => ({}));
   if (element !== holder()) return; // The next item is here already.
