@@ -3,7 +3,8 @@
 Each history has scores, an amount, labels for a fifth of it and a policy with a rule about the amount. The
 first step reads the columns into memory; the steps after it are what a person feels. Told are the longest and
 the middle of twenty steps on the server, with the whole page of numbers and the curve drawn; how long this
-process worked for the middle one, which other work on the machine does not change; and what it holds in memory. ``BENCH_WHAT_IF`` names other sizes.
+process worked for the middle one, which other work on the machine does not change; and the memory it holds.
+``BENCH_WHAT_IF`` names other sizes.
 """
 
 from __future__ import annotations
