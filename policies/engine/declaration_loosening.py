@@ -203,3 +203,9 @@ _RULES: Final[Mapping[str, _Rule]] = {
 }
 
 KNOWN_FIELDS: Final = frozenset(_RULES)
+
+
+def name_of(field: str) -> str:
+    """Return what people call a field of a declaration."""
+    rule = _RULES.get(field)
+    return rule.name if rule is not None else field.replace("_", " ").capitalize()

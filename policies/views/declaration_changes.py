@@ -13,6 +13,7 @@ from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.choices import PublicationState
+from policies.engine.declaration_loosening import name_of
 from policies.forms.agents import ReasonForm
 from policies.models import DeclarationChange
 from policies.selectors import declaration_changes as found
@@ -99,7 +100,7 @@ def _page(
     context = {
         "change": change,
         "action_type": change.action_type,
-        "fields": [(field, change.before[field], value) for field, value in change.after.items()],
+        "fields": [(name_of(field), change.before[field], value) for field, value in change.after.items()],
         "stands": stands,
         "is_open": change.state == PublicationState.OPEN,
         "counts_already": stands.includes(request.user),
