@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 
@@ -37,13 +38,20 @@ class AgentAnswer(Schema):
     scopes: list[str]
 
 
-def agent_key(request: HttpRequest) -> AgentKey:
+# Signs in by a statement that asks for more than the key: given the request, the token and the address of its
+# caller. None where the key has to come first. Raises as ``agents.sign_in``.
+SignIn = Callable[[HttpRequest, str, str], tuple[AgentKey, datetime] | None]
+
+
+def agent_key(request: HttpRequest, sign_in: SignIn | None = None) -> AgentKey:
     """Return the live key in ``Authorization: Bearer``. Raises the 401 problem, or 403 for its address."""
     kind, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise problems.error("unauthenticated", "Send Authorization: Bearer with an agent key.")
+    token, address = token.strip(), client_address(request)
     try:
-        key, now = agents.sign_in(token=token.strip(), address=client_address(request))
+        found = sign_in(request, token, address) if sign_in is not None else None
+        key, now = found or agents.sign_in(token=token, address=address)
     except agents.UnknownKey:
         raise problems.error("unauthenticated", "This key is unknown, ran out or was revoked.") from None
     except agents.WrongAddress:
@@ -60,14 +68,15 @@ class AgentKeyAuth(HttpBearer):
 
     openapi_description = "An agent's key: hr_live_…, shown once when it is made."
 
-    def __init__(self, *scopes: Scope, counted: bool = True) -> None:
+    def __init__(self, *scopes: Scope, counted: bool = True, sign_in: SignIn | None = None) -> None:
         super().__init__()
         self.scopes = scopes
+        self.sign_in = sign_in
         self.counted = counted
 
     def __call__(self, request: HttpRequest) -> AgentKey:
         """Return the key; raises the 401 or the 403 problem, which says more than ninja's own would."""
-        key = agent_key(request)
+        key = agent_key(request, self.sign_in)
         missing = sorted(scope.value for scope in self.scopes if scope not in key.scopes)
         if missing:
             raise problems.error("scope", f"This key lacks the scope {', '.join(missing)}.")
@@ -80,12 +89,12 @@ class AgentKeyAuth(HttpBearer):
         return self(request)
 
 
-def needs(*scopes: Scope, counted: bool = True) -> AgentKeyAuth:
+def needs(*scopes: Scope, counted: bool = True, sign_in: SignIn | None = None) -> AgentKeyAuth:
     """Return the authentication that asks for a live key with all of ``scopes``.
 
     Not ``counted`` is what must get through a flood of the agent's own making: stops, and reports of runs.
     """
-    return AgentKeyAuth(*scopes, counted=counted)
+    return AgentKeyAuth(*scopes, counted=counted, sign_in=sign_in)
 
 
 def count(request: HttpRequest, key: AgentKey) -> None:

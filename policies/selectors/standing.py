@@ -17,7 +17,7 @@ from typing import Any, Final
 from hitl_site.lib import parts, rows
 from hitl_site.lib.parts import Part
 from policies.choices import PolicyState
-from policies.models import ActionType, Agent, AgentVersion, PolicyVersion
+from policies.models import ActionType, Agent, AgentKey, AgentVersion, PolicyVersion
 
 _LIVE: Final = PolicyState.LIVE.value
 _SHADOW: Final = PolicyState.SHADOW.value
@@ -56,6 +56,13 @@ _PARTS: Final = (
     Part.of(PolicyVersion, "s", without=frozenset({"document"})),
 )
 _WIDTH: Final = parts.width(_PARTS)
+_KEY: Final = (Part.of(AgentKey, "k"), Part.of(Agent, "a"))
+_KEY_WIDTH: Final = parts.width(_KEY)
+# Where an action stands begins at its agent, or at the key that the agent shows.
+_BY_AGENT: Final = "policies_agent a"
+_BY_LOOKUP: Final = """(SELECT $1 AS lookup) asked
+        LEFT JOIN policies_agentkey k ON k.lookup = asked.lookup
+        LEFT JOIN policies_agent a ON a.id = k.agent_id"""
 
 
 def load(
@@ -71,7 +78,8 @@ def load(
 ) -> Standing:
     """Return where an action of this agent and name stands: by its version, or by what names one.
 
-    ``beside`` are further columns; they may name $7 and on, for ``values``, and the tables above.
+    ``beside`` are further columns; they may name $7 and on, for ``values``, the tables below, and the time as
+    ``c.now``.
     """
     known = version.pk if version is not None else None
     with rows.server_side_cursor() as cursor:
@@ -82,6 +90,34 @@ def load(
         row = cursor.fetchone()
     if row is None:
         raise Agent.DoesNotExist(f"There is no agent {agent.pk}.")
+    return _standing(agent, row, version)
+
+
+def load_by_key(
+    *,
+    lookup: str,
+    label: str,
+    fingerprint: str,
+    action_type_name: str,
+    beside: tuple[str, ...] = (),
+    values: Sequence[rows.Value] = (),
+) -> tuple[datetime, AgentKey | None, Standing | None]:
+    """Return the database's time, the key of this lookup with its agent, and where an action of it stands.
+
+    Whether the key is good, and the caller's, is for the caller to find out before anything else. The first
+    question of a request.
+    """
+    now, *row = rows.first_answer(
+        _statement(beside, by_key=True), [lookup, None, label, fingerprint, action_type_name, None, *values]
+    )
+    key, agent = parts.instances(_KEY, row)
+    if key is None:
+        return now, None, None
+    key.agent = agent
+    return now, key, _standing(agent, row[_KEY_WIDTH:], None)
+
+
+def _standing(agent: Agent, row: Sequence[Any], version: AgentVersion | None) -> Standing:
     agent_state, level, threshold, audit_rate, canary_share, canary_base, stopped, *rest = row
     seen, declared, live, in_shadow = parts.instances(_PARTS, rest)
     for policy in (live, in_shadow):
@@ -102,17 +138,22 @@ def load(
 
 
 @lru_cache(maxsize=8)
-def _statement(beside: tuple[str, ...]) -> str:
+def _statement(beside: tuple[str, ...], *, by_key: bool = False) -> str:
     columns = ", ".join([parts.columns(_PARTS), *beside])
+    first = f"c.now, {parts.columns(_KEY)}, " if by_key else ""
+    start = _BY_LOOKUP if by_key else _BY_AGENT
+    ending = "" if by_key else "WHERE a.id = $1::bigint"
     # Names of our own models alone; every value is a parameter.
     return f"""
-        SELECT a.state, g.level, g.threshold, g.audit_rate, g.canary_share, g.canary_base,
+        SELECT {first}a.state, g.level, g.threshold, g.audit_rate, g.canary_share, g.canary_base,
             EXISTS (
                 SELECT FROM policies_killswitch k WHERE k.lifted_at IS NULL
                 AND (k.scope = 'everything' OR k.agent_id = a.id OR k.action_type_id = t.id)
             ),
             {columns}
-        FROM policies_agent a
+        FROM {start}
+        -- Asked once: a volatile function in a subquery stays there.
+        CROSS JOIN (SELECT coalesce($6::timestamptz, clock_timestamp()) AS now) c
         LEFT JOIN policies_agentversion v
             ON v.id = coalesce($2::bigint, (
                 SELECT known.id FROM policies_agentversion known
@@ -122,6 +163,6 @@ def _statement(beside: tuple[str, ...]) -> str:
         LEFT JOIN policies_policyversion p ON p.action_type_id = t.id AND p.state = '{_LIVE}'
         LEFT JOIN policies_policyversion s ON s.action_type_id = t.id AND s.state = '{_SHADOW}'
         LEFT JOIN policies_autonomygrant g ON g.agent_version_id = v.id AND g.action_type_id = t.id
-            AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $6::timestamptz)
-        WHERE a.id = $1::bigint
+            AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > c.now)
+        {ending}
     """  # noqa: S608 - columns of our models

@@ -16,7 +16,7 @@ from policies.engine.agreement import agreement
 from policies.engine.facts import Verdict
 from policies.models import ActionType, AgentKey, AgentVersion
 from policies.selectors.policies import live_document
-from policies.selectors.standing import Standing
+from policies.selectors.standing import Standing, load_by_key
 from policies.selectors.standing import load as load_standing
 from policies.services import agents, gate, kill_switch
 from reviews.adapters import submission as wire
@@ -47,7 +47,7 @@ _BESIDE: Final = (
     " ORDER BY queue.slug = $8 LIMIT 1)",
     refusal_beside(
         likeness="$9",
-        since="$6::timestamptz"
+        since="c.now"
         " - make_interval(secs => coalesce((p.document ->> 'denial_memory_seconds')::float8, $10::float8))",
     ),
 )
@@ -97,6 +97,38 @@ def claim_of(body: wire.SubmissionBody) -> agents.VersionClaim:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one statement said of a submission when it signed in its key."""
+
+    standing: Standing
+    likeness: str
+
+
+def sign_in(
+    *, token: str, address: str, agent_name: str, body: wire.SubmissionBody, idempotency_key: str
+) -> tuple[AgentKey, datetime, Known | None]:
+    """Sign in, and ask in the same breath all that the gate needs to know of what ``agent_name`` proposes.
+
+    Returns the live key, the database's time and what is known of the action: None where the key is another
+    agent's. Raises as ``agents.sign_in``, and ``InvalidVersion`` before anything is asked.
+    """
+    claim = claim_of(body)
+    likeness = _likeness(agent_name, body, None)
+    now, found, standing = load_by_key(
+        lookup=agents.lookup_in(token),
+        label=agents.version_label(claim.label),
+        fingerprint=claim.fingerprint,
+        action_type_name=body.action_type,
+        beside=_BESIDE,
+        values=[idempotency_key, DEFAULT_QUEUE, likeness, _DEFAULT_MEMORY],
+    )
+    key = agents.prove(found, token=token, address=address, now=now)
+    if standing is None or key.agent.name != agent_name:
+        return key, now, None
+    return key, now, Known(standing=standing, likeness=likeness)
+
+
 def submit(
     *,
     key: AgentKey,
@@ -105,11 +137,13 @@ def submit(
     request_id: str,
     now: datetime,
     action_id: str = "",
+    known: Known | None = None,
 ) -> Submitted:
     """Take one action in: idempotency, digest, verdict, item or permit, ledger. All of it, or none.
 
     The same agent and key with the same body answer the action that exists; with another they are refused.
     Where a stop comes between an allow and its commit, nothing is committed and the gate is asked once more.
+    ``known`` is what ``sign_in`` has just read of this very submission; without it, it is read now.
     """
     asked = _Asked(
         key=key,
@@ -117,7 +151,7 @@ def submit(
         idempotency_key=idempotency_key,
         digest=digest_of_canonical(wire.canonical(body)),
         # The exact one for nearly every action type; one that declares what may differ has its own.
-        likeness=_likeness(key, body, None),
+        likeness=known.likeness if known is not None else _likeness(key.agent.name, body, None),
         request_id=request_id,
         now=now,
         action_id=action_id,
@@ -125,9 +159,9 @@ def submit(
     _check_environment(key, body)
     try:
         with kill_switch.noticed_at_commit():
-            return _take_in(asked)
+            return _take_in(asked, known)
     except kill_switch.StoppedMeanwhile:
-        pass  # asked again, the gate sees it
+        pass  # asked again, and the database too, the gate sees it
     with kill_switch.noticed_at_commit():
         return _take_in(asked)
 
@@ -146,27 +180,29 @@ class _Asked:
     action_id: str
 
 
-def _take_in(asked: _Asked) -> Submitted:
+def _take_in(asked: _Asked, known: Known | None = None) -> Submitted:
     try:
         if connection.in_atomic_block:
             return _in_transaction(asked)
         try:
-            return _by_two_statements(asked)
+            return _by_two_statements(asked, known)
         except _NeedsTransaction:
             return _in_transaction(asked)
     except _KeyTaken:
         return _replayed(asked)
 
 
-def _by_two_statements(asked: _Asked) -> Submitted:
+def _by_two_statements(asked: _Asked, known: Known | None) -> Submitted:
     """Look at everything by one statement, judge, and write everything by another: the usual case.
 
     What the second writes is a transaction of its own, so that all of it stands or nothing; and at its commit
     the database itself asks for stops and for the agent once more. Under READ COMMITTED a transaction around
     both would see no more: each statement sees what is committed when it begins.
     """
-    standing = _stand(asked)
-    _, line, _, _ = standing.beside
+    standing = known.standing if known is not None else _stand(asked)
+    used, line, _, _ = standing.beside
+    if used is not None:
+        raise _KeyTaken
     if line is not None or standing.agent_version is None or standing.shadow_version is not None:
         raise _NeedsTransaction
     if _measures(standing):
@@ -178,7 +214,9 @@ def _by_two_statements(asked: _Asked) -> Submitted:
 def _in_transaction(asked: _Asked) -> Submitted:
     """Do the same where more than one thing is written, or what was measured must stay as it is."""
     standing = _stand(asked)
-    _, line, _, _ = standing.beside
+    used, line, _, _ = standing.beside
+    if used is not None:
+        raise _KeyTaken
     row, action_id = None, asked.action_id
     if line is not None and line != action_id:
         row = _row_of_batch(asked)
@@ -195,7 +233,7 @@ def _in_transaction(asked: _Asked) -> Submitted:
 
 def _stand(asked: _Asked) -> Standing:
     claim = claim_of(asked.body)
-    standing = load_standing(
+    return load_standing(
         agent=asked.key.agent,
         label=agents.version_label(claim.label),
         fingerprint=claim.fingerprint,
@@ -204,9 +242,6 @@ def _stand(asked: _Asked) -> Standing:
         beside=_BESIDE,
         values=[asked.idempotency_key, DEFAULT_QUEUE, asked.likeness, _DEFAULT_MEMORY],
     )
-    if standing.beside[0] is not None:
-        raise _KeyTaken
-    return standing
 
 
 def _judged(asked: _Asked, standing: Standing, *, version: AgentVersion, action_id: str) -> Submitted:
@@ -227,7 +262,7 @@ def _judged(asked: _Asked, standing: Standing, *, version: AgentVersion, action_
         body=body,
         proposal=proposal,
         check=check,
-        likeness=asked.likeness if plain else _likeness(key, body, check.action_type),
+        likeness=asked.likeness if plain else _likeness(key.agent.name, body, check.action_type),
         queue_id=queue_id,
         idempotency_key=asked.idempotency_key,
         digest_of_body=asked.digest,
@@ -258,9 +293,9 @@ def _memory(standing: Standing) -> int:
         return 0
 
 
-def _likeness(key: AgentKey, body: wire.SubmissionBody, action_type: ActionType | None) -> str:
+def _likeness(agent_name: str, body: wire.SubmissionBody, action_type: ActionType | None) -> str:
     return likeness_of(
-        agent_name=key.agent.name,
+        agent_name=agent_name,
         subject=body.subject,
         action_type_name=body.action_type,
         action_type=action_type,

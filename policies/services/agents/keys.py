@@ -35,6 +35,9 @@ _DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _TOKEN: Final = re.compile(r"(hr_live_([0-9A-Za-z]{8})_[0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 _PARTS: Final = (Part.of(AgentKey, "k"), Part.of(Agent, "a"))
+_MOST_NAMES: Final = 4096
+# By lookup: whose the key was when it was last good here.
+_names: dict[str, str] = {}
 # A row comes in any case, since the time does. Filled with names of columns alone.
 _BY_LOOKUP: Final = f"""
     SELECT clock_timestamp(), {parts.columns(_PARTS)}
@@ -175,12 +178,32 @@ def authenticate(*, token: str, address: str = "", now: datetime) -> AgentKey:
     return key
 
 
-def _key_of(token: str) -> tuple[AgentKey | None, datetime]:
-    """Return the key that a token names, proved or not, with its agent; and the database's time."""
+def lookup_in(token: str) -> str:
+    """Return what finds the key that a token names. Raises ``UnknownKey`` where it does not read like one."""
     match = _TOKEN.fullmatch(token)
     if match is None or not hmac.compare_digest(_checksum(match[1]), match[3]):
         raise UnknownKey
-    now, *values = rows.first_answer(_BY_LOOKUP, [match[2]])
+    return match[2]
+
+
+def name_seen(lookup: str) -> str | None:
+    """Return the name of the agent whose key was good here before: to prepare for it, nothing else."""
+    return _names.get(lookup)
+
+
+def prove(key: AgentKey | None, *, token: str, address: str, now: datetime) -> AgentKey:
+    """Return the key that a caller has just read by its lookup, with its agent, once the token proves it.
+
+    For a statement that asks for more than the key (``policies.selectors.standing``). Raises as ``sign_in``.
+    """
+    _check(key, token=token, address=address, now=now)
+    assert key is not None
+    return key
+
+
+def _key_of(token: str) -> tuple[AgentKey | None, datetime]:
+    """Return the key that a token names, proved or not, with its agent; and the database's time."""
+    now, *values = rows.first_answer(_BY_LOOKUP, [lookup_in(token)])
     key, agent = parts.instances(_PARTS, values)
     if key is not None:
         key.agent = agent
@@ -197,6 +220,9 @@ def _check(key: AgentKey | None, *, token: str, address: str, now: datetime) -> 
         raise WrongAddress
     if key.last_used_at is None or key.last_used_at <= now - _USE_IS_NOTED_EVERY:
         _note_use(key, now)
+    if len(_names) >= _MOST_NAMES:
+        _names.clear()
+    _names[key.lookup] = key.agent.name
 
 
 def revoke_key(*, key: AgentKey, actor: Actor, now: datetime) -> None:
