@@ -115,6 +115,20 @@ def test_settings_are_kept_and_a_wish_for_a_shorter_undo_is_heeded(cast: Cast) -
     assert second.release_at - second.decided_at == timedelta(seconds=5)
 
 
+def test_all_settings_stand_on_one_page_and_lead_back_to_it(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    page = reverse("reviews:me")
+    shown = text_of(browser.get(page))
+    for field in ("theme", "density", "tz", "single_keys", "key-a", "mail", "quiet_from", "undo_seconds"):
+        assert f'name="{field}"' in shown
+    # No words but English: nothing to choose.
+    assert 'name="language"' not in shown
+    reset = browser.post(reverse("reviews:keys"), {"reset": "yes", "next": page})
+    assert reset.headers["Location"] == page
+    elsewhere = browser.post(reverse("reviews:keys"), {"reset": "yes", "next": "//evil.example/"})
+    assert elsewhere.headers["Location"] == reverse("reviews:keys")
+
+
 def test_ones_own_decision_can_be_given_to_somebody_else_for_a_second_look(cast: Cast) -> None:
     decision = decide_as(cast.alice, held(cast)).decision
     ask = reverse("reviews:second_look", args=[decision.public_id])
