@@ -9,8 +9,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from datasets.choices import ExportFormat
 from datasets.exporters import registry
 from datasets.models import DatasetVersion, Export, ExportSchedule
+from datasets.selectors import exports
 from datasets.services import exporting, freezing
 from datasets.tests.base import Learners, make_dataset, many_cases
 from hitl_site.lib.clock import database_now
@@ -60,6 +62,23 @@ def test_what_was_chosen_is_what_is_exported(learners: Learners, version: Datase
     export = Export.objects.get()
     assert (export.format, export.compression, export.requested_by) == ("kto", "gzip", learners.mia)
     assert export.options == registry.complete_options("kto", export.options)
+
+
+def test_an_export_says_its_options_as_its_form_does(learners: Learners, version: DatasetVersion) -> None:
+    made = exporting.request(
+        version_id=version.public_id,
+        order=exporting.Order(format=ExportFormat.DPO, options={"whole_context": True}),
+        requested_by=None,
+        now=database_now(),
+    )
+
+    page = as_(learners.vic).get(f"/exports/{made.public_id}/").content.decode()
+
+    told = dict(exports.options_in_words(made))
+    assert told["The whole context"] == "Yes"
+    for title, value in told.items():
+        assert f"<dt>{title}</dt><dd>{value}</dd>" in page
+    assert "whole_context" not in page
 
 
 @pytest.mark.parametrize(
