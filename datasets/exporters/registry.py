@@ -84,6 +84,19 @@ def options_of(format: str) -> tuple[Option, ...]:
     return options.described(_known(format).options)
 
 
+def options_in_words(format: str, given: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+    """Return the options of an export as its form named them, each with what was chosen."""
+    return [
+        (each.title, _chosen(each, given[each.name])) for each in options_of(format) if each.name in given
+    ]
+
+
+def _chosen(option: Option, value: JsonValue) -> str:
+    if option.kind == "flag":
+        return "Yes" if value else "No"
+    return dict(option.choices).get(str(value)) or str(value) or "None"
+
+
 def complete_options(format: str, document: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Return the options with every default written out, or raise ``InvalidOptions``."""
     return options.to_document(options.parse(_known(format).options, document))

@@ -9,12 +9,9 @@ from typing import Final
 from django.db.models import DateTimeField, Func, Q, QuerySet
 
 from datasets.choices import Cadence, ExportState
-from datasets.exporters import registry
-from datasets.exporters.options import Option
 from datasets.models import Dataset, Export, ExportSchedule
 from hitl_site.lib import pagination, wording
 from hitl_site.lib.pagination import Page
-from hitl_site.lib.strict_json import JsonValue
 
 PAGE_SIZE: Final = 30
 HISTORY: Final = 5
@@ -27,22 +24,6 @@ class ClockTimestamp(Func):
 
     function = "clock_timestamp"
     output_field = DateTimeField()
-
-
-def options_in_words(export: Export) -> list[tuple[str, str]]:
-    """Return the options of an export as its form named them, each with what was chosen."""
-    given = export.options
-    return [
-        (option.title, _chosen(option, given[option.name]))
-        for option in registry.options_of(export.format)
-        if option.name in given
-    ]
-
-
-def _chosen(option: Option, value: JsonValue) -> str:
-    if option.kind == "flag":
-        return "Yes" if value else "No"
-    return dict(option.choices).get(str(value)) or str(value) or "None"
 
 
 @dataclass(frozen=True, slots=True)

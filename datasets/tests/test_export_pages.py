@@ -12,7 +12,6 @@ from pytest_django import Settings
 from datasets.choices import ExportFormat
 from datasets.exporters import registry
 from datasets.models import DatasetVersion, Export, ExportSchedule
-from datasets.selectors import exports
 from datasets.services import exporting, freezing
 from datasets.tests.base import Learners, make_dataset, many_cases
 from hitl_site.lib.clock import database_now
@@ -74,7 +73,7 @@ def test_an_export_says_its_options_as_its_form_does(learners: Learners, version
 
     page = as_(learners.vic).get(f"/exports/{made.public_id}/").content.decode()
 
-    told = dict(exports.options_in_words(made))
+    told = dict(registry.options_in_words(made.format, made.options))
     assert told["The whole context"] == "Yes"
     for title, value in told.items():
         assert f"<dt>{title}</dt><dd>{value}</dd>" in page

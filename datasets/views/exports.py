@@ -95,7 +95,7 @@ def _show(request: AuthenticatedRequest, export: Export, status: int = 200) -> H
         "dataset": export.version.dataset,
         "progress": questions.progress(export, now=database_now()),
         "place": export_turns.destination_of(export),
-        "options": questions.options_in_words(export),
+        "options": registry.options_in_words(export.format, export.options),
         "may_act": request.user.has_perm("datasets.export_dataset"),
     }
     return render(request, "datasets/exports/detail.html", context, status=status)
