@@ -16,6 +16,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from hitl_site.lib import ids
 from reviews.models import Decision, Queue, ReviewItem
 from reviews.selectors import together as rules
 from reviews.services import decisions, passing_on, rights
@@ -98,7 +99,8 @@ def pass_on(
 
 def undo(*, reviewer: User, decision_ids: Sequence[str], now: datetime) -> list[Outcome]:
     """Take back each of these answers of one's own that has not gone out yet."""
-    found = Decision.objects.filter(reviewer=reviewer, public_id__in=list(decision_ids)[: rules.MOST])
+    named = [each for each in decision_ids if ids.is_valid(each, "dec")]
+    found = Decision.objects.filter(reviewer=reviewer, public_id__in=named[: rules.MOST])
     outcomes = []
     for decision in found.select_related("item").order_by("pk"):
         item = decision.item

@@ -93,4 +93,5 @@ def way_back(request: AuthenticatedRequest, *, otherwise: str = "/") -> str:
     safe = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return target if safe else otherwise
+    # Without the slash it would be taken for the name of a view.
+    return target if safe and target.startswith(("/", "http://", "https://")) else otherwise

@@ -8,8 +8,6 @@ After a change that is meant: run this test with HANDRAIL_WRITE_PAGE_RIGHTS=1 an
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -17,59 +15,18 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
-from django.urls import get_resolver
-from django.urls.resolvers import URLPattern, URLResolver
 
 from hitl_site.groups import GROUPS
 from policies.models import LedgerEntry
 from reviews.models import Decision
 from reviews.tests.cast import decide_as, held, make_cast, make_person
+from tests.contracts.addresses import Undone, filled_in, routes
 
 pytestmark = pytest.mark.django_db
 
 GOLDEN = Path(__file__).with_name("page_rights.txt")
 ANONYMOUS = "anonymous"
 ROLES = (*GROUPS, "none", ANONYMOUS)
-# Django's own administration has one gate for all of it: is_superuser (datasets/tests/test_admin.py). Whether
-# the site is ready depends on its worker, and is told to everybody (hitl_site/tests).
-_ELSEWHERE = ("admin/", "readyz")
-_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
-_NOBODYS = "0" * 32
-_GROUP = re.compile(r"\(\?P<(\w+)>((?:[^()]|\([^()]*\))*)\)")
-_PREFIX = re.compile(r"([a-z]+)_|\(\?:([a-z]+)\|")
-
-
-def _routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
-    for pattern in patterns:
-        route = before + str(pattern.pattern)
-        if route.startswith(_ELSEWHERE):
-            continue
-        if isinstance(pattern, URLResolver):
-            yield from _routes(pattern.url_patterns, route)
-        else:
-            yield route
-
-
-def _address(route: str, known: dict[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        kind, name = match.groups()
-        if name in known:
-            return known[name]
-        return {"int": "1", "uuid": "00000000-0000-0000-0000-000000000000"}.get(kind or "", f"x_{_NOBODYS}")
-
-    def expression(match: re.Match[str]) -> str:
-        name, pattern = match.groups()
-        prefix = _PREFIX.match(pattern)
-        made = f"{prefix[1] or prefix[2]}_{_NOBODYS}" if prefix else "x"
-        return known[name] if re.fullmatch(pattern, known.get(name, "")) else made
-
-    if "(?P<" in route:
-        return "/" + _GROUP.sub(expression, route).replace("^", "").replace("$", "")
-    return "/" + _PARAMETER.sub(value, route)
-
-
-class _Undone(Exception):
-    """Ends a request's transaction."""
 
 
 def _status(browser: Client, method: str, url: str) -> tuple[int, int]:
@@ -79,8 +36,8 @@ def _status(browser: Client, method: str, url: str) -> tuple[int, int]:
         with transaction.atomic():
             status = browser.generic(method, url).status_code
             added = LedgerEntry.objects.count() - before
-            raise _Undone
-    except _Undone:
+            raise Undone
+    except Undone:
         # Signing out is undone as well.
         browser.cookies = SimpleCookie({name: cookie.value for name, cookie in signed_in.items()})
         return status, added
@@ -115,8 +72,8 @@ def test_every_address_answers_each_role_as_the_list_says() -> None:
         for role in ROLES
     }
     found: dict[str, str] = {}
-    for route in sorted(set(_routes(get_resolver().url_patterns))):
-        url = _address(route, known)
+    for route in routes():
+        url = filled_in(route, known)
         method, answers = "GET", {}
         for role, browser in browsers.items():
             answers[role], _ = _status(browser, "GET", url)
