@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.chromium import ADVICE, find_chromium
+from tests.plugins.kept import kept_by
 
 # CI looks for the same examples every time; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -37,12 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: at the end of a parallel run nobody waits for one of them."""
-    items.sort(
-        key=lambda item: (
-            0 if item.get_closest_marker("stack") else 1 if item.get_closest_marker("browser") else 2
-        )
-    )
+    """Begin with the files that take longest: at the end of a parallel run nobody waits for one of them.
+
+    Those that share a stack come one after the other.
+    """
+
+    def place(item: pytest.Item) -> tuple[int, str]:
+        stack, browser = (item.get_closest_marker(name) is not None for name in ("stack", "browser"))
+        return (0 if stack else 1 if browser else 2), kept_by(item)
+
+    items.sort(key=place)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.faults.installation import Installation, installed
 from tests.faults.stack import running
+from tests.plugins.kept import Kept
 
 
-@pytest.fixture(scope="session")
-def _installation() -> Iterator[Installation]:
+@contextmanager
+def _running() -> Iterator[Installation]:
     with running() as stack, installed(stack) as installation:
         yield installation
+
+
+_kept = Kept("_installation", _running)
+
+
+@pytest.fixture(scope="module")
+def _installation() -> Installation:
+    return _kept.get()
 
 
 @pytest.fixture

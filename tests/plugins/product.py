@@ -9,10 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
+from tests.plugins.kept import Kept
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,9 +92,8 @@ class Product:
         return answer
 
 
-@pytest.fixture(scope="session")
-def product() -> Iterator[Product]:
-    """One stack on free ports, with servers and a home of its own and none of this run's settings."""
+@contextmanager
+def _running() -> Iterator[Product]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
     for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"):
         kept.pop(name, None)
@@ -118,3 +120,12 @@ def product() -> Iterator[Product]:
     finally:
         process.send_signal(signal.SIGTERM)  # the command, the stack and its folder go with it
         process.wait(60)
+
+
+_product = Kept("product", _running)
+
+
+@pytest.fixture(scope="module")
+def product() -> Product:
+    """One stack on free ports, with servers and a home of its own and none of this run's settings."""
+    return _product.get()
