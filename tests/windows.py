@@ -81,6 +81,7 @@ class Window:
     def ready(self, page: Page | None = None) -> None:
         """Wait until the item on the page takes an answer: for 400 ms after it came none counts."""
         page = page or self.page
+        page.wait_for_load_state()  # what counts the 400 ms has begun by then
         shown_at = page.evaluate("performance.now()")
         page.wait_for_function("shown => performance.now() > shown + 450", arg=shown_at)
 

@@ -170,6 +170,12 @@ def places(
         ),
         Place("autonomy_end", (grant.public_id,), actors=managers, form=(("end-reason", "Because"),)),
         Place(
+            "autonomy_minor",
+            (clerk_v1.public_id, "refund.issue"),
+            actors=managers,
+            form=(("minor-reason", "Because"),),
+        ),
+        Place(
             "autonomy_override",
             (clerk_v1.public_id, "refund.issue"),
             actors=managers,
@@ -271,6 +277,7 @@ def test_an_act_of_somebody_who_may_changes_something(places: list[Place]) -> No
     left = {"action_type_new", "action_type_edit", "policy_edit", "publish", "agent_resume"}
     left |= {"publish_version", "shadow_start", "shadow_end", "rollback", "retire", "publication_withdraw"}
     left |= {"declaration_withdraw", "calibration_refit", "autonomy_propose", "autonomy_end"}
+    left |= {"autonomy_minor"}
     for place in places:
         if place.actors is None or place.name in left:
             continue

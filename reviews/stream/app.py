@@ -162,12 +162,14 @@ class StreamApplication:
         if person is None:
             await _plain(send, 403, b"Sign in to follow the inbox.")
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *_cors(headers)]})
         gone = asyncio.create_task(_until_disconnected(receive))
         loop = asyncio.get_running_loop()
         ends = loop.time() + STREAM_ENDS_AFTER
         try:
+            # Before the answer begins: whoever has it misses nothing from then on.
             with self._wakeups.of_inbox() as changed, self._wakeups.of_notices(person) as told:
+                start = {"type": "http.response.start", "status": 200}
+                await send({**start, "headers": [*_HEADERS, *_cors(headers)]})
                 await _write(send, b"retry: 2000\nevent: hello\ndata: {}\n\n")
                 while not gone.done() and not shutdown.asked() and loop.time() < ends:
                     await _until_one_of(changed, told, gone=gone)

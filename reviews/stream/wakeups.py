@@ -1,7 +1,7 @@
 """One LISTEN connection a process, fanned out to whoever waits here.
 
 A wake-up carries no data that anyone relies on: whoever is woken reads the row again. When the connection is
-lost everybody is woken, since what was missed meanwhile cannot be known.
+lost everybody is woken, and again when it stands: what was missed meanwhile cannot be known.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import psycopg
 
@@ -51,8 +51,12 @@ class Wakeups:
         """Hear notifications until cancelled; connect again, for ever, when the database went away."""
         while True:
             try:
-                async for channel, payload in _notifications(conninfo):
-                    self._wake(channel, payload)
+                async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+                    for channel in (ACTION_CHANGED, INBOX_CHANGED, NOTICES_CHANGED):
+                        await connection.execute(f"LISTEN {channel}")
+                    self._wake_all()
+                    async for notification in connection.notifies():
+                        self._wake(notification.channel, notification.payload)
             except (psycopg.Error, OSError) as error:
                 logger.warning("the live line was cut (%s); connecting again", error)
             self._wake_all()
@@ -82,12 +86,3 @@ class Wakeups:
         for events in [*self._waiting.values(), self._inboxes]:
             for event in events:
                 event.set()
-
-
-async def _notifications(conninfo: str) -> AsyncIterator[tuple[str, str]]:
-    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
-        await connection.execute(f"LISTEN {ACTION_CHANGED}")
-        await connection.execute(f"LISTEN {INBOX_CHANGED}")
-        await connection.execute(f"LISTEN {NOTICES_CHANGED}")
-        async for notification in connection.notifies():
-            yield notification.channel, notification.payload
