@@ -363,12 +363,11 @@ def test_several_are_looked_through_and_approved_on_a_phone(
 
 def test_what_a_person_is_told_comes_up_on_whatever_page_is_open(alice: Window, cast: Cast) -> None:
     item = refund(cast, "A")
-    page = alice.open("/history/")
+    with alice.page.expect_response(lambda answer: "/live/inbox" in answer.url):
+        page = alice.open("/history/")
     expect(page).to_have_title("My decisions · Handrail")
     badge = page.locator("#side-nav [data-unread]")
     expect(badge).to_be_hidden()
-    with page.expect_response(lambda answer: "/live/inbox" in answer.url):
-        page.reload()
     notices.tell(user=cast.alice, kind=NoticeKind.HALF_TIME, item=item, key="a", now=database_now())
     toast = page.locator("#messages [data-toast]")
     expect(toast).to_contain_text("Half its time is over: Refund 184 for A")

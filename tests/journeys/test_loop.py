@@ -78,6 +78,7 @@ def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="My turn")).to_be_visible()
     expect(page.locator("tr.row")).to_have_count(2)
+    page.wait_for_load_state()  # what listens for keys is there by then
 
     page.keyboard.press("Enter")
     expect(page.locator("#note")).to_be_visible()
