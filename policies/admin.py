@@ -217,7 +217,7 @@ class MissingLabelAdmin(ReadOnlyAdmin):
 
 @admin.register(DrillResult)
 class DrillResultAdmin(ReadOnlyAdmin):
-    list_display = ("drill_id", "action_type", "reviewer", "error_kind", "caught", "decided_at")
+    list_display = ("drill_id", "action_type", "reviewer", "error_kind", "caught", "warm_up", "decided_at")
     list_filter = ("caught", "error_kind")
     list_select_related = ("action_type", "reviewer")
 

@@ -19,6 +19,7 @@ from reviews.models import (
     Delivery,
     Draft,
     Drill,
+    DrillBurst,
     DrillSeed,
     Escalation,
     Execution,
@@ -193,6 +194,13 @@ class DrillAdmin(ReadOnlyAdmin):
     list_display = ("drawn_by", "action_type", "seed", "propensity", "serve_at", "served_at")
     list_select_related = ("action_type", "seed")
     search_fields = ("=drawn_by", "=action__public_id")
+
+
+@admin.register(DrillBurst)
+class DrillBurstAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "reviewer", "action_type", "began_at", "ended_at")
+    list_select_related = ("reviewer", "action_type")
+    search_fields = ("=public_id",)
 
 
 @admin.register(PaceNotice)

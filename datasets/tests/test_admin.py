@@ -69,6 +69,7 @@ from reviews.choices import DecisionKind, IncidentKind, IngestState, SkipReason
 from reviews.models import (
     Draft,
     Drill,
+    DrillBurst,
     DrillSeed,
     Escalation,
     Execution,
@@ -168,6 +169,14 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
     )
     Drill.objects.create(
         drawn_by=seed.public_id, action_type=cast.refund, propensity=0.02, drawn_at=now, serve_at=now
+    )
+    DrillBurst.objects.create(
+        public_id=ids.new("bur"),
+        reviewer=cast.alice,
+        rested_since=now,
+        action_type=cast.refund,
+        like=item.action,
+        began_at=now,
     )
     PaceNotice.objects.create(reviewer=cast.alice, sitting_began_at=now, median_ms=900, shown_at=now)
     Draft.objects.create(item=other, reviewer=cast.alice, form={"note": ["n"]}, updated_at=now)

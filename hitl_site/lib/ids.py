@@ -11,10 +11,10 @@ import uuid_utils
 
 PREFIXES = frozenset(
     {
-        "act", "agt", "agv", "apr", "aty", "bat", "case", "cck", "chk", "chn", "cnv", "dch", "dec", "drs",
-        "dst", "dsv", "ers", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key", "kil",
-        "ntc", "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch", "shf",
-        "tlk", "ver", "view", "wif",
+        "act", "agt", "agv", "apr", "aty", "bat", "bur", "case", "cck", "chk", "chn", "cnv", "dch", "dec",
+        "drs", "dst", "dsv", "ers", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key",
+        "kil", "ntc", "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch",
+        "shf", "tlk", "ver", "view", "wif",
     }
 )  # fmt: skip
 _PATTERN = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")

@@ -198,6 +198,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "ladder": _Rule("Rules of promotion and demotion", _in_doubt, _as_changed),
     "evals_required": _Rule("Promotion takes an eval", _YES_TO_NO, _plainly),
     "drill_rate": _Rule("Share of drills", _number(more_is_looser=False), _plainly),
+    "drill_burst": _Rule("A shift begins with five drills", _YES_TO_NO, _plainly),
     "second_opinion_rate": _Rule("Share of second opinions", _number(more_is_looser=False), _plainly),
     "bulk_cap": _Rule("Items decided at once", _number(more_is_looser=True), _plainly),
 }

@@ -24,6 +24,7 @@ from policies.forms.binding import (
 )
 from policies.forms.declaration_checks import (
     bulk_field,
+    burst_field,
     drill_field,
     read_share,
     second_opinion_field,
@@ -194,6 +195,7 @@ class DeclarationForm(forms.Form):
     evals_required = evidence_rules.evals_field()
     ladder = evidence_rules.ladder_field()
     drill_rate = drill_field()
+    drill_burst = burst_field()
     second_opinion_rate = second_opinion_field()
     bulk_cap = bulk_field()
     reason = forms.CharField(
@@ -352,6 +354,7 @@ class DeclarationForm(forms.Form):
             evals_required=data["evals_required"],
             ladder=data["ladder"],
             drill_rate=read_share(data["drill_rate"]),
+            drill_burst=data["drill_burst"],
             second_opinion_rate=read_share(data["second_opinion_rate"]),
             bulk_cap=data["bulk_cap"] or 0,
         )
@@ -429,6 +432,7 @@ def initial_of(action_type: ActionType) -> dict[str, object]:
         "evals_required": action_type.evals_required,
         "ladder": evidence_rules.written_numbers(action_type.ladder),
         "drill_rate": written_share(action_type.drill_rate),
+        "drill_burst": action_type.drill_burst,
         "second_opinion_rate": written_share(action_type.second_opinion_rate),
         "bulk_cap": action_type.bulk_cap,
         "reason": "",

@@ -22,6 +22,17 @@ def drill_field() -> forms.DecimalField:
     )
 
 
+def burst_field() -> forms.BooleanField:
+    """Return the switch for the drills that begin a shift."""
+    return forms.BooleanField(
+        label="Begin a shift with five drills",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "check"}),
+        help_text="To sharpen the eye: told at once what was right, and kept out of every catch rate. Urgent"
+        " work goes first. Takes five drills of this type in use, three of them with an error.",
+    )
+
+
 def second_opinion_field() -> forms.DecimalField:
     """Return the field for the share of second opinions."""
     return _share(

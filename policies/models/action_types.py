@@ -65,6 +65,8 @@ class ActionType(models.Model):
     ladder = models.JSONField(default=dict, blank=True)
     evals_required = models.BooleanField(default=False)
     drill_rate = models.FloatField(default=0.0)
+    # Whether a person's shift begins with a few drills of this type, where enough are approved.
+    drill_burst = models.BooleanField(default=False)
     second_opinion_rate = models.FloatField(default=0.0)
     # How many low-risk items may be decided at once; 0 for none.
     bulk_cap = models.PositiveSmallIntegerField(default=25)

@@ -69,6 +69,9 @@ class DrillResult(models.Model):
     # The kind of error that was planted, such as "wrong_value"; "" for an item that is right as it stands.
     error_kind = models.CharField(max_length=40, blank=True, default="")
     caught = models.BooleanField(help_text="Objected to what is wrong, or let pass what is right.")
+    # One of the drills that began a shift. Whoever meets several in a row expects errors, so these are kept
+    # apart: no catch rate and no evidence rests on them.
+    warm_up = models.BooleanField(default=False)
     decision_ms = models.PositiveIntegerField(null=True)
     decided_at = models.DateTimeField()
 

@@ -75,6 +75,7 @@ class Declaration(TypedDict, total=False):
     reading_floor_ms: int
     evidence_sources: Sequence[Mapping[str, str]]
     drill_rate: float
+    drill_burst: bool
     second_opinion_rate: float
     bulk_cap: int
     material_pointers: Sequence[str]

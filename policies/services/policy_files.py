@@ -45,7 +45,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "error_limit": (float, int, type(None)),
     **dict.fromkeys(("value_pointer", "currency"), (str,)),
     **dict.fromkeys(("cost_of_error", "cost_of_review_minute", "cost_of_delay"), (float, int, type(None))),
-    "evals_required": (bool,),
+    **dict.fromkeys(("evals_required", "drill_burst"), (bool,)),
 }
 _WORDS: Final = {
     str: "a text",

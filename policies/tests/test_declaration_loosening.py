@@ -47,6 +47,7 @@ LOOSENS, TIGHTENS, NEITHER = Effect.LOOSENS, Effect.TIGHTENS, Effect.NEITHER
         ("error_limit", 0.01, 0.2),
         ("evals_required", True, False),
         ("drill_rate", 0.02, 0.0),
+        ("drill_burst", True, False),
         ("second_opinion_rate", 0.1, 0.05),
         ("bulk_cap", 0, 25),
     ],

@@ -3,7 +3,7 @@
 from reviews.models.actions import ActionContext, ActionRequest, IngestRow
 from reviews.models.attention import Draft, ItemView, PaceNotice
 from reviews.models.decisions import Decision
-from reviews.models.drills import Drill, DrillSeed
+from reviews.models.drills import Drill, DrillBurst, DrillSeed
 from reviews.models.incidents import Incident
 from reviews.models.items import Escalation, ReviewItem, Skip
 from reviews.models.notices import Channel, Delivery, Notice
@@ -24,6 +24,7 @@ __all__ = [
     "Delivery",
     "Draft",
     "Drill",
+    "DrillBurst",
     "DrillSeed",
     "Escalation",
     "Execution",

@@ -25,7 +25,11 @@ class ItemView(models.Model):
     editing = models.BooleanField(default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["item", "-last_seen_at"], name="item_view_presence")]
+        indexes = [
+            models.Index(fields=["item", "-last_seen_at"], name="item_view_presence"),
+            # When a person last opened something: whether their shift begins.
+            models.Index(fields=["reviewer", "-opened_at"], name="item_view_of_a_person"),
+        ]
 
 
 class Draft(models.Model):

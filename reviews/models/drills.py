@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from hitl_site.lib import ids
 from policies.models import ActionType
@@ -56,19 +56,53 @@ class DrillSeed(models.Model):
         return self.public_id
 
 
+class DrillBurst(models.Model):
+    """The few drills that begin one shift of one person, made one after the other as they go on.
+
+    ``rested_since`` is their last work before the shift, None where there was none: it names the shift.
+    ``like`` is the real action that came next when it began; the drills are proposed as it was.
+    """
+
+    public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    rested_since = models.DateTimeField(null=True)
+    action_type = models.ForeignKey(ActionType, on_delete=models.PROTECT, related_name="+")
+    like = models.ForeignKey(ActionRequest, on_delete=models.PROTECT, related_name="+")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # At most one in a shift, whatever two tabs ask for at once.
+            models.UniqueConstraint(
+                fields=["reviewer", "rested_since"], nulls_distinct=False, name="drill_burst_once_per_shift"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("began_at")),
+                name="drill_burst_ends_after_it_began",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
 class Drill(models.Model):
     """One drill: drawn when somebody decided a real item, served a while later as an item like any other.
+
+    Or one of a ``burst``, made at the beginning of a person's shift and for that person alone.
 
     ``propensity`` is the probability of the draw. ``expected_canonical`` are the right arguments with the
     values of this drill, None where it should not run at all; with the action they are set once.
     """
 
-    # The decision whose draw led to it.
+    # The decision whose draw led to it; of a burst its id and the place in it, so that no place has two.
     drawn_by = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     action_type = models.ForeignKey(ActionType, on_delete=models.PROTECT, related_name="+")
     propensity = models.FloatField()
     drawn_at = models.DateTimeField()
     serve_at = models.DateTimeField()
+    burst = models.ForeignKey(DrillBurst, null=True, on_delete=models.PROTECT, related_name="drills")
     seed = models.ForeignKey(DrillSeed, null=True, on_delete=models.PROTECT, related_name="drills")
     action = models.OneToOneField(
         ActionRequest, null=True, on_delete=models.PROTECT, related_name="served_drill"

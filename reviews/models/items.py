@@ -70,6 +70,15 @@ class ReviewItem(models.Model):
     escalated_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # A drill that begins somebody's shift is for them alone; everything else is for everybody who may.
+    reserved_for = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        db_index=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
     # The words of title and action type, for the search of the inbox: PostgreSQL keeps it.
     words = models.GeneratedField(
         expression=Words(F("title"), F("action_type_name")), output_field=SearchVectorField(), db_persist=True
