@@ -9,7 +9,6 @@ from policies.views import (
     action_types,
     agent_keys,
     agents,
-    autonomy,
     calibration,
     checkpoints,
     declaration_changes,
@@ -111,8 +110,6 @@ agent_urls: list[URLPattern | URLResolver] = [
     path("agents/<str:agent_id>/keys/", agent_keys.create_key, name="key_new"),
     path("agents/<str:agent_id>/keys/<str:key_id>/rotate/", agent_keys.rotate_key, name="key_rotate"),
     path("agents/<str:agent_id>/keys/<str:key_id>/revoke/", agent_keys.revoke_key, name="key_revoke"),
-    path("agents/<str:agent_id>/autonomy/", autonomy.grant, name="grant"),
-    path("agents/<str:agent_id>/autonomy/<str:grant_id>/end/", autonomy.end, name="grant_end"),
 ]
 autonomy_urls: list[URLPattern | URLResolver] = [
     path("autonomy/", ladder.index, name="autonomy"),

@@ -10,14 +10,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 
-from policies.choices import AGENT_SCOPES, AutonomyLevel, Scope
-from policies.models import ActionType, Agent, AgentVersion
+from policies.choices import AGENT_SCOPES, Scope
+from policies.models import Agent
 
-if TYPE_CHECKING:  # generic in their stubs alone
+if TYPE_CHECKING:  # generic in its stubs alone
     _PersonField = forms.ModelChoiceField[User]
-    _VersionField = forms.ModelChoiceField[AgentVersion]
 else:
-    _PersonField = _VersionField = forms.ModelChoiceField
+    _PersonField = forms.ModelChoiceField
 
 _CHECK = {"class": "check"}
 
@@ -181,61 +180,3 @@ class RotateForm(forms.Form):
     def length(self) -> timedelta:
         """Return for how long both are good."""
         return timedelta(seconds=self.cleaned_data["overlap"])
-
-
-class VersionField(_VersionField):
-    """A version of the agent, by its label alone: the page is about the agent."""
-
-    def label_from_instance(self, obj: AgentVersion) -> str:
-        mark = obj.fingerprint.removeprefix("sha256:")[:8]
-        return f"{obj.label} ({mark})" if mark else obj.label
-
-
-class GrantForm(forms.Form):
-    version = VersionField(
-        label="Version",
-        queryset=AgentVersion.objects.none(),
-        to_field_name="public_id",
-        empty_label=None,
-        widget=forms.Select(attrs={"class": "select"}),
-    )
-    action_type = forms.ModelChoiceField(
-        label="Action type",
-        queryset=ActionType.objects.none(),
-        to_field_name="name",
-        empty_label="Choose an action type",
-        widget=forms.Select(attrs={"class": "select"}),
-    )
-    level = forms.ChoiceField(
-        label="Level",
-        choices=[("", "Choose a level"), *AutonomyLevel.choices],
-        widget=forms.Select(attrs={"class": "select"}),
-    )
-    expires_in = forms.TypedChoiceField(
-        label="It lapses",
-        coerce=int,
-        empty_value=None,
-        required=False,
-        choices=[("7", "In a week"), ("30", "In 30 days"), ("90", "In 90 days"), ("", "Never")],
-        initial="30",
-        widget=forms.Select(attrs={"class": "select"}),
-    )
-    reason = forms.CharField(
-        label="Reason",
-        max_length=2_000,
-        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        error_messages={"required": "A grant needs a reason: others will read it."},
-    )
-
-    def __init__(self, *args: object, agent: Agent, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
-        version, action_type = self.fields["version"], self.fields["action_type"]
-        assert isinstance(version, VersionField)
-        assert isinstance(action_type, forms.ModelChoiceField)
-        version.queryset = AgentVersion.objects.filter(agent=agent).order_by("-first_seen_at", "-id")
-        action_type.queryset = ActionType.objects.order_by("name")
-
-    def expires_at(self, now: datetime) -> datetime | None:
-        """Return when the grant lapses."""
-        days = self.cleaned_data["expires_in"]
-        return now + timedelta(days=days) if days else None

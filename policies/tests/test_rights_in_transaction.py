@@ -64,16 +64,11 @@ def acts(
         "rotate": ("key_rotate", (*of_clerk, key.public_id), {"overlap": "3600"}),
         "revoke": ("key_revoke", (*of_clerk, key.public_id), {}),
         "grant": (
-            "grant",
-            of_clerk,
-            {
-                "grant-version": clerk_v1.public_id,
-                "grant-action_type": refund.name,
-                "grant-level": AutonomyLevel.THRESHOLD,
-                "grant-reason": "Because",
-            },
+            "autonomy_override",
+            (clerk_v1.public_id, refund.name),
+            {"override-level": AutonomyLevel.THRESHOLD, "override-reason": "Because"},
         ),
-        "end": ("grant_end", (*of_clerk, held.public_id), {f"{held.public_id}-reason": "Because"}),
+        "end": ("autonomy_end", (held.public_id,), {"end-reason": "Because"}),
         "stop": ("stop", (), {"scope": "everything", "reason": "Because", "word": "everything"}),
         "lift": ("lift", (stop.public_id,), {f"{stop.public_id}-reason": "Because"}),
     }

@@ -142,23 +142,6 @@ def places(
             actors=admins,
             form=(("reason", "Because"), ("word", "clerk")),
         ),
-        Place(
-            "grant_end",
-            (agent_id, grant.public_id),
-            actors=managers,
-            form=((f"{grant.public_id}-reason", "Because"),),
-        ),
-        Place(
-            "grant",
-            (agent_id,),
-            actors=managers,
-            form=(
-                ("grant-version", clerk_v1.public_id),
-                ("grant-action_type", "refund.issue"),
-                ("grant-level", "autonomous"),
-                ("grant-reason", "Because"),
-            ),
-        ),
         Place("autonomy", readers=trusting),
         Place("autonomy_cell", (clerk_v1.public_id, "refund.issue"), readers=trusting),
         Place("autonomy_propose", (clerk_v1.public_id, "refund.issue"), actors=managers),

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
-from policies.forms.agents import DetailsForm, GrantForm, KeyForm, NewAgentForm, ReasonForm, RotateForm
+from policies.forms.agents import DetailsForm, KeyForm, NewAgentForm, ReasonForm, RotateForm
 from policies.models import Agent
 from policies.selectors import agent_pages
 from policies.selectors import agents as questions
@@ -159,7 +159,6 @@ def page(
     state_form: ReasonForm | None = None,
     key_form: KeyForm | None = None,
     details_form: DetailsForm | None = None,
-    grant_form: GrantForm | None = None,
 ) -> HttpResponse:
     """Render an agent's page, also as the answer to what could not be done there."""
     now = database_now()
@@ -178,7 +177,6 @@ def page(
         "key_form": key_form or KeyForm(prefix="key"),
         "rotate_form": RotateForm(auto_id=False),
         "details_form": details_form or DetailsForm(agent=agent, prefix="details"),
-        "grant_form": grant_form or GrantForm(agent=agent, prefix="grant"),
         "may_manage": user.has_perm(MANAGE),
         "may_stop": user.has_perm(STOP),
         "may_grant": user.has_perm(GRANT),

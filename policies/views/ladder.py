@@ -144,7 +144,7 @@ def end(request: AuthenticatedRequest, grant_id: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, version, action_type, status=422, end_form=form)
     try:
-        with rights.acting(request.user, GRANT) as actor:
+        with rights.acting_at_once(request.user, GRANT) as actor:
             acts.end(grant=held, reason=form.cleaned_data["reason"], actor=actor, now=database_now())
     except (acts.AlreadyEnded, acts.UnableToGrant) as problem:
         return _page(request, version, action_type, status=409, problem=str(problem), end_form=form)
