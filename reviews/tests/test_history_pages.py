@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from hitl_site.lib.clock import database_now
 from reviews.choices import DecisionKind
-from reviews.models import ReviewItem
+from reviews.models import Permit, ReviewItem
 from reviews.services import deadlines
 from reviews.tests.browsing import browser_of, text_of
 from reviews.tests.cast import REFUND, Cast, decide_as, held, propose
@@ -80,3 +80,19 @@ def test_only_those_who_may_look_read_a_story(cast: Cast) -> None:
     assert browser_of(nobody).get(address).status_code == 403
     assert browser_of(None).get(address)["Location"].startswith(reverse("login"))
     assert browser_of(cast.alice).get(reverse("reviews:action", args=["act_nothing"])).status_code == 404
+
+
+def test_a_permit_is_taken_back_on_the_page_for_as_long_as_it_is_good(cast: Cast) -> None:
+    action = propose(cast, action_type="note.add", arguments={"a": 1}, confidence=0.99)
+    an_hour_ago = database_now() - timedelta(hours=1)
+    ran_out = propose(cast, action_type="note.add", arguments={"a": 2}, confidence=0.99, now=an_hour_ago)
+    good, over = (Permit.objects.get(action=each) for each in (action, ran_out))
+    olga = browser_of(cast.olga)
+
+    page = text_of(olga.get(reverse("reviews:action", args=[action.public_id])))
+    assert "Not used, good until" in page
+    assert reverse("reviews:permit_revoke", args=[good.public_id]) in page
+
+    page = text_of(olga.get(reverse("reviews:action", args=[ran_out.public_id])))
+    assert "Not used, expired" in page
+    assert reverse("reviews:permit_revoke", args=[over.public_id]) not in page

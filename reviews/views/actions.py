@@ -6,6 +6,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from reviews.models import ActionRequest
 from reviews.selectors.story import story
@@ -21,5 +22,10 @@ def show(request: AuthenticatedRequest, action_id: str) -> HttpResponse:
         told = story(action_id=action_id, viewer=request.user)
     except ActionRequest.DoesNotExist:
         raise Http404("There is no such action.") from None
-    context = {"story": told, "may_revoke": request.user.has_perm(STOP), "bar_title": "Action"}
+    context = {
+        "story": told,
+        "may_revoke": request.user.has_perm(STOP),
+        "now": database_now(),
+        "bar_title": "Action",
+    }
     return render(request, "reviews/actions/page.html", context)
