@@ -23,10 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say in one sentence what is missing, before hundreds of tests say it in a traceback each."""
     from django.conf import settings as django_settings
 
+    from hitl_site import catalogs
+
     # One person of the cast lifts; what two have to agree on is tested where it is the story.
     django_settings.LIFT_NEEDS_SECOND = "never"
     if config.option.collectonly or hasattr(config, "workerinput"):
         return
+    catalogs.compile_all(django_settings.BASE_DIR)
 
     try:
         psycopg.connect(django_settings.DATABASE_URL, connect_timeout=2).close()

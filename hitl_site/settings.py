@@ -151,7 +151,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "hitl_site.lib.http.TimeZoneMiddleware",
-    "reviews.context.OwnZoneMiddleware",
+    "hitl_site.lib.http.LanguageMiddleware",
+    "reviews.context.OwnSettingsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "hitl_site.lib.http.NulMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -205,6 +206,9 @@ if env.flag("HANDRAIL_BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 LANGUAGE_CODE = "en"
+# The words lie in the locale folder of each app (hitl_site.catalogs); the API speaks English alone.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+FORMAT_MODULE_PATH = ["hitl_site.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

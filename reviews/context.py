@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
 from hitl_site.lib.http import parse_zone
@@ -93,11 +93,11 @@ def own_preferences(request: HttpRequest) -> Preferences | None:
     return preferences_of(request.user)
 
 
-class OwnZoneMiddleware:
-    """Show times in the zone that the person chose, whichever browser they use.
+class OwnSettingsMiddleware:
+    """Speak the language and show times in the zone that the person chose, whichever browser they use.
 
-    Within ``TimeZoneMiddleware``, which puts back what was in force before the request. Asked only once there
-    is a view to answer: an error asks nothing.
+    Within ``TimeZoneMiddleware`` and ``LanguageMiddleware``, which put back what was in force before the
+    request. Asked only once there is a view to answer: an error asks nothing.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -107,8 +107,12 @@ class OwnZoneMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> None:
-        """Take the person's zone, where they chose one."""
+        """Take the person's language and zone, where they chose one."""
         own = own_preferences(request)
-        zone = parse_zone(own.time_zone) if own is not None and own.time_zone else None
+        if own is None:
+            return
+        zone = parse_zone(own.time_zone) if own.time_zone else None
         if zone is not None:
             timezone.activate(zone)
+        if own.language in dict(settings.LANGUAGES):
+            translation.activate(own.language)

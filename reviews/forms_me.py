@@ -5,16 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy
 
 from reviews.choices import Mail
 
+# What the browser asks for comes first; each language is called by its own name.
+LANGUAGES = (("", gettext_lazy("As the browser asks")), *settings.LANGUAGES)
 _TIME = {"class": "input", "type": "time"}
 _MOST_UNDO = 3600
 
 
 class MeForm(forms.Form):
-    """Mail, quiet hours, undo window."""
+    """Language, mail, quiet hours, undo window."""
 
+    language = forms.ChoiceField(
+        required=False,
+        choices=LANGUAGES,
+        label=gettext_lazy("Language"),
+        widget=forms.Select({"class": "select"}),
+    )
     mail = forms.ChoiceField(choices=Mail.choices, label="Mail", widget=forms.Select({"class": "select"}))
     quiet_from = forms.TimeField(required=False, label="Quiet from", widget=forms.TimeInput(_TIME, "%H:%M"))
     quiet_until = forms.TimeField(

@@ -1,4 +1,4 @@
-"""What every request of the site carries, and what every page may ask of it: id, trace, zone, theme, address.
+"""What every request of the site carries and every page may ask of it: id, trace, zone, language, theme.
 
 The answers to errors are in ``hitl_site.lib.failures``.
 """
@@ -19,7 +19,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import resolve
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
 
 from hitl_site.lib import csp, failures, ids
@@ -156,6 +157,20 @@ class TimeZoneMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with timezone.override(_viewer_zone(request)):
             return self.get_response(request)
+
+
+class LanguageMiddleware:
+    """Speak the language that the browser asks for (RFC 9110, 12.5.4), where there is one of ours."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with translation.override(translation.get_language_from_request(request)):
+            response = self.get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language() or "en")
+            patch_vary_headers(response, ("Accept-Language",))
+            return response
 
 
 def current_request_id() -> str:

@@ -119,14 +119,46 @@ def test_all_settings_stand_on_one_page_and_lead_back_to_it(cast: Cast) -> None:
     browser = browser_of(cast.alice)
     page = reverse("reviews:me")
     shown = text_of(browser.get(page))
-    for field in ("theme", "density", "tz", "single_keys", "key-a", "mail", "quiet_from", "undo_seconds"):
+    fields = (
+        "theme",
+        "density",
+        "tz",
+        "single_keys",
+        "key-a",
+        "language",
+        "mail",
+        "quiet_from",
+        "undo_seconds",
+    )
+    for field in fields:
         assert f'name="{field}"' in shown
-    # No words but English: nothing to choose.
-    assert 'name="language"' not in shown
     reset = browser.post(reverse("reviews:keys"), {"reset": "yes", "next": page})
     assert reset.headers["Location"] == page
     elsewhere = browser.post(reverse("reviews:keys"), {"reset": "yes", "next": "//evil.example/"})
     assert elsewhere.headers["Location"] == reverse("reviews:keys")
+
+
+def test_the_console_speaks_the_language_that_the_person_chose_else_the_browsers(cast: Cast) -> None:
+    browser = browser_of(cast.alice)
+    page = reverse("reviews:me")
+    answer = browser.get(page, headers={"accept-language": "de-AT,de;q=0.9,en;q=0.5"})
+    assert (answer.headers["Content-Language"], 'lang="de"' in text_of(answer)) == ("de", True)
+    assert "Accept-Language" in answer.headers["Vary"]
+    assert browser.get(page, headers={"accept-language": "fr"}).headers["Content-Language"] == "en"
+
+    saved = browser.post(page, {"language": "de", "mail": "urgent"}, headers={"accept-language": "en"})
+    assert saved.status_code == 302
+    assert Preferences.objects.get().language == "de"
+    answer = browser.get(page, headers={"accept-language": "en"})
+    assert answer.headers["Content-Language"] == "de"
+    assert "Ihre Einstellungen sind gespeichert." in text_of(answer)
+
+    refused = browser.post(page, {"language": "tlh", "mail": "urgent"})
+    assert refused.status_code == 422
+    assert Preferences.objects.get().language == "de"
+    # An agent's side of the site speaks English whatever it asks for.
+    problem = browser.get("/api/v1/agent", headers={"accept-language": "de"})
+    assert (problem.status_code, problem.json()["title"]) == (401, "No valid key")
 
 
 def test_ones_own_decision_can_be_given_to_somebody_else_for_a_second_look(cast: Cast) -> None:

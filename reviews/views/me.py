@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.access import needs_sign_in
@@ -18,7 +19,7 @@ from reviews.services import preferences
 from reviews.views import keys
 from reviews.views.appearance import zones
 
-_FIELDS = ("mail", "quiet_from", "quiet_until", "undo_seconds")
+_FIELDS = ("language", "mail", "quiet_from", "quiet_until", "undo_seconds")
 
 
 @needs_sign_in
@@ -34,7 +35,9 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
             # Quiet hours need the clock where the person is: the one that this browser told of.
             values["time_zone"] = timezone.get_current_timezone_name()
         preferences.change(person=request.user, now=database_now(), **values)
-        messages.success(request, "Your settings are saved.")
+        if values["language"]:
+            translation.activate(values["language"])  # what was saved is said in it
+        messages.success(request, gettext("Your settings are saved."))
         return redirect("reviews:me")
     context = {
         "form": form,

@@ -1,0 +1,1 @@
+"""How numbers look that templates print by themselves."""
