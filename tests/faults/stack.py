@@ -29,6 +29,8 @@ from hitl_site.lib.supervision.roster import start_time
 ROOT = Path(__file__).resolve().parents[2]
 CHILDREN = ("postgres", "valkey", "web", "stream", "worker", "beat")
 START_SECONDS = 120.0
+WEB_WORKERS = os.cpu_count() or 1
+IN_A_ROW = 12
 
 Row = tuple[object, ...]
 
@@ -112,11 +114,22 @@ class Stack:
         assert self.becomes_whole(), self.words()
 
     def becomes_whole(self, seconds: float = 60.0) -> bool:
-        """Wait until every child lives and the site is ready; say whether it came to that."""
-        return wait_until(
-            lambda: set(self.children()) == set(CHILDREN) and self.status("/readyz") == 200,
-            seconds=seconds,
-            every=0.1,
+        """Wait until the stack is whole; say whether it came to that."""
+        return wait_until(self.is_whole, seconds=seconds, every=0.1)
+
+    def is_whole(self) -> bool:
+        """Say whether every child lives with all it starts, and all of it answers.
+
+        A granian that gives up (its workers died too quickly) lives on for seconds, without the workers. Each
+        of them has a queue of its own for those who come, also while it loads, and the kernel draws one: that
+        many answers in a row are not those of one worker.
+        """
+        return (
+            set(self.children()) == set(CHILDREN)
+            and len(self.below("web")) >= WEB_WORKERS
+            and len(self.below("stream")) >= 1
+            and all(self.status("/livez") == 200 for _ in range(IN_A_ROW))
+            and self.status("/readyz") == 200
         )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -171,7 +184,7 @@ class Stack:
         return {row["name"]: row["pid"] for row in rows if start_time(row["pid"]) == row["started"]}
 
     def below(self, name: str) -> list[int]:
-        """Return the processes that a child has started: granian's workers, Celery's pool, backends."""
+        """Return the processes that a child has started and that live: granian's workers, Celery's pool."""
         leader = self.children().get(name)
         if leader is None:
             return []
@@ -181,7 +194,7 @@ class Stack:
                 found += [int(pid) for pid in task.read_text().split()]
             except OSError:
                 continue
-        return sorted(found)
+        return sorted(pid for pid in found if start_time(pid) is not None)
 
     def kill(self, name: str) -> None:
         """Kill -9 a child; the supervisor clears up what it had started, and starts it again."""

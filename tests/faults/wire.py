@@ -15,11 +15,15 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. ``status`` is 0 where there was none: nobody knows whether the act was done."""
+    """One answer. ``status`` is 0 where there was none: nobody knows whether the act was done.
+
+    ``why_lost`` says what the network said instead.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    why_lost: str = ""
 
     @property
     def lost(self) -> bool:
@@ -70,8 +74,8 @@ class Agent:
                 client.request(method, f"/api/v1{path}", body=body, headers=sent)
                 answer = client.getresponse()
                 read = answer.read()
-            except (OSError, http.client.HTTPException):
-                return Answer(0)
+            except (OSError, http.client.HTTPException) as lost:
+                return Answer(0, why_lost=repr(lost))
             return Answer(answer.status, {n.lower(): v for n, v in answer.headers.items()}, read)
 
     def post(

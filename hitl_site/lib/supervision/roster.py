@@ -116,7 +116,7 @@ def start_time(pid: int) -> str | None:
         return _start_time_by_ps(pid) if not Path("/proc/self/stat").exists() else None
     # After the name in brackets: field 3 is the state, field 22 the start in ticks since boot (proc(5)).
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else f"{boot} {fields[19]}"
+    return f"{boot} {fields[19]}" if fields[0] != "Z" or _has_running_thread(pid) else None
 
 
 def _start_time_by_ps(pid: int) -> str | None:
@@ -148,7 +148,16 @@ def _has_running_member(group: int) -> bool:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _, member_of = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
-            if member_of == str(group) and state != "Z":
+            if member_of == str(group) and (state != "Z" or _has_running_thread(int(stat.parent.name))):
+                return True
+    return False
+
+
+def _has_running_thread(pid: int) -> bool:
+    """Return whether a process whose first thread has ended has others: they hold its files and its ports."""
+    for stat in Path(f"/proc/{pid}/task").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if stat.read_text(errors="replace").rpartition(")")[2].split()[0] not in "ZX":
                 return True
     return False
 

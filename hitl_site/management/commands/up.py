@@ -22,6 +22,7 @@ from hitl_site.settings import database_settings
 from hitl_site.stack import Stack
 
 READY_SECONDS = 90.0
+_LETTING_GO_SECONDS = 5.0
 OWNER = "HANDRAIL_MIGRATION_DATABASE_URL"
 
 
@@ -44,7 +45,8 @@ class Command(BaseCommand):
         try:
             ended = roster.end_leftovers()
             bind = env.text("HANDRAIL_BIND", "127.0.0.1")
-            _check_ports(bind)
+            # Those who were killed this moment may be a moment in letting go of theirs.
+            _check_ports(bind, seconds=_LETTING_GO_SECONDS if ended else 0.0)
             with Supervisor(console=Console(), roster=roster) as supervisor:
                 if ended:
                     supervisor.say(f"stopped what a killed start had left: {', '.join(ended)}")
@@ -182,21 +184,31 @@ class _Machine:
         return f"{time.monotonic() - self._began:.1f}"
 
 
-def _check_ports(bind: str) -> None:
-    """Refuse a taken port before anything starts."""
+def _check_ports(bind: str, *, seconds: float) -> None:
+    """Refuse a port that is still taken after ``seconds``, before anything starts."""
     for variable, port in (
         ("HANDRAIL_PORT", settings.HANDRAIL_PORT),
         ("HANDRAIL_STREAM_PORT", settings.HANDRAIL_STREAM_PORT),
     ):
-        with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((bind, port))
-            except OSError as refusal:
-                raise CommandError(
-                    f"Cannot listen on {bind} port {port}: {refusal.strerror}."
-                    f" Set {variable} to a free port, or stop the program that has it."
-                ) from None
+        deadline = time.monotonic() + seconds
+        while (refusal := _refusal(bind, port)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if refusal:
+            raise CommandError(
+                f"Cannot listen on {bind} port {port}: {refusal}."
+                f" Set {variable} to a free port, or stop the program that has it."
+            )
+
+
+def _refusal(bind: str, port: int) -> str:
+    """Return why nobody can listen there, "" where somebody can."""
+    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as refusal:
+            return refusal.strerror or str(refusal)
+    return ""
 
 
 def _write_private(path: Path, text: str) -> None:
