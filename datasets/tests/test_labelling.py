@@ -21,7 +21,7 @@ from hitl_site.lib.canonical import canonicalize, sha256_hex
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
-from policies.models import GateCheck, LedgerCursor
+from policies.models import LedgerCursor
 from policies.services import ledger
 from reviews.choices import DecisionKind, ItemKind
 from reviews.models import Decision, ReviewItem
@@ -29,6 +29,7 @@ from reviews.selectors.decisions import pseudonym
 from reviews.services import deadlines, decisions
 from reviews.services.cancellations import cancel
 from reviews.tests.cast import REFUND, decide_as, held, make_cast, propose
+from tests.plugins.draws import drawn
 
 SCHEMA = jsonschema_rs.validator_for(
     json.loads((Path(settings.BASE_DIR) / "docs" / "case.schema.json").read_text(encoding="utf-8"))
@@ -55,6 +56,9 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
 
     action = decision.action
     gate = action.gate_check
+    assert action.action_type is not None
+    assert gate.policy_version is not None
+    assert decision.opened_at is not None
     case = LabelledCase.objects.get()
     assert case.content == {
         "format": "handrail.case/2",
@@ -70,8 +74,8 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "created_at": case_content.instant(action.created_at),
         },
         "action_type": {
-            "title": action.action_type.title,  # type: ignore[union-attr]  # it was declared
-            "argument_schema": action.action_type.argument_schema,  # type: ignore[union-attr]  # as above
+            "title": action.action_type.title,
+            "argument_schema": action.action_type.argument_schema,
             "cluster_pointer": "",
         },
         "agent": {"name": "clerk", "version": "1", "fingerprint": ""},
@@ -99,7 +103,7 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "reviewer": pseudonym(learners.cast.alice.pk),
             "reviewers": [pseudonym(learners.cast.alice.pk)],
             "checklist": [],
-            "policy_version": {"id": gate.policy_version.public_id, "number": 1},  # type: ignore[union-attr]  # as above
+            "policy_version": {"id": gate.policy_version.public_id, "number": 1},
         },
         "truth": {"should_act": True, "arguments": right},
         "patch": [{"op": "replace", "path": "/amount", "value": 12.5}],
@@ -120,13 +124,13 @@ def test_a_correction_says_what_went_in_what_was_proposed_and_what_was_right(lea
             "propensity": gate.propensity,
             "min_propensity": gate.min_propensity,
             "audit_selected": False,
-            "policy_version": {"id": gate.policy_version.public_id, "number": 1},  # type: ignore[union-attr]  # it has one
+            "policy_version": {"id": gate.policy_version.public_id, "number": 1},
         },
         "attention": {
             "decision_ms": decision.decision_ms,
             "arguments_seen": False,
             "parts_opened": [],
-            "opened_at": case_content.instant(decision.opened_at),  # type: ignore[arg-type]  # it was opened
+            "opened_at": case_content.instant(decision.opened_at),
         },
         "cluster": gate.cluster_key,
         "group": "subject:customer-7",
@@ -307,7 +311,7 @@ def test_an_approval_in_bulk_is_a_weak_label(learners: Learners) -> None:
 
 def test_only_what_the_draw_chose_is_an_audit_label(learners: Learners) -> None:
     people = learners.cast
-    drawn = _audit(people.alice, _until_drawn(learners))
+    drawn = _audit(people.alice, _ran_alone_and_drawn(learners))
     # Observed, and held by the policy too late: looked at afterwards, but not at random.
     late = propose(people, mode="observed")
     judged = _audit(people.alice, ReviewItem.objects.get(action=late))
@@ -333,12 +337,10 @@ def test_the_group_is_the_coarsest_one_known(learners: Learners) -> None:
     assert case_of(long)["group"] == f"subject:sha256:{sha256_hex(b'x' * 200)}"
 
 
-def _until_drawn(learners: Learners) -> ReviewItem:
-    for number in range(2000):
-        action = propose(learners.cast, action_type="note.add", arguments={"n": number}, confidence=0.99)
-        if GateCheck.objects.get(pk=action.gate_check_id).audit_selected:
-            return ReviewItem.objects.get(action=action)
-    raise AssertionError("the draw chose none of 2,000 at 1%")
+def _ran_alone_and_drawn(learners: Learners) -> ReviewItem:
+    with drawn():
+        action = propose(learners.cast, action_type="note.add", arguments={"n": 1}, confidence=0.99)
+    return ReviewItem.objects.get(action=action)
 
 
 def _audit(person: User, item: ReviewItem) -> Decision:

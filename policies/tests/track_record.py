@@ -19,6 +19,7 @@ from policies.models import (
 from policies.services import gate, ladder, ledger, trust
 from policies.services.ledger import Actor
 from policies.tests.base import NOON, make_proposal
+from tests.plugins.draws import drawn
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -52,12 +53,13 @@ class Record:
         return check
 
     def act_until_drawn(self, **fields: object) -> GateCheck:
-        """Propose until one that ran alone is drawn for a check."""
-        for _ in range(5000):
-            check = self.act(**fields)
-            if check.audit_selected:
-                return check
-        raise AssertionError("nothing was drawn")
+        """Propose until one runs alone, which is drawn for a check."""
+        with drawn():
+            for _ in range(5000):
+                check = self.act(**fields)
+                if check.audit_selected:
+                    return check
+        raise AssertionError("nothing ran alone")
 
     def answer(
         self,
