@@ -314,7 +314,7 @@ TYPES: Final = (
         "crm.merge",
         {
             "title": "Merge customer records",
-            "title_template": "Merge {merge|count} records into {keep} for {customer}",
+            "title_template": "Merge {merge} into {keep} for {customer}",
             "icon": "merge",
             "risk": Risk.HIGH,
             "irreversible": True,
@@ -349,7 +349,7 @@ TYPES: Final = (
         "ticket.close",
         {
             "title": "Close tickets",
-            "title_template": "Close {tickets|count} tickets in {queue}",
+            "title_template": "Close {tickets|count} of the tickets in {queue}",
             "icon": "circle-check",
             "risk": Risk.LOW,
             "autonomy_cap": AutonomyLevel.THRESHOLD,

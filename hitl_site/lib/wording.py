@@ -32,13 +32,16 @@ class DueTime:
 
 
 def duration(seconds: float) -> str:
-    """Return a span of time in at most two units: "38 s", "6 min", "1 h 10 min", "2 days 4 h"."""
+    """Return a span of time in at most two units: "38 s", "1 min 10 s", "26 min", "1 h 10 min", "2 days 4 h".
+
+    From ten minutes on seconds say nothing.
+    """
     total = int(abs(seconds))
     if total < 60:
         return f"{total} s"
-    minutes = total // 60
+    minutes, rest = divmod(total, 60)
     if minutes < 60:
-        return f"{minutes} min"
+        return f"{minutes} min {rest:02} s" if rest and minutes < 10 else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     if hours < 24:
         return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
@@ -51,15 +54,18 @@ def due_time(*, due_at: dt.datetime, opened_at: dt.datetime | None, now: dt.date
     """Return how long is left until ``due_at``.
 
     The state depends on the share of the time given, so an item of four hours turns amber after three.
-    Without ``opened_at`` the time given is taken to be an hour.
+    Without ``opened_at`` the time given is taken to be an hour. Whole minutes are counted down until the
+    last one: a list of deadlines in which every second counts cannot be read.
     """
     left = (due_at - now).total_seconds()
+    apart = abs(left)
+    whole = duration(apart if apart < 60 else apart - apart % 60)
     if left <= 0:
-        return DueTime(due_at, f"{duration(left)} late", DueState.LATE)
+        return DueTime(due_at, f"{whole} late", DueState.LATE)
     given = (due_at - opened_at).total_seconds() if opened_at else 3600.0
     share = left / given if given > 0 else 0.0
     state = DueState.OK if share > 0.25 else DueState.SOON if share > 0.10 else DueState.URGENT
-    return DueTime(due_at, duration(left), state)
+    return DueTime(due_at, whole, state)
 
 
 def percent(value: float | Decimal | None, digits: int = 0) -> str:

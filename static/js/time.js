@@ -1,5 +1,5 @@
 // Counts deadlines down: one timer for all of them, on the server's clock. The server decides; this only
-// shows. The words are those of hitl_site/lib/wording.py.
+// shows. The words are those of due_time in hitl_site/lib/wording.py.
 //
 //   <time data-due datetime="ISO">   the deadline
 //     data-opened="ISO"              when the time began (for the state; else an hour before)
