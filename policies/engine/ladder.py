@@ -232,7 +232,8 @@ def health(
             "Enough reviews are blind",
             situation.blind_share,
             lambda _value: situation.blind_upper >= settings.blind_min,
-            f"at least {_share(settings.blind_min)} as an upper limit",
+            f"could be as high as {_share(situation.blind_upper)},"
+            f" at least {_share(settings.blind_min)} needed",
             "No review yet.",
         ),
         Condition(

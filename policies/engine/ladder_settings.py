@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Final, TypeVar
 
 # Shares of the actions for which a new level holds, one step after the other, before it holds for all.
 CANARY_STEPS: Final = (0.05, 0.25)
+
+# Whole numbers stay whole.
+_Number = TypeVar("_Number", int, float)
 
 
 class InvalidLadder(ValueError):
@@ -22,9 +25,11 @@ class InvalidLadder(ValueError):
         super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults))
 
 
-def _setting(title: str, *, low: float, high: float, costly: float | None = None, default: float) -> float:
+def _setting(
+    title: str, *, low: float, high: float, costly: float | None = None, default: _Number
+) -> _Number:
     whole = isinstance(default, int)
-    value: float = field(
+    value: _Number = field(
         default=default,
         metadata={"title": title, "low": low, "high": high, "costly": costly, "whole": whole},
     )
@@ -38,7 +43,7 @@ class LadderSettings:
     delta: float = _setting(
         "Chance of a wrong promotion, at most", low=0.0001, high=0.2, costly=0.01, default=0.05
     )
-    shadow_comparisons: int = _setting("Comparisons to leave Shadow", low=20, high=100_000, default=50)  # type: ignore[assignment]  # whole numbers stay whole
+    shadow_comparisons: int = _setting("Comparisons to leave Shadow", low=20, high=100_000, default=50)
     shadow_upper: float = _setting(
         "Error rate to leave Shadow, upper limit", low=0.01, high=0.5, default=0.30
     )
@@ -47,7 +52,7 @@ class LadderSettings:
     )
     threshold_days: float = _setting("Days at Review all", low=0, high=365, default=14.0)
     autonomous_days: float = _setting("Days at Threshold", low=0, high=365, default=30.0)
-    autonomous_audits: int = _setting("Checks of what ran alone, to go on", low=10, high=100_000, default=100)  # type: ignore[assignment]  # as above
+    autonomous_audits: int = _setting("Checks of what ran alone, to go on", low=10, high=100_000, default=100)
     overdue_freeze: float = _setting("Overdue checks freeze promotions above", low=0, high=0.5, default=0.05)
     overdue_demote: float = _setting(
         "Overdue checks take a level away above", low=0.01, high=0.5, default=0.10
@@ -63,8 +68,8 @@ class LadderSettings:
     )
     psi_max: float = _setting("Shift of scores (PSI), at most", low=0.05, high=1, default=0.2)
     blind_min: float = _setting("Share of blind reviews, at least", low=0, high=1, default=0.10)
-    certificate_days: int = _setting("Days that a grant lasts", low=7, high=365, default=180)  # type: ignore[assignment]  # as above
-    renewal_days: int = _setting("Days before its end to propose a renewal", low=1, high=60, default=21)  # type: ignore[assignment]  # as above
+    certificate_days: int = _setting("Days that a grant lasts", low=7, high=365, default=180)
+    renewal_days: int = _setting("Days before its end to propose a renewal", low=1, high=60, default=21)
     proposal_days: float = _setting("Days that a proposal waits", low=1, high=30, default=7.0)
     audit_start: float = _setting(
         "Share checked after a promotion", low=0.01, high=1, costly=0.50, default=0.20
@@ -72,18 +77,18 @@ class LadderSettings:
     audit_floor: float = _setting("Share checked, at least", low=0.01, high=1, costly=0.10, default=0.02)
     audit_halving: int = _setting(
         "Checks without an error that halve the share", low=50, high=100_000, default=500
-    )  # type: ignore[assignment]  # as above
+    )
     drift_run: float = _setting(
         "Labels between two false alarms, on average", low=100, high=100_000, costly=500.0, default=2000.0
     )
     canary_checked: float = _setting("Share checked during the canary", low=0.01, high=1, default=0.50)
-    canary_labels: int = _setting("Checks that each canary step needs", low=1, high=10_000, default=10)  # type: ignore[assignment]  # as above
+    canary_labels: int = _setting("Checks that each canary step needs", low=1, high=10_000, default=10)
     canary_hours: float = _setting("Hours that each canary step lasts", low=0, high=720, default=24.0)
-    canary_errors: int = _setting("Errors that a canary step bears", low=0, high=100, default=1)  # type: ignore[assignment]  # as above
+    canary_errors: int = _setting("Errors that a canary step bears", low=0, high=100, default=1)
     critical_severity: float = _setting("Severity that is critical", low=0.1, high=1, default=0.9)
     critical_suspends: int = _setting(
         "A critical error stops the agent: 1 yes, 0 no", low=0, high=1, default=0
-    )  # type: ignore[assignment]  # as above
+    )
 
     @classmethod
     def read(cls, document: Mapping[str, object], *, costly: bool) -> LadderSettings:
