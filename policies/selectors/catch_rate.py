@@ -50,14 +50,21 @@ def catch_rate(
 ) -> CatchRate:
     """Return how many planted errors were caught: of one action type or all, of one person or everybody.
 
-    Items that were right as they stood are no part of it.
+    Items that were right as they stood are no part of it, nor are those that began a shift: whoever meets
+    several in a row expects errors and catches more than usual.
     """
-    row = (
-        _results(action_type, since, reviewer)
-        .exclude(error_kind="")
-        .aggregate(planted=Count("pk"), seen=Count("pk", filter=Q(caught=True)))
-    )
-    return _rate(row["planted"], row["seen"], delta)
+    return _planted(_results(action_type, since, reviewer), delta)
+
+
+def warm_up_rate(
+    action_type: ActionType | None,
+    *,
+    since: datetime | None = None,
+    reviewer: User | None = None,
+    delta: float = 0.05,
+) -> CatchRate:
+    """Return the same of the drills that began shifts. To be shown beside the catch rate, never within it."""
+    return _planted(_results(action_type, since, reviewer, warm_up=True), delta)
 
 
 def by_kind(
@@ -78,10 +85,17 @@ def by_kind(
     return sorted(kinds, key=lambda found: found.kind == "")
 
 
+def _planted(results: QuerySet[DrillResult], delta: float) -> CatchRate:
+    row = results.exclude(error_kind="").aggregate(
+        planted=Count("pk"), seen=Count("pk", filter=Q(caught=True))
+    )
+    return _rate(row["planted"], row["seen"], delta)
+
+
 def _results(
-    action_type: ActionType | None, since: datetime | None, reviewer: User | None
+    action_type: ActionType | None, since: datetime | None, reviewer: User | None, *, warm_up: bool = False
 ) -> QuerySet[DrillResult]:
-    results = DrillResult.objects.all()
+    results = DrillResult.objects.filter(warm_up=warm_up)
     if action_type is not None:
         results = results.filter(action_type=action_type)
     if reviewer is not None:

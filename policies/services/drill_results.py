@@ -23,13 +23,14 @@ def record(
     error_kind: str,
     caught: bool,
     decision_ms: int | None,
+    warm_up: bool = False,
     now: datetime,
 ) -> DrillResult:
     """Keep what came of one seeded item, the ``drill_id`` being that of its action.
 
     ``error_kind`` names what was planted, "" for an item that was right as it stood; ``caught`` says that the
-    person objected to what is wrong, or let pass what is right. Of one person and item the first result
-    stands: again, or twice at once, gives the same one.
+    person objected to what is wrong, or let pass what is right. A ``warm_up`` began a shift: no catch rate
+    counts it. Of one person and item the first result stands: again, or twice at once, gives the same one.
     """
     result, fresh = DrillResult.objects.get_or_create(
         drill_id=drill_id,
@@ -39,6 +40,7 @@ def record(
             "error_kind": error_kind,
             "caught": caught,
             "decision_ms": decision_ms,
+            "warm_up": warm_up,
             "decided_at": now,
         },
     )
@@ -54,6 +56,7 @@ def record(
                 "error_kind": error_kind,
                 "caught": caught,
                 "decision_ms": decision_ms,
+                **({"warm_up": True} if warm_up else {}),
             },
             now=now,
         )

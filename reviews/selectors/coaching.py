@@ -17,6 +17,7 @@ from policies.models import DoubleReview, DrillResult
 from reviews.models import ActionRequest, Decision, Drill
 
 _MOST: Final = 20
+_WARM_UP: Final = "One of the drills that began the shift: it is in no number above."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def missed_drills(person: User, *, since: datetime) -> list[Lesson]:
                 said=said.get(action.pk, "Approve"),
                 right="Reject" if drill.expected_canonical is None else "Correct",
                 changes=() if drill.expected_canonical is None else json_changes(proposed, right),
-                note="",
+                note=_WARM_UP if result.warm_up else "",
             )
         )
     return sorted(found, key=lambda lesson: lesson.at, reverse=True)

@@ -73,7 +73,8 @@ def may_look(person: User) -> bool:
 def visible_to(person: User) -> QuerySet[ReviewItem]:
     """Return the items that a person may see: every one, for reviewers and those who may see any.
 
-    But not a second opinion on their own answer or agent, for as long as nobody else has given it.
+    But not a second opinion on their own answer or agent, nor what is reserved for somebody else, for as long
+    as nobody has answered it.
     """
     if not may_look(person):
         return ReviewItem.objects.none()
@@ -92,6 +93,7 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
     skipped = Skip.objects.filter(item=OuterRef("pk"), reviewer=person)
     items = (
         ReviewItem.objects.filter(status=ItemStatus.OPEN)
+        .filter(independence.not_for_others(person))
         .filter(Q(escalated_to=None) | Q(escalated_to=person))
         .exclude(agent__owner=person)
         .filter(team.within_skills(person), team.served(person))
@@ -101,6 +103,11 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
     if not person.has_perm(independence.ADJUDICATE):
         items = items.exclude(kind=ItemKind.ADJUDICATION)
     return narrow(items, view, person=person) if view else items
+
+
+def free_for(person: User, *, now: datetime) -> Q:
+    """Return the condition for items that nobody else holds."""
+    return Q(claimed_by=None) | Q(lease_expires_at__lte=now) | Q(claimed_by=person)
 
 
 def narrow(

@@ -25,6 +25,8 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool = False) -> str:
     """
     if item.action.agent.owner_id == person.pk:
         return "You own this agent; somebody else decides for it."
+    if item.reserved_for_id not in (None, person.pk):
+        return "This one is for somebody else."
     not_theirs = team.why_not(item, person, heed_queue=heed_queue)
     if not_theirs or item.kind not in APART:
         return not_theirs
@@ -57,9 +59,13 @@ def answered_elsewhere(person: User) -> Exists:
 
 def not_to_be_opened(person: User) -> Q:
     """Return the condition for items that a person must not even open while nobody has answered them."""
-    return Q(kind=ItemKind.SECOND_OPINION, status__in=_UNANSWERED) & (
-        Q(agent__owner=person) | Q(answered_elsewhere(person))
-    )
+    own_answer = Q(kind=ItemKind.SECOND_OPINION) & (Q(agent__owner=person) | Q(answered_elsewhere(person)))
+    return Q(status__in=_UNANSWERED) & (own_answer | ~not_for_others(person))
+
+
+def not_for_others(person: User) -> Q:
+    """Return the condition for items that are not reserved for somebody else."""
+    return Q(reserved_for=None) | Q(reserved_for=person)
 
 
 class KeptApart(Exception):

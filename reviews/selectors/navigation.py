@@ -17,7 +17,7 @@ from policies.models import Agent, KillSwitch
 from policies.selectors import declaration_changes, publications
 from reviews.choices import ItemStatus
 from reviews.models import Notice, Queue, ReviewItem
-from reviews.selectors import inbox, incidents, saved_views
+from reviews.selectors import inbox, incidents, independence, saved_views
 from reviews.selectors.inbox import UpTo
 from reviews.selectors.independence import ADJUDICATE
 
@@ -309,7 +309,7 @@ def _incidents(here: Here) -> list[NavEntry]:
 
 def _waiting(person: User, *, now: datetime) -> _Waits:
     """Count what waits, in all and queue by queue, in one query. An item may stand in two queues."""
-    everything = ReviewItem.objects.filter(status=ItemStatus.OPEN)
+    everything = ReviewItem.objects.filter(independence.not_for_others(person), status=ItemStatus.OPEN)
     waiting = inbox.my_turn(person) if person.has_perm(_REVIEW) else everything
     second = waiting.filter(second_queue=OuterRef("pk")).exclude(queue=OuterRef("pk"))
     counted = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
@@ -67,12 +67,14 @@ class Quality:
 
     ``overturned`` is the share of their answers, weighted by 1 / the probability of the second look, that was
     settled otherwise; ``wrong_approvals`` and ``wrong_objections`` say in which direction, ``open`` how many
-    differ and wait to be settled. Times are of decisions, in milliseconds: median and the middle half.
+    differ and wait to be settled. ``warm_up`` are the planted errors of drills that began shifts, in no other
+    number. Times are of decisions, in milliseconds: median and the middle half.
     """
 
     person: User
     decisions: int
     drills: Share
+    warm_up: Share
     evidence: float
     agreement: Share
     overturned: WeightedRate
@@ -151,6 +153,14 @@ class Quality:
         return len(self.signals) >= 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Drills:
+    """Whether each planted error was caught, in order; apart, those of the drills that began a shift."""
+
+    caught: list[bool] = field(default_factory=list)
+    warm_up: list[bool] = field(default_factory=list)
+
+
 class _Counts(TypedDict):
     reviewer_id: int
     decisions: int
@@ -173,7 +183,7 @@ def of_everybody(*, now: datetime) -> list[Quality]:
     drills, doubles = _drills(since), _doubles(since)
     people = User.objects.filter(pk__in=[*counted, *drills], is_active=True)
     named = sorted(people, key=lambda each: (each.get_full_name() or each.get_username()).casefold())
-    return [_quality(each, counted.get(each.pk), drills[each.pk], doubles[each.pk]) for each in named]
+    return [_quality(each, counted.get(each.pk), drills.get(each.pk), doubles[each.pk]) for each in named]
 
 
 def of_person(person: User, *, now: datetime) -> Quality:
@@ -181,12 +191,13 @@ def of_person(person: User, *, now: datetime) -> Quality:
     since = now - PERIOD
     counted = {row["reviewer_id"]: row for row in _counts(since, person)}
     drills, doubles = _drills(since, person), _doubles(since, person)
-    return _quality(person, counted.get(person.pk), drills[person.pk], doubles[person.pk])
+    return _quality(person, counted.get(person.pk), drills.get(person.pk), doubles[person.pk])
 
 
 def _quality(
-    person: User, counts: _Counts | None, caught: Sequence[bool], doubles: Sequence[DoubleReview]
+    person: User, counts: _Counts | None, drills: _Drills | None, doubles: Sequence[DoubleReview]
 ) -> Quality:
+    caught, warm_up = (drills.caught, drills.warm_up) if drills is not None else ([], [])
     # What was asked for because of a complaint says nothing of this person in general.
     first = [each for each in doubles if each.first_reviewer_id == person.pk]
     settled = [each for each in first if each.agreed or each.settled_kind]
@@ -200,6 +211,7 @@ def _quality(
         person=person,
         decisions=counts["decisions"] if counts else 0,
         drills=Share(k=sum(caught), n=len(caught)),
+        warm_up=Share(k=sum(warm_up), n=len(warm_up)),
         evidence=evidence_of_misses(caught, least_catch=LEAST_CATCH),
         agreement=Share(k=sum(each.agreed for each in doubles), n=len(doubles)),
         overturned=overturned,
@@ -248,15 +260,16 @@ def _counts(since: datetime, person: User | None = None) -> list[_Counts]:
     return [_Counts(**row) for row in rows]
 
 
-def _drills(since: datetime, person: User | None = None) -> defaultdict[int, list[bool]]:
+def _drills(since: datetime, person: User | None = None) -> dict[int, _Drills]:
     """Return for each person whether they caught each planted error, in the order of their answers."""
     rows = DrillResult.objects.filter(decided_at__gte=since).exclude(error_kind="")
     if person is not None:
         rows = rows.filter(reviewer=person)
-    found: defaultdict[int, list[bool]] = defaultdict(list)
-    for reviewer, caught in rows.order_by("decided_at", "pk").values_list("reviewer_id", "caught"):
-        found[reviewer].append(caught)
-    return found
+    found: defaultdict[int, _Drills] = defaultdict(_Drills)
+    named = rows.order_by("decided_at", "pk").values_list("reviewer_id", "caught", "warm_up")
+    for reviewer, caught, warm_up in named:
+        (found[reviewer].warm_up if warm_up else found[reviewer].caught).append(caught)
+    return dict(found)
 
 
 def _doubles(since: datetime, person: User | None = None) -> defaultdict[int, list[DoubleReview]]:

@@ -55,13 +55,15 @@ def within_skills(person: User) -> Q:
 def served(person: User) -> Q:
     """Return the condition for items that come to this person: of everybody's queues, and of their own.
 
-    Also what was passed on to them, and what two people answered differently, which is for every lead.
+    Also what was passed on to them or reserved for them, and what two people answered differently, which is
+    for every lead.
     """
     own = queues_of(person).values("pk")
     return (
         Q(queue__in=own)
         | Q(second_queue__in=own)
         | Q(escalated_to=person)
+        | Q(reserved_for=person)
         | Q(kind__in=[ItemKind.ADJUDICATION, ItemKind.INCIDENT])
     )
 

@@ -94,7 +94,7 @@ def loads(*, now: datetime) -> list[Load]:
 
 def queue_rows() -> list[QueueRow]:
     """Return every queue with what waits in it."""
-    waiting = Count("items", filter=Q(items__status=ItemStatus.OPEN))
+    waiting = Count("items", filter=Q(items__status=ItemStatus.OPEN, items__reserved_for=None))
     members: dict[int, list[User]] = {}
     for row in QueueMember.objects.select_related("user").order_by("user__first_name", "user__username"):
         members.setdefault(row.queue_id, []).append(row.user)

@@ -139,9 +139,9 @@ def report(filters: TrustFilter, *, now: datetime) -> TrustReport:
 def drills(filters: TrustFilter) -> dict[str, CatchRate]:
     """Return how many planted errors people caught in the period, by action type; under "" all of them.
 
-    Of people, not of agents: a filter by agent does not change it.
+    Of people, not of agents: a filter by agent does not change it. Without the drills that began shifts.
     """
-    found = DrillResult.objects.exclude(error_kind="")
+    found = DrillResult.objects.filter(warm_up=False).exclude(error_kind="")
     if filters.action_type_name:
         found = found.filter(action_type__name=filters.action_type_name)
     if filters.since is not None:

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
 
 from reviews.choices import ItemStatus
 from reviews.models import Capacity, ReviewItem
 from reviews.selectors import attention, inbox, independence, team
-from reviews.services import wakeups
+from reviews.services import drill_bursts, wakeups
 from reviews.services.rights import NotAllowed, current_reviewer
 
 
@@ -83,18 +82,22 @@ def claim_next(
     until = attention.on_a_break_until(reviewer, now=now)
     if until is not None:
         raise OnABreak(until)
-    free = inbox.my_turn(reviewer, view=view).filter(
-        Q(claimed_by=None) | Q(lease_expires_at__lte=now) | Q(claimed_by=reviewer)
-    )
+    free = inbox.my_turn(reviewer, view=view).filter(inbox.free_for(reviewer, now=now))
     limit = _limit_of(reviewer)
     full = limit is not None and team.held_now(reviewer, now=now).count() >= limit
     if full:
         # They go on with what they hold.
         free = free.filter(claimed_by=reviewer, lease_expires_at__gt=now)
+    else:
+        drill = drill_bursts.next_drill(reviewer=reviewer, view=view, now=now)
+        if drill is not None:
+            return _hold(drill, reviewer=reviewer, now=now)
     if after is not None:
         free = free.exclude(pk=after.pk)
     order = view.order if view is not None else inbox.DUE_FIRST
-    item = free.select_for_update(skip_locked=True, of=("self",)).order_by(*order).first()
+    free = free.select_for_update(skip_locked=True, of=("self",)).order_by(*order)
+    # What began their shift and was put off waits for all that is real.
+    item = free.filter(reserved_for=None).first() or free.filter(reserved_for=reviewer).first()
     if item is None:
         if full and limit is not None:
             raise AtCapacity(limit)

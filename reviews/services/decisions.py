@@ -237,6 +237,8 @@ def _ask_policy(item: ReviewItem, final: Final, *, now: datetime) -> int:
     )
     if evaluation.verdict == Verdict.DENY:
         raise DeniedByPolicy([reason.title for reason in evaluation.reasons])
+    if item.reserved_for_id is not None:
+        return 1  # a drill for them alone: nobody else could approve it as well
     return max(item.approvals_required, evaluation.approvals_required)
 
 

@@ -29,7 +29,7 @@ from policies.services import drill_results, gate, ledger
 from policies.services.gate import Proposal
 from reviews.choices import ActionState, DecisionKind, ItemKind, Mode, SeedState
 from reviews.engine.refreshing import CannotRefresh, Case, refreshed
-from reviews.models import ActionContext, ActionRequest, Decision, Drill, DrillSeed
+from reviews.models import ActionContext, ActionRequest, Decision, Drill, DrillSeed, ReviewItem
 from reviews.schema_form import validate
 from reviews.schema_form.titles import render_title
 from reviews.selectors.actions import proposed_arguments
@@ -70,7 +70,7 @@ def plan(*, decision: Decision, now: datetime) -> Drill | None:
     if action.drill or action_type is None or decision.item.kind != ItemKind.GATE:
         return None
     rate = action_type.drill_rate
-    if rate <= 0 or _draw(decision.public_id, "drill") >= rate or not _seeds(action_type).exists():
+    if rate <= 0 or _draw(decision.public_id, "drill") >= rate or not seeds_in_use(action_type).exists():
         return None
     return _let_follow(decision, action_type, propensity=rate, now=now)
 
@@ -79,7 +79,7 @@ def plan(*, decision: Decision, now: datetime) -> Drill | None:
 def call_for(*, decision: Decision, now: datetime) -> Drill:
     """Let a drill follow a decision for certain, where none was drawn: to begin with, or for practice."""
     action_type = decision.action.action_type
-    if action_type is None or decision.action.drill or not _seeds(action_type).exists():
+    if action_type is None or decision.action.drill or not seeds_in_use(action_type).exists():
         raise UnableToUse("There is nothing approved to make a drill from.")
     there = Drill.objects.filter(drawn_by=decision.public_id).first()
     return there or _let_follow(decision, action_type, propensity=1.0, now=now)
@@ -123,6 +123,7 @@ def answered(*, decision: Decision, now: datetime) -> None:
         error_kind=drill.seed.error_kind,
         caught=is_caught(decision, drill),
         decision_ms=decision.decision_ms,
+        warm_up=drill.burst_id is not None,
         now=now,
     )
 
@@ -206,7 +207,8 @@ def _draw(name: str, purpose: str) -> float:
     return audit_draw(settings.AUDIT_DRAW_SECRET, name, purpose)
 
 
-def _seeds(action_type: ActionType) -> QuerySet[DrillSeed]:
+def seeds_in_use(action_type: ActionType) -> QuerySet[DrillSeed]:
+    """Return what drills of this type may be made from."""
     return DrillSeed.objects.filter(action_type=action_type, state=SeedState.APPROVED)
 
 
@@ -223,17 +225,33 @@ def _serve(drill_pk: int, now: datetime) -> bool:
     drawn_by = Decision.objects.select_related("action__agent", "action__agent_version").get(
         public_id=drill.drawn_by
     )
-    for seed in _candidates(drill):
+    serve(drill=drill, seeds=_candidates(drill), like=drawn_by.action, now=now)
+    return True
+
+
+def serve(
+    *,
+    drill: Drill,
+    seeds: Sequence[DrillSeed],
+    like: ActionRequest,
+    reserved_for: User | None = None,
+    now: datetime,
+) -> ReviewItem | None:
+    """Put a drill into the inbox, of the first of ``seeds`` that makes one that the gate holds; else drop it.
+
+    The caller's transaction holds the drill. It is proposed as ``like`` was; one that is ``reserved_for``
+    somebody is for them alone, and nobody else is told of it.
+    """
+    for seed in seeds:
         try:
             case = _fresh(seed, key=f"{drill.drawn_by}:{seed.public_id}".encode(), now=now)
         except CannotRefresh:
             continue
-        proposal = _proposal(case, seed, like=drawn_by.action)
+        proposal = _proposal(case, seed, like=like)
         check = gate.judge(proposal=proposal, drill=True, now=now)
         # What the gate would let pass, or deny, today is no item that anybody could meet.
         if check.verdict == Verdict.REVIEW:
-            _put_in(drill, seed, case, proposal, check, now=now)
-            return True
+            return _put_in(drill, seed, case, proposal, check, reserved_for=reserved_for, now=now)
     drill.dropped_because = "Nothing approved makes a drill that the gate would hold."
     drill.save(update_fields=["dropped_because"])
     ledger.record(
@@ -244,13 +262,13 @@ def _serve(drill_pk: int, now: datetime) -> bool:
         payload={"because": drill.dropped_because},
         now=now,
     )
-    return True
+    return None
 
 
 def _candidates(drill: Drill) -> Sequence[DrillSeed]:
     """Return approved seeds to try in turn: half of the drills have an error, the least used come first."""
     wrong = _draw(drill.drawn_by, "drill kind") < 0.5
-    seeds = list(_seeds(drill.action_type).select_related("action_type").annotate(used=Count("drills")))
+    seeds = list(seeds_in_use(drill.action_type).select_related("action_type").annotate(used=Count("drills")))
     seeds.sort(key=lambda seed: (seed.planted != wrong, seed.used, _draw(drill.drawn_by, seed.public_id)))
     return seeds[:_MOST_TRIED]
 
@@ -324,8 +342,15 @@ def _proposal(case: Case, seed: DrillSeed, *, like: ActionRequest) -> Proposal:
 
 
 def _put_in(
-    drill: Drill, seed: DrillSeed, case: Case, proposal: Proposal, check: GateCheck, *, now: datetime
-) -> None:
+    drill: Drill,
+    seed: DrillSeed,
+    case: Case,
+    proposal: Proposal,
+    check: GateCheck,
+    *,
+    reserved_for: User | None,
+    now: datetime,
+) -> ReviewItem:
     """Write the action, its gate check, its context and its item, as a submission would have them."""
     check.save(force_insert=True)
     canonical = canonicalize(case.arguments)
@@ -373,6 +398,10 @@ def _put_in(
         reason=case.reason,
     )
     item = gatekeeping.draw_up_item(action=action, check=check, kind=ItemKind.GATE, queue_id=None, now=now)
+    if reserved_for is not None:
+        item.reserved_for = reserved_for
+        # Nobody else can add an approval, or is to be reminded.
+        item.approvals_required, item.remind_at = 1, None
     item.save(force_insert=True)
     drill.seed, drill.action, drill.served_at = seed, action, now
     drill.expected_canonical = canonicalize(case.expected) if case.expected is not None else None
@@ -392,7 +421,9 @@ def _put_in(
         },
         now=now,
     )
-    transaction.on_commit(partial(wakeups.inbox_changed, item.public_id), robust=True)
+    if reserved_for is None:
+        transaction.on_commit(partial(wakeups.inbox_changed, item.public_id), robust=True)
+    return item
 
 
 def _record(seed: DrillSeed, verb: str, *, by: User, now: datetime, before: str | None) -> None:

@@ -39,6 +39,8 @@ def escalate(
     _check_waits(item, now=now)
     if item_version != item.version:
         raise StaleView("This item has changed since you opened it.")
+    # What began their shift and is passed on is an item like any other from now on.
+    item.reserved_for = None
     if to_user is not None:
         _check_target(item, to_user, reviewer=reviewer)
         item.escalated_to = to_user
@@ -48,7 +50,9 @@ def escalate(
     item.version += 1
     item.claimed_by = None
     item.lease_expires_at = None
-    item.save(update_fields=["queue", "escalated_to", "version", "claimed_by", "lease_expires_at"])
+    item.save(
+        update_fields=["queue", "escalated_to", "reserved_for", "version", "claimed_by", "lease_expires_at"]
+    )
     Escalation.objects.create(
         item=item,
         reviewer=reviewer,
@@ -139,9 +143,9 @@ def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
 def _check_sender(item: ReviewItem, reviewer: User) -> None:
     """Raise where an item is none of this person's business: it asks about their own answer, or is for leads.
 
-    Of other items the agent's owner may say who should look at them.
+    Or it is reserved for somebody else. Of other items the agent's owner may say who should look at them.
     """
-    if item.kind in independence.APART:
+    if item.kind in independence.APART or item.reserved_for_id is not None:
         because = independence.why_not(item, reviewer)
         if because:
             raise NotAllowed(because)

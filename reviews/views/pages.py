@@ -16,7 +16,7 @@ from reviews.models import Decision
 from reviews.schema_form import FieldError
 from reviews.selectors import attention as attention_of
 from reviews.selectors import decisions as answers
-from reviews.selectors import drills, inbox
+from reviews.selectors import drill_bursts, drills, inbox
 from reviews.selectors.difference import Difference
 from reviews.selectors.edits import Posted
 from reviews.selectors.timeline import Timeline
@@ -61,6 +61,7 @@ class UndoStrip:
     waits: bool  # for another person
     quick: bool = False  # an approval too fast to count
     drill: drills.Told | None = None
+    burst: str = ""  # what is said of the drills that began the shift
 
 
 def posted_fields(request: AuthenticatedRequest) -> Posted:
@@ -97,7 +98,14 @@ def undo_strip(request: AuthenticatedRequest, *, now: datetime) -> UndoStrip | N
     if decision is None:
         return None
     if decision.action.drill:
-        return UndoStrip(decision=decision, verb="", undoable=False, waits=False, drill=drills.told(decision))
+        return UndoStrip(
+            decision=decision,
+            verb="",
+            undoable=False,
+            waits=False,
+            drill=drills.told(decision),
+            burst=drill_bursts.words_after(decision),
+        )
     return UndoStrip(
         decision=decision,
         verb=VERBS[decision.kind].capitalize(),  # type: ignore[index]  # kind holds a DecisionKind's value
