@@ -1,4 +1,5 @@
-"""Charts as values: what is drawn, with the words that say the same. Pure; `chart_drawing` makes the SVG.
+"""Charts as values: what is drawn, with the words that say the same in the language in force. `chart_drawing`
+makes the SVG.
 
 A chart never speaks by colour alone: each of the four tones has its own dash, its own marker, and a name in
 the legend. Every chart has a title, a description and a table of its numbers; hovering a place reads them
@@ -11,6 +12,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from django.utils.translation import gettext, ngettext
 
 from hitl_site.lib import wording
 from hitl_site.lib.chart_scales import extent, is_number, rounded_up
@@ -26,12 +29,12 @@ def plain(value: float) -> str:
     """Return a number with as many digits as it needs: 1,840 and 0.25."""
     if value == int(value):
         return wording.number(int(value))
-    return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.0f}"
+    return wording.number(value, 2 if abs(value) < 10 else 0)
 
 
 def whole_percent(value: float) -> str:
     """Return a share as "86%", an axis' way: never "over 99%"."""
-    return f"{value:.0%}"
+    return wording.share_of(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +164,11 @@ class Plot:
         places = _thinned(self)
         found = [{point.x: point for point in each.points} for each in self.series]
         counts = [any(point.n is not None for point in each.points) for each in self.series]
-        columns = [self.x.label or "Place"]
+        columns = [self.x.label or gettext("Place")]
         for each, counted in zip(self.series, counts, strict=True):
-            columns += [each.label, f"{each.label}, cases"] if counted else [each.label]
+            columns.append(each.label)
+            if counted:
+                columns.append(gettext("{series}, cases").format(series=each.label))
         rows = []
         for place in places:
             row = [self.x.words(place)]
@@ -191,7 +196,8 @@ class Plot:
         axis = self.right if series.right and self.right else self.left
         words = axis.words(point.y or 0.0)
         if is_number(point.low) and is_number(point.high):
-            words += f" ({axis.words(point.low or 0.0)} to {axis.words(point.high or 0.0)})"
+            low, high = axis.words(point.low or 0.0), axis.words(point.high or 0.0)
+            words = gettext("{value} ({low} to {high})").format(value=words, low=low, high=high)
         return words
 
     def read_out(self, place: float) -> str:
@@ -200,10 +206,10 @@ class Plot:
         for each in self.series:
             for point in each.points:
                 if point.x == place and (point.text or is_number(point.y)):
-                    n = "" if point.n is None else f", {wording.number(point.n)} cases"
-                    told.append(f"{each.label} {self.said(each, point)}{n}".strip())
+                    said = f"{each.label} {self.said(each, point)}".strip()
+                    told.append(said if point.n is None else _counted(said, point.n))
         head = f"{self.x.label} {self.x.words(place)}".strip()
-        return f"{head}: {'; '.join(told)}" if told else f"{head}: no evidence"
+        return f"{head}: {'; '.join(told)}" if told else gettext("{place}: no evidence").format(place=head)
 
     def _regions_once(self) -> list[Region]:
         return list({each.label: each for each in self.regions if each.label}.values())
@@ -242,6 +248,10 @@ def on_one_scale(plots: Sequence[Plot]) -> list[Plot]:
         )
         for plot in plots
     ]
+
+
+def _counted(said: str, n: int) -> str:
+    return ngettext("{said}, {n} case", "{said}, {n} cases", n).format(said=said, n=wording.number(n))
 
 
 def _thinned(plot: Plot) -> list[float]:

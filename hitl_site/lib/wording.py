@@ -1,4 +1,8 @@
-"""Numbers and times in the words a person reads. Pure; static/js/time.js says the same in the browser."""
+"""Numbers and times in the words a person reads, in the language in force.
+
+What is stored, exported or compared takes ``plain_number``, which every language writes alike.
+static/js/time.js says the same in the browser, with the units that ``units`` gives it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,17 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final, NamedTuple
+
+from django.utils.translation import get_language, gettext, pgettext
 
 MISSING = "—"
 _SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 _NO_MINOR_UNIT = frozenset({"JPY", "KRW"})
+# How a language that differs from English writes the marks of a figure: DIN 5008 for German.
+_MARKS: Final = {"de": str.maketrans(",.", ".,")}
+# Kept together at the end of a line: a figure and what it counts.
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
 class DueState(StrEnum):
@@ -31,23 +42,50 @@ class DueTime:
     state: DueState
 
 
+class Units(NamedTuple):
+    """What a second, a minute, an hour, one day and several are called after their number."""
+
+    second: str
+    minute: str
+    hour: str
+    day: str
+    days: str
+
+
 def duration(seconds: float) -> str:
     """Return a span of time in at most two units: "38 s", "1 min 10 s", "26 min", "1 h 10 min", "2 days 4 h".
 
     From ten minutes on seconds say nothing.
     """
-    total = int(abs(seconds))
+    total, unit = int(abs(seconds)), units()
     if total < 60:
-        return f"{total} s"
+        return f"{total} {unit.second}"
     minutes, rest = divmod(total, 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02} s" if rest and minutes < 10 else f"{minutes} min"
+        told = f"{minutes} {unit.minute}"
+        return f"{told} {rest:02} {unit.second}" if rest and minutes < 10 else told
     hours, minutes = divmod(minutes, 60)
     if hours < 24:
-        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+        return f"{hours} {unit.hour} {minutes:02} {unit.minute}" if minutes else f"{hours} {unit.hour}"
     days, hours = divmod(hours, 24)
-    noun = "day" if days == 1 else "days"
-    return f"{days} {noun} {hours} h" if hours and days < 7 else f"{days} {noun}"
+    told = f"{days} {unit.day if days == 1 else unit.days}"
+    return f"{told} {hours} {unit.hour}" if hours and days < 7 else told
+
+
+def units() -> Units:
+    """Return the units of time in the language in force."""
+    return Units(
+        second=pgettext("unit of time", "s"),
+        minute=pgettext("unit of time", "min"),
+        hour=pgettext("unit of time", "h"),
+        day=pgettext("unit of time", "day"),
+        days=pgettext("unit of time", "days"),
+    )
+
+
+def late(span: str) -> str:
+    """Return how a deadline is called that is over for so long: "12 min late"."""
+    return gettext("{time} late").format(time=span)
 
 
 def due_time(*, due_at: dt.datetime, opened_at: dt.datetime | None, now: dt.datetime) -> DueTime:
@@ -61,7 +99,7 @@ def due_time(*, due_at: dt.datetime, opened_at: dt.datetime | None, now: dt.date
     apart = abs(left)
     whole = duration(apart if apart < 60 else apart - apart % 60)
     if left <= 0:
-        return DueTime(due_at, f"{whole} late", DueState.LATE)
+        return DueTime(due_at, late(whole), DueState.LATE)
     given = (due_at - opened_at).total_seconds() if opened_at else 3600.0
     share = left / given if given > 0 else 0.0
     state = DueState.OK if share > 0.25 else DueState.SOON if share > 0.10 else DueState.URGENT
@@ -77,19 +115,36 @@ def percent(value: float | Decimal | None, digits: int = 0) -> str:
         return MISSING
     step = 10.0 ** -(digits + 2)
     if 0 < share < step / 2:
-        return f"under {step:.{digits}%}"
+        return gettext("under {share}").format(share=share_of(step, digits))
     if 1 - step / 2 <= share < 1:
-        return f"over {1 - step:.{digits}%}"
-    return f"{share:.{digits}%}"
+        return gettext("over {share}").format(share=share_of(1 - step, digits))
+    return share_of(share, digits)
+
+
+def share_of(value: float, digits: int = 0) -> str:
+    """Return a share as "86%", an axis' way: rounded, never "over 99%"."""
+    figure = figures(f"{value:.{digits}%}")
+    return figure if get_language() not in _MARKS else f"{figure[:-1]}{_NO_BREAK}%"
 
 
 def number(value: float | Decimal | str | None, digits: int | None = None) -> str:
     """Return a number with its thousands apart: "1,840". Text, as a template gives for a name that is not
     there, is no number.
     """
+    return figures(plain_number(value, digits))
+
+
+def plain_number(value: float | Decimal | str | None, digits: int | None = None) -> str:
+    """Return a number in the same way whatever language is in force, for what is kept or sent."""
     if value is None or isinstance(value, str):
         return MISSING
     return f"{value:,}" if digits is None else f"{value:,.{digits}f}"
+
+
+def figures(written: str) -> str:
+    """Return a figure that is written the English way ("1,840.50") as the language in force writes it."""
+    marks = _MARKS.get(get_language() or "")
+    return written if marks is None else written.translate(marks)
 
 
 def money(value: float | Decimal | str | None, currency: str = "EUR") -> str:
@@ -102,9 +157,11 @@ def money(value: float | Decimal | str | None, currency: str = "EUR") -> str:
         return str(value)
     if not amount.is_finite():
         return str(value)
-    shown = f"{abs(amount):,.{0 if currency in _NO_MINOR_UNIT else 2}f}"
+    shown = figures(f"{abs(amount):,.{0 if currency in _NO_MINOR_UNIT else 2}f}")
     sign = "−" if amount < 0 else ""
     symbol = _SYMBOLS.get(currency)
+    if get_language() in _MARKS:
+        return f"{sign}{shown}{_NO_BREAK}{symbol or currency}"
     return f"{sign}{symbol}{shown}" if symbol else f"{sign}{shown} {currency}"
 
 

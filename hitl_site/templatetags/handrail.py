@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from hitl_site.lib import chart_drawing, visible_text, wording
 from hitl_site.lib.charts import Plot
@@ -28,6 +29,8 @@ from hitl_site.lib.navigation import MOST_COUNTED
 register = template.Library()
 
 _TIME_FORMATS = {"datetime": "j M Y, H:i", "date": "j M Y", "time": "H:i:s", "short": "j M, H:i"}
+# DIN 5008: "23. Nov. 2026, 14:10".
+_GERMAN_TIME_FORMATS = {"datetime": "j. N Y, H:i", "date": "j. N Y", "time": "H:i:s", "short": "j. N, H:i"}
 # Lucide renamed it; the old name is the one people look for.
 ICON_ALIASES = {"circle-help": "circle-question-mark"}
 _UNKNOWN_ICON = "circle-dot"
@@ -93,15 +96,14 @@ def big_meter(value: float | None, threshold: float | None = None, note: str = "
 @register.inclusion_tag("components/_plot.html")
 def plot(chart: Plot) -> dict[str, object]:
     """Draw a chart with its legend, its read-out and its numbers as a table; the page loads charts.css."""
-    # What chart_drawing returns is built of escaped words and numbers alone.
-    wide, narrow = (mark_safe(chart_drawing.draw(chart, width=each)) for each in _WIDTHS)  # noqa: S308 - see above
+    wide, narrow = (mark_safe(chart_drawing.draw(chart, width=each)) for each in _WIDTHS)  # noqa: S308 - escaped words and numbers alone
     return {"chart": chart, "wide": wide, "narrow": narrow}
 
 
 @register.simple_tag
 def sparkline(values: Sequence[float | None], title: str) -> SafeString:
     """Draw a small curve that ``title`` says in words."""
-    return mark_safe(chart_drawing.sparkline(values, title=title))  # noqa: S308 - as above
+    return mark_safe(chart_drawing.sparkline(values, title=title))  # noqa: S308 - escaped words and numbers alone
 
 
 def _coordinate(value: float) -> str:
@@ -201,8 +203,28 @@ def local_time(moment: dt.datetime | None, style: str = "datetime") -> SafeStrin
         '<time datetime="{}" title="{} UTC" class="num">{}</time>',
         _iso(utc),
         utc.strftime("%Y-%m-%d %H:%M:%S"),
-        date_format(timezone.localtime(moment), _TIME_FORMATS[style]),
+        date_format(timezone.localtime(moment), _formats()[style]),
     )
+
+
+def _formats() -> dict[str, str]:
+    return _GERMAN_TIME_FORMATS if get_language() == "de" else _TIME_FORMATS
+
+
+@register.filter
+def day(moment: dt.date, style: str = "short") -> str:
+    """Return a date, or the day of a moment as it is given, in the words of the language: "23 Nov".
+
+    Styles: short, date.
+    """
+    wanted = _formats()["date"]
+    return date_format(moment, wanted if style == "date" else wanted.removesuffix(" Y"))
+
+
+@register.simple_tag
+def time_units() -> str:
+    """Return the units of time for static/js/time.js, in its order."""
+    return " ".join(wording.units())
 
 
 @register.simple_tag

@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import pytest
 from django.template import Context, Template
+from django.utils import translation
 
 from hitl_site.lib import wording
 from hitl_site.lib.wording import DueState
+from hitl_site.templatetags import handrail
 
 NOW = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
 
@@ -119,3 +121,33 @@ def test_infinity_and_not_a_number_do_not_break_a_page() -> None:
 )
 def test_initials_are_one_or_two_letters(name: str, letters: str) -> None:
     assert wording.initials(name) == letters
+
+
+def test_german_figures_have_their_own_marks() -> None:
+    with translation.override("de"):
+        assert wording.number(1840) == "1.840"
+        assert wording.number(1840.5, 2) == "1.840,50"
+        assert wording.percent(0.71) == "71\N{NO-BREAK SPACE}%"
+        assert wording.percent(0.125, 1) == "12,5\N{NO-BREAK SPACE}%"
+        assert wording.percent(0.999) == "über 99\N{NO-BREAK SPACE}%"
+        assert wording.money(Decimal("-1840")) == "−1.840,00\N{NO-BREAK SPACE}€"
+        assert wording.money(9, "CHF") == "9,00\N{NO-BREAK SPACE}CHF"
+
+
+def test_german_times_have_their_own_words() -> None:
+    moment = dt.datetime(2026, 11, 23, 14, 10, tzinfo=dt.UTC)
+    with translation.override("de"):
+        assert wording.duration(70) == "1 Min. 10 Sek."
+        assert wording.duration(187_200) == "2 Tage 4 Std."
+        assert wording.due_time(due_at=NOW - dt.timedelta(hours=1), opened_at=None, now=NOW).text == (
+            "1 Std. zu spät"
+        )
+        assert ">23. Nov. 2026, 14:10<" in handrail.local_time(moment)
+        assert handrail.day(moment) == "23. Nov."
+    assert ">23 Nov 2026, 14:10<" in handrail.local_time(moment)
+    assert handrail.day(moment) == "23 Nov"
+
+
+def test_what_is_kept_is_written_alike_in_every_language() -> None:
+    with translation.override("de"):
+        assert wording.plain_number(1840) == "1,840"

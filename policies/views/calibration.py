@@ -63,7 +63,7 @@ def refit(request: AuthenticatedRequest, name: str) -> HttpResponse:
             action_type=action_type,
             document=document.to_document(),
             author=request.user,
-            reason=f"Calibrated by {wording.number(found.fitted_on)} labels (isotonic).",
+            reason=f"Calibrated by {wording.plain_number(found.fitted_on)} labels (isotonic).",
             now=now,
         )
         return redirect("policies:publish", name)
