@@ -66,7 +66,7 @@ from reviews.choices import (
     SeedState,
     SkipReason,
 )
-from reviews.models import Drill, Execution, Permit, ReviewItem
+from reviews.models import Drill, DrillBurst, Execution, Permit, ReviewItem
 from reviews.services import (
     attention,
     cancellations,
@@ -105,6 +105,7 @@ def everything(cast: Cast) -> None:
     ingest_batch(cast)
     learn(cast)
     drill(cast)
+    begin_a_shift(cast)
     privacy(cast)
     lead(cast)
     uncover(cast)
@@ -334,6 +335,36 @@ def drill(cast: Cast) -> None:
         actor=Actor.person(cast.olga),
         now=database_now(),
     )
+
+
+def begin_a_shift(cast: Cast) -> None:
+    """The drills that begin somebody's shift: one after the other, then the real ones."""
+    eve = accounts.make_person(
+        name="eve",
+        password=PASSWORD,
+        groups=Group.objects.filter(name="reviewer"),
+        actor=Actor.person(cast.olga),
+        now=database_now(),
+    )
+    now = database_now()
+    answered = [decide_as(cast.bob, held(cast), DecisionKind.REJECT, now=now).decision for _ in range(5)]
+    deadlines.release_due(now=now + timedelta(seconds=6))
+    for decision in answered:
+        decision.refresh_from_db()
+        drills.make_seed(
+            decision=decision, error_kind="not_needed", made_by=cast.olga, approve=True, now=database_now()
+        )
+    olga = Actor.person(cast.olga)
+    action_types.change(action_type=cast.refund, drill_burst=True, actor=olga, now=database_now())
+    held(cast)
+    while True:
+        item = claims.claim_next(reviewer=eve, now=database_now())
+        if not item.action.drill:
+            break
+        decide_as(eve, item, DecisionKind.REJECT)
+    assert DrillBurst.objects.get().ended_at is not None
+    claims.release(item_id=item.public_id, reviewer=eve)
+    action_types.change(action_type=cast.refund, drill_burst=False, actor=olga, now=database_now())
 
 
 def run(cast: Cast) -> None:
