@@ -1,4 +1,4 @@
-"""The switch for drills that begin a shift: off by default, for ops admins, in the ledger with both values."""
+"""The switch for drills that begin a shift: off by default, for ops admins, both values in the ledger."""
 
 from __future__ import annotations
 
