@@ -10,7 +10,7 @@ django.setup()
 
 from django.urls import get_resolver  # noqa: E402 - the apps must be ready first
 
-from reviews.stream.app import StreamApplication  # noqa: E402 - the same
+from reviews.stream.app import StreamApplication  # noqa: E402 - the apps must be ready first
 
 application = StreamApplication()
 # Now, and not on the first request: an agent that waits one second must not spend it on our imports.

@@ -105,8 +105,8 @@ class EscalationForm(forms.Form):
     def __init__(self, *args: Any, people: QuerySet[User], queues: QuerySet[Queue], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["to_user"].queryset = people  # type: ignore[attr-defined]  # a ModelChoiceField
-        self.fields["to_user"].label_from_instance = _name  # type: ignore[attr-defined]  # likewise
-        self.fields["to_queue"].queryset = queues  # type: ignore[attr-defined]  # likewise
+        self.fields["to_user"].label_from_instance = _name  # type: ignore[attr-defined]  # a ModelChoiceField
+        self.fields["to_queue"].queryset = queues  # type: ignore[attr-defined]  # a ModelChoiceField
 
     def clean(self) -> dict[str, Any]:
         """Ask for exactly one receiver."""

@@ -158,7 +158,7 @@ def _new(dataset: Dataset, last_version: DatasetVersion | None, *, at_most: int 
     found = taking.taken(Selection.from_document(dataset.selection), up_to_seq=taking.labelled_up_to())
     if last_version is not None:
         found = found.filter(ledger_seq__gt=last_version.ledger_seq)
-    new = taking.with_standing(found, choices).filter(standing="")  # type: ignore[misc]  # annotated
+    new = taking.with_standing(found, choices).filter(standing="")  # type: ignore[misc]  # standing is annotated
     return new.count() if at_most is None else new[:at_most].count()
 
 

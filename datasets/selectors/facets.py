@@ -24,7 +24,7 @@ _BY_COLUMN: Final = """
             ORDER BY case_id, number DESC
         ) r ON r.case_id = c.id
     ) cases GROUP BY GROUPING SETS ({sets})
-""".format(names=", ".join(_COLUMNS), sets=", ".join(f"({name})" for name in _COLUMNS))  # noqa: S608 - names of ours
+""".format(names=", ".join(_COLUMNS), sets=", ".join(f"({name})" for name in _COLUMNS))  # noqa: S608 - the columns named above, nothing given
 
 _TAGS: Final = "SELECT tag, count(*) FROM datasets_casecuration, unnest(tags) AS tag GROUP BY tag"
 

@@ -107,13 +107,12 @@ def labelled_up_to() -> int:
 
 def standings(cases: QuerySet[LabelledCase]) -> dict[tuple[str, str], int]:
     """Return how many cases there are by label and standing (``with_standing``)."""
-    rows: QuerySet[Any, tuple[str, str]] = cases.order_by().values_list("label_now", "standing")  # type: ignore[misc]  # annotated
+    rows: QuerySet[Any, tuple[str, str]] = cases.order_by().values_list("label_now", "standing")  # type: ignore[misc]  # standing is annotated
     query, params = rows.query.sql_with_params()
     with connection.cursor() as cursor:
-        # Django wrote the inner query, and its values stay parameters.
         # Around the query: PostgreSQL ranks near duplicates after it groups, in one and the same SELECT.
         cursor.execute(
-            f"SELECT label, standing, count(*) FROM ({query}) AS taken (label, standing) GROUP BY 1, 2",  # noqa: S608 - Django's
+            f"SELECT label, standing, count(*) FROM ({query}) AS taken (label, standing) GROUP BY 1, 2",  # noqa: S608 - Django wrote the inner query, its values stay parameters
             params,
         )
         return {(str(label), str(standing)): int(count) for label, standing, count in cursor.fetchall()}

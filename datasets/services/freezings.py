@@ -189,9 +189,8 @@ class _Progress:
 
     def _write(self, assignments: str, values: list[int]) -> list[tuple[int]]:
         with self._beside.cursor() as cursor:
-            # ``assignments`` are literals of this class; every value is a parameter.
             cursor.execute(
-                f"UPDATE datasets_freezing SET {assignments} WHERE public_id = %s RETURNING attempts",  # noqa: S608 - literals
+                f"UPDATE datasets_freezing SET {assignments} WHERE public_id = %s RETURNING attempts",  # noqa: S608 - assignments are literals of this class
                 [*values, self._freezing_id],
             )
             return list(cursor.fetchall())

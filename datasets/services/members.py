@@ -72,7 +72,7 @@ def write(
     Which cases those are is read in one statement; ``told`` hears after each batch how many were looked at.
     """
     tally, first_decisions = Tally(), _FirstDecisions()
-    rows: QuerySet[Any, tuple[int, str]] = cases.order_by("pk").values_list("pk", "standing")  # type: ignore[misc]  # annotated
+    rows: QuerySet[Any, tuple[int, str]] = cases.order_by("pk").values_list("pk", "standing")  # type: ignore[misc]  # standing is annotated
     position = 0
     for batch in _batches(rows.iterator(chunk_size=BATCH), BATCH):
         found = LabelledCase.objects.in_bulk([key for key, standing in batch if not standing])
@@ -100,7 +100,7 @@ def time_cuts(cases: QuerySet[LabelledCase], shares: Shares) -> tuple[datetime, 
     fractions = splitting.cut_fractions(shares)
     if not fractions:
         return ()
-    rows: QuerySet[Any, tuple[str]] = cases.filter(standing="").order_by().values_list("group_key")  # type: ignore[misc]  # annotated
+    rows: QuerySet[Any, tuple[str]] = cases.filter(standing="").order_by().values_list("group_key")  # type: ignore[misc]  # standing is annotated
     query, params = rows.query.sql_with_params()
     with connection.cursor() as cursor:
         # Django wrote the inner query, and its values stay parameters.

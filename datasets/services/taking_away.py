@@ -224,11 +224,10 @@ def _gate(removal: Removal, public_ids: Sequence[str]) -> None:
     )
     checks = "SELECT id FROM policies_gatecheck WHERE action_id = ANY(%(ids)s)"
     with connection.cursor() as cursor:
-        # ``anonymous`` and ``checks`` are literals of this function; every value is a parameter.
         for statement in (
-            f"UPDATE policies_observation SET cluster_key = {anonymous} WHERE gate_check_id IN ({checks})",  # noqa: S608 - literals
-            f"UPDATE policies_evidencesample SET cluster_key = {anonymous} WHERE gate_check_id IN ({checks})",  # noqa: S608 - literals
-            f"UPDATE policies_gatecheck SET cluster_key = {anonymous}, nearest_miss = '',"  # noqa: S608 - literals
+            f"UPDATE policies_observation SET cluster_key = {anonymous} WHERE gate_check_id IN ({checks})",  # noqa: S608 - literals of this function, values are parameters
+            f"UPDATE policies_evidencesample SET cluster_key = {anonymous} WHERE gate_check_id IN ({checks})",  # noqa: S608 - literals of this function, values are parameters
+            f"UPDATE policies_gatecheck SET cluster_key = {anonymous}, nearest_miss = '',"  # noqa: S608 - literals of this function, values are parameters
             " reasons = policies_erased_reasons(reasons) WHERE action_id = ANY(%(ids)s)",
             "UPDATE policies_shadowcheck SET reasons = policies_erased_reasons(reasons)"
             " WHERE action_id = ANY(%(ids)s)",

@@ -173,7 +173,7 @@ class _Scene:
 
     def luck(self, proposed: Proposed, what: str) -> Random:
         """Return the draws of one action for one purpose, the same however the run goes."""
-        return Random(f"{self.stage.name} {self.seed} {proposed.place} {what}")  # noqa: S311 - no secret
+        return Random(f"{self.stage.name} {self.seed} {proposed.place} {what}")  # noqa: S311 - told again by its seed, no secret
 
     def close(self) -> None:
         """Let the last answers come in, and the workers follow them."""

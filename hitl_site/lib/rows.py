@@ -226,10 +226,10 @@ def _statement(shape: tuple[tuple[type[models.Model], _Links], ...], unless_take
         columns, filled = ", ".join(names), ", ".join(values)
         # Names of models and columns alone: every value is a parameter.
         parts.append(
-            f"r{index} AS (INSERT INTO {quote(table.name)} ({columns}) SELECT {filled} FROM {source}{ending})"  # noqa: S608 - names of ours
+            f"r{index} AS (INSERT INTO {quote(table.name)} ({columns}) SELECT {filled} FROM {source}{ending})"  # noqa: S608 - names of tables and columns of ours
         )
     numbers = ", ".join(f"k.{key}" for key in keys)
-    return ", ".join(parts) + f" SELECT {numbers} FROM k, r{len(shape) - 1}"  # noqa: S608 - as above
+    return ", ".join(parts) + f" SELECT {numbers} FROM k, r{len(shape) - 1}"  # noqa: S608 - names of columns of ours
 
 
 def _key_of(index: int, tables: Sequence[_Table], links: Sequence[_Links]) -> str:

@@ -127,7 +127,7 @@ def _may_be_followed(url: str) -> bool:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     # Links that may not be followed stay text.
-    parser.validateLink = _may_be_followed  # type: ignore[method-assign]  # as documented
+    parser.validateLink = _may_be_followed  # type: ignore[method-assign]  # how markdown-it-py lets one set it
     parser.core.ruler.push("show_addresses", _show_addresses)
     parser.add_render_rule("text", _render_text)
     parser.add_render_rule("code_inline", _render_inline_code)

@@ -50,7 +50,7 @@ def read_calibration(value: object) -> tuple[object, list[PolicyError]]:
     points = value.get("points", ())
     if isinstance(points, list | tuple):
         points = tuple(tuple(point) if isinstance(point, list | tuple) else point for point in points)
-    return Calibration(of=member(ScoreSource, value.get("of")), points=points), errors  # type: ignore[arg-type]  # see calibration_faults
+    return Calibration(of=member(ScoreSource, value.get("of")), points=points), errors  # type: ignore[arg-type]  # checked by calibration_faults
 
 
 def calibration_faults(calibration: object, score: object) -> Iterator[PolicyError]:

@@ -99,7 +99,7 @@ def read_windows(value: object) -> tuple[object, list[PolicyError]]:
                 ends=entry.get("until", ""),
                 weekdays=tuple(days) if isinstance(days, list | tuple) else days,
                 zone=entry.get("zone", ""),
-                then=member(Verdict, entry.get("then", Verdict.REVIEW)),  # type: ignore[arg-type]  # see window_faults
+                then=member(Verdict, entry.get("then", Verdict.REVIEW)),  # type: ignore[arg-type]  # checked by window_faults
             )
         )
     return tuple(windows), errors

@@ -116,7 +116,7 @@ class LadderSettings:
             faults.append(("overdue_demote", "Not under what freezes promotions."))
         if faults:
             raise InvalidLadder(faults)
-        return cls(**values)  # type: ignore[arg-type]  # whole where they have to be, see above
+        return cls(**values)  # type: ignore[arg-type]  # numbers were asked for above, whole ones where they have to be
 
 
 def default_limit(*, costly: bool) -> float:

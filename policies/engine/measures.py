@@ -135,7 +135,7 @@ def read_measures(value: object) -> tuple[object, list[PolicyError]]:
             Measure(
                 name=entry.get("name", ""),
                 of=entry.get("of", ""),
-                function=member(MeasureFunction, entry.get("function")),  # type: ignore[arg-type]  # see measure_faults
+                function=member(MeasureFunction, entry.get("function")),  # type: ignore[arg-type]  # checked by measure_faults
                 window_seconds=entry.get("window_seconds", 0),
                 pointer=entry.get("pointer", ""),
                 action_types=tuple(listed) if isinstance(listed, list | tuple) else listed,

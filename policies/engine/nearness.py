@@ -163,4 +163,4 @@ def _value(path: Sequence[str], variables: Mapping[str, object]) -> float | None
         if not isinstance(node, Mapping) or name not in node:
             return None
         node = node[name]
-    return float(node) if is_number(node) else None  # type: ignore[arg-type]  # is_number
+    return float(node) if is_number(node) else None  # type: ignore[arg-type]  # is_number was asked

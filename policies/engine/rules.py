@@ -53,7 +53,7 @@ def read_rules(value: object) -> tuple[object, list[PolicyError]]:
                 title=entry.get("title", ""),
                 when=entry.get("when", ""),
                 then=member(Verdict, entry.get("then")),  # type: ignore[arg-type]  # checked by rule_faults
-                trigger=member(Trigger, entry.get("trigger", Trigger.POLICY_EDGE)),  # type: ignore[arg-type]  # as above
+                trigger=member(Trigger, entry.get("trigger", Trigger.POLICY_EDGE)),  # type: ignore[arg-type]  # checked by rule_faults
             )
         )
     return tuple(rules), errors

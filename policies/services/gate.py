@@ -298,8 +298,7 @@ def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
     stated = context.get("facts")
     return Facts(
         action_type=action_type_facts(action_type) if action_type is not None else None,
-        # What is not an object is the engine's to refuse.
-        arguments=proposal.arguments,  # type: ignore[arg-type]  # see the line above
+        arguments=proposal.arguments,  # type: ignore[arg-type]  # what is no object is the engine's to refuse
         agent=AgentFacts(name=proposal.agent.name, version=proposal.agent_version.label, known_version=True),
         level=level,
         policy=document,

@@ -239,7 +239,7 @@ def hold_commits() -> None:
 def _actor(person: User | None, actor: Actor | None) -> Actor:
     if (person is None) == (actor is None):
         raise TypeError("either a person acts, or somebody named by an actor")
-    return Actor.person(person) if person is not None else actor  # type: ignore[return-value]  # one of both
+    return Actor.person(person) if person is not None else actor  # type: ignore[return-value]  # exactly one of both is given
 
 
 def _harden(switch: KillSwitch, *, reject_pending: bool, reason: str, actor: Actor, now: datetime) -> None:

@@ -182,7 +182,7 @@ class Tally:
         drift = cast(dict[str, object], document["drift"])
         return cls(
             alpha=alpha,
-            points=[Point(*each) for each in cast(list[list[float]], document["points"])],  # type: ignore[arg-type]  # as written
+            points=[Point(*each) for each in cast(list[list[float]], document["points"])],  # type: ignore[arg-type]  # a Point is written as its members in order
             warm_up=list(cast(list[float], document["warm_up"])),
             k=counts[0],
             n=counts[1],

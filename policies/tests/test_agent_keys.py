@@ -25,7 +25,7 @@ SCOPES = ["actions:create", "actions:read"]
 
 
 def make_key(agent: Agent, **fields: object) -> tuple[AgentKey, str]:
-    return agents.create_key(agent=agent, scopes=SCOPES, actor=SYSTEM, now=NOON, **fields)  # type: ignore[arg-type]  # any
+    return agents.create_key(agent=agent, scopes=SCOPES, actor=SYSTEM, now=NOON, **fields)  # type: ignore[arg-type]  # any field
 
 
 def last_character_changed(token: str, place: int) -> str:

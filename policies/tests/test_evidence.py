@@ -137,7 +137,7 @@ def test_each_version_has_evidence_of_its_own(record: Record, refund: ActionType
     Record(newer, record.clock).reviewed(2)
     record.keep()
     assert evidence_of(newer, refund, record.clock.now).n == 2  # type: ignore[union-attr]  # it is there
-    assert evidence_of(record.version, refund, record.clock.now).k == 1  # type: ignore[union-attr]  # likewise
+    assert evidence_of(record.version, refund, record.clock.now).k == 1  # type: ignore[union-attr]  # it is there
 
 
 def test_checks_of_what_ran_alone_weigh_by_what_they_stand_for(

@@ -165,7 +165,7 @@ def test_rows_are_those_asked_for(clerk_v1: AgentVersion, refund_policy: object)
     observe(gate.check(proposal=make_proposal(robo), now=later), error=True)
 
     def versions(**fields: object) -> list[AgentVersion]:
-        return [row.agent_version for row in trust_rows(TrustFilter(**fields), now=later)]  # type: ignore[arg-type]  # any
+        return [row.agent_version for row in trust_rows(TrustFilter(**fields), now=later)]  # type: ignore[arg-type]  # any field
 
     assert versions() == [clerk_v1, robo]
     assert versions(agent=robo.agent) == [robo]

@@ -249,7 +249,7 @@ def _is_amount(member: str, value: JsonValue) -> bool:
     # Small whole numbers are counts, and shares are shares.
     if isinstance(value, int):
         return _SMALL <= abs(value) < _LARGE
-    return 1 < abs(value) < _LARGE and -_written(value).value.as_tuple().exponent <= 4  # type: ignore[operator]  # finite
+    return 1 < abs(value) < _LARGE and -_written(value).value.as_tuple().exponent <= 4  # type: ignore[operator]  # a finite number
 
 
 def _written(value: JsonValue) -> Written:

@@ -188,7 +188,7 @@ def test_to_take_five_stops_what_is_served_and_says_until_when(cast: Cast) -> No
     taken = alice.post(reverse("reviews:pace"), {"answer": "take_five", "item": item.public_id})
     assert taken.url == reverse("reviews:break")  # type: ignore[attr-defined]  # a redirect
     assert "You are taking five" in text_of(alice.get(reverse("reviews:break")))
-    assert alice.post(reverse("reviews:next")).url == reverse("reviews:break")  # type: ignore[attr-defined]  # likewise
+    assert alice.post(reverse("reviews:next")).url == reverse("reviews:break")  # type: ignore[attr-defined]  # a redirect
     with pytest.raises(claims.OnABreak):
         claims.claim_next(reviewer=cast.alice, now=database_now())
     later = database_now() + pace.BREAK + SECOND

@@ -22,7 +22,7 @@ def main() -> None:
 
     # A saved step after each small block: more places to die at.
     export_turns.STEP_SECONDS = 0.0  # type: ignore[misc]  # Final, but here
-    export_writing.BLOCK_CASES = BLOCK_CASES  # type: ignore[misc]  # as above
+    export_writing.BLOCK_CASES = BLOCK_CASES  # type: ignore[misc]  # Final, but here
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

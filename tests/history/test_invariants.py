@@ -74,11 +74,11 @@ def with_action(action: Action) -> Facts:
 
 
 def with_decision(**changed: object) -> Facts:
-    return replace(SOUND, decisions=(replace(DECISION, **changed),))  # type: ignore[arg-type]  # by name
+    return replace(SOUND, decisions=(replace(DECISION, **changed),))  # type: ignore[arg-type]  # fields by name
 
 
 def with_second_decision(**changed: object) -> Facts:
-    second = replace(DECISION, id="d2", released_at=None, **changed)  # type: ignore[arg-type]  # as above
+    second = replace(DECISION, id="d2", released_at=None, **changed)  # type: ignore[arg-type]  # fields by name
     return replace(
         SOUND,
         decisions=(DECISION, second),
@@ -88,7 +88,7 @@ def with_second_decision(**changed: object) -> Facts:
 
 
 def with_permit(**changed: object) -> Facts:
-    return replace(SOUND, permits=(replace(PERMITS[0], **changed), PERMITS[1]))  # type: ignore[arg-type]  # as above
+    return replace(SOUND, permits=(replace(PERMITS[0], **changed), PERMITS[1]))  # type: ignore[arg-type]  # fields by name
 
 
 def without_entry(verb: str) -> Facts:

@@ -53,5 +53,5 @@ def _flush_past_the_guards() -> None:
             else:
                 return
 
-    DatabaseOperations.execute_sql_flush = patient  # type: ignore[method-assign, assignment]  # likewise
+    DatabaseOperations.execute_sql_flush = patient  # type: ignore[method-assign, assignment]  # for this test run
     DatabaseOperations.sql_flush = guarded  # type: ignore[method-assign, assignment]  # for this test run

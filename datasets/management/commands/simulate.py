@@ -62,7 +62,7 @@ class Command(BaseCommand):
         runs: list[Run] = []
         for world in worlds:
             for seed in range(options["seed"], options["seed"] + options["runs"]):
-                bar = Progress(options["actions"], out=self.stderr)  # type: ignore[arg-type]  # as a text stream
+                bar = Progress(options["actions"], out=self.stderr)  # type: ignore[arg-type]  # it writes as a text stream does
                 self.stderr.write(f"{world.title}, seed {seed}", style_func=str)
                 told = run(
                     world,

@@ -196,7 +196,7 @@ class Supervisor:
                 self._wake_read.recv(4096)
                 continue
             child: _Child = key.data
-            stream: IO[bytes] = key.fileobj  # type: ignore[assignment]  # registered above, always a pipe
+            stream: IO[bytes] = key.fileobj  # type: ignore[assignment]  # a child is registered with its pipe
             data = stream.read(65_536)
             if data:
                 self._console.feed(child.program.name, data)
@@ -207,7 +207,7 @@ class Supervisor:
     def _drain(self, child: _Child) -> None:
         """Print a dead child's last words and close its pipe, which its own children may still hold."""
         for key in [key for key in self._selector.get_map().values() if key.data is child]:
-            stream: IO[bytes] = key.fileobj  # type: ignore[assignment]  # as above
+            stream: IO[bytes] = key.fileobj  # type: ignore[assignment]  # a child is registered with its pipe
             while data := stream.read(65_536):
                 self._console.feed(child.program.name, data)
             self._selector.unregister(stream)
