@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from hitl_site.lib.strict_json import JsonValue
 from policies.choices import ALWAYS_REVIEWED_RISKS, PolicyState, PublicationState, Risk
 from policies.engine.loosening import loosens
 from policies.models import ActionType, PolicyVersion, Publication, PublicationApproval
@@ -65,6 +66,18 @@ class Standing:
     def includes(self, person: User) -> bool:
         """Say whether this person stands for it already."""
         return any(each.person_id == person.pk for each in self.supporters)
+
+    def document(self) -> dict[str, JsonValue]:
+        """Return how many people it took and who they are, as the ledger says by what right it holds."""
+        return {
+            "four_eyes": "on" if self.requirement.four_eyes else "off",
+            "people_required": self.requirement.people,
+            "people": [
+                {"id": str(each.person_id), "name": each.name, "roles": list(each.roles)}
+                for each in self.supporters
+                if each.counts
+            ],
+        }
 
 
 def needs_second_admin(action_type: ActionType) -> bool:

@@ -270,7 +270,7 @@ def _settle(change: DeclarationChange, *, actor: Actor, now: datetime) -> bool:
         action_type=current,
         actor=actor,
         now=now,
-        authority=_authority(change, stands),
+        authority={"declaration_change": change.public_id, **stands.document()},
         **cast(Declaration, change.after),
     )
     return True
@@ -284,19 +284,6 @@ def _alone(actor: Actor, takes: Requirement) -> dict[str, JsonValue]:
         "people_required": 1,
         "because": because,
         "people": [{"id": actor.id, "name": actor.name, "roles": ["asked"]}],
-    }
-
-
-def _authority(change: DeclarationChange, stands: Standing) -> dict[str, JsonValue]:
-    return {
-        "declaration_change": change.public_id,
-        "four_eyes": "on" if stands.requirement.four_eyes else "off",
-        "people_required": stands.requirement.people,
-        "people": [
-            {"id": str(each.person_id), "name": each.name, "roles": list(each.roles)}
-            for each in stands.supporters
-            if each.counts
-        ],
     }
 
 

@@ -261,7 +261,11 @@ def _settle(publication: Publication, *, actor: Actor, now: datetime) -> bool:
         version=publication.version,
         reason=publication.reason,
         actor=actor,
-        authority=_authority(publication, stands),
+        authority={
+            "publication": publication.public_id,
+            **stands.document(),
+            "loosening": list(takes.loosening),
+        },
         now=now,
     )
     return True
@@ -284,21 +288,6 @@ def _take_anew(publication: Publication, stands: Standing, *, now: datetime) -> 
         before=before,
         after={"people_required": takes.people, "loosens": takes.loosens},
     )
-
-
-def _authority(publication: Publication, stands: Standing) -> dict[str, JsonValue]:
-    takes = stands.requirement
-    return {
-        "publication": publication.public_id,
-        "four_eyes": "on" if takes.four_eyes else "off",
-        "people_required": takes.people,
-        "people": [
-            {"id": str(each.person_id), "name": each.name, "roles": list(each.roles)}
-            for each in stands.supporters
-            if each.counts
-        ],
-        "loosening": list(takes.loosening),
-    }
 
 
 def _require_text(version: PolicyVersion, content_sha256: str) -> None:
