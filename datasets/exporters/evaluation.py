@@ -7,7 +7,7 @@ system message.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from datasets.exporters import options, prompts
 from datasets.exporters.prompts import Turn
@@ -21,6 +21,15 @@ NOTHING: Final = "null"
 _SCHEMA: Final = " The arguments follow this JSON Schema: "
 
 
+class Chosen(Protocol):
+    """What the options of each of them say about the question."""
+
+    @property
+    def instruction(self) -> bool: ...
+    @property
+    def whole_context(self) -> bool: ...
+
+
 def instruction_flag() -> bool:
     """Declare whether the instruction comes first."""
     return options.flag(
@@ -30,10 +39,10 @@ def instruction_flag() -> bool:
     )
 
 
-def question(facts: Facts, *, instruction: bool, whole_context: bool) -> tuple[Turn, ...]:
+def question(facts: Facts, chosen: Chosen) -> tuple[Turn, ...]:
     """Return the turns that ask for the arguments."""
-    history = prompts.turns(facts, whole_context=whole_context)
-    return ((Turn("system", instruction_of(facts)), *history)) if instruction else history
+    history = prompts.turns(facts, whole_context=chosen.whole_context)
+    return (Turn("system", instruction_of(facts)), *history) if chosen.instruction else history
 
 
 def instruction_of(facts: Facts) -> str:

@@ -32,9 +32,7 @@ class Samples(JsonRows):
         return evaluation.without(facts)
 
     def documents(self, facts: Facts, split: str) -> Iterator[Document]:
-        asked = evaluation.question(
-            facts, instruction=self.chosen.instruction, whole_context=self.chosen.whole_context
-        )
+        asked = evaluation.question(facts, self.chosen)
         plain = self.chosen.form == "text"
         yield {
             "id": facts.id,

@@ -53,9 +53,7 @@ class Evals(JsonRows):
         return evaluation.without(facts)
 
     def documents(self, facts: Facts, split: str) -> Iterator[Document]:
-        asked = evaluation.question(
-            facts, instruction=self.chosen.instruction, whole_context=self.chosen.whole_context
-        )
+        asked = evaluation.question(facts, self.chosen)
         messages: list[JsonValue] = [prompts.message(turn, "string") for turn in asked]
         if self.chosen.form == "runner":
             yield {

@@ -49,9 +49,7 @@ class Tests(JsonRows):
         return evaluation.without(facts)
 
     def documents(self, facts: Facts, split: str) -> Iterator[Document]:
-        asked = evaluation.question(
-            facts, instruction=self.chosen.instruction, whole_context=self.chosen.whole_context
-        )
+        asked = evaluation.question(facts, self.chosen)
         yield {
             "description": f"{facts.id} {facts.action_type}",
             "vars": {"messages": variable([prompts.message(turn, "string") for turn in asked])},
