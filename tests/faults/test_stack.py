@@ -106,7 +106,7 @@ def test_a_killed_child_comes_back(stack: Stack, name: str) -> None:
     os.kill(before[name], signal.SIGKILL)
     came_back = wait_until(
         lambda: stack.children().get(name, before[name]) != before[name] and stack.status("/readyz") == 200,
-        seconds=20,
+        seconds=60,
         every=0.1,
     )
     assert came_back, stack.log.read_text(errors="replace")[-4000:]
