@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.template.loader import render_to_string
+from django.utils.translation import get_language, gettext, gettext_noop
 
 from hitl_site.lib import problems
 from hitl_site.lib.problems import Problem, ProblemError
@@ -27,23 +28,39 @@ API_PREFIXES = ("/api/", "/aap/", "/otlp/", "/.well-known/")
 _DISK_FULL = "53100"
 
 _PLAIN = (
-    "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title} · Handrail</title></head>"
-    "<body><main><h1>{title}</h1><p>{explanation}</p><p>{remedy}</p></main></body></html>"
+    "<!doctype html><html lang='{language}'><head><meta charset='utf-8'><title>{title} · Handrail</title>"
+    "</head><body><main><h1>{title}</h1><p>{explanation}</p><p>{remedy}</p></main></body></html>"
 )
 _PAGES = {
-    400: ("Bad request", "The request could not be understood.", "Go back and try again."),
-    403: ("Not allowed", "You may not see this page or do this.", "Sign in with another account."),
-    404: ("Not found", "There is nothing at this address.", "Go to the inbox."),
-    413: ("Too large", "What you sent is larger than this site accepts.", "Send less."),
+    400: (
+        gettext_noop("Bad request"),
+        gettext_noop("The request could not be understood."),
+        gettext_noop("Go back and try again."),
+    ),
+    403: (
+        gettext_noop("Not allowed"),
+        gettext_noop("You may not see this page or do this."),
+        gettext_noop("Sign in with another account."),
+    ),
+    404: (
+        gettext_noop("Not found"),
+        gettext_noop("There is nothing at this address."),
+        gettext_noop("Go to the inbox."),
+    ),
+    413: (
+        gettext_noop("Too large"),
+        gettext_noop("What you sent is larger than this site accepts."),
+        gettext_noop("Send less."),
+    ),
     500: (
-        "Something went wrong",
-        "What was recorded stands, and whatever was not recorded does not run.",
-        "Open it again to see which.",
+        gettext_noop("Something went wrong"),
+        gettext_noop("What was recorded stands, and whatever was not recorded does not run."),
+        gettext_noop("Open it again to see which."),
     ),
     503: (
-        "Not available at the moment",
-        "The database does not answer, so nothing can be shown, decided or allowed.",
-        "What you typed is kept by your browser: try again in a moment.",
+        gettext_noop("Not available at the moment"),
+        gettext_noop("The database does not answer, so nothing can be shown, decided or allowed."),
+        gettext_noop("What you typed is kept by your browser: try again in a moment."),
     ),
 }
 
@@ -146,6 +163,6 @@ def _page(request: HttpRequest, status: int) -> HttpResponse:
 
 
 def _plain_page(status: int) -> HttpResponse:
-    title, explanation, remedy = _PAGES.get(status, _PAGES[500])
-    html = _PLAIN.format(title=title, explanation=explanation, remedy=remedy)
+    title, explanation, remedy = (gettext(words) for words in _PAGES.get(status, _PAGES[500]))
+    html = _PLAIN.format(language=get_language() or "en", title=title, explanation=explanation, remedy=remedy)
     return HttpResponse(html, status=status, headers={"Cache-Control": "no-store"})

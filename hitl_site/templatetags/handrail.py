@@ -228,6 +228,12 @@ def time_units() -> str:
 
 
 @register.simple_tag
+def late_words() -> str:
+    """Return what that script says of a deadline that is over, with "{}" for how long."""
+    return wording.late("{}")
+
+
+@register.simple_tag
 def server_time() -> str:
     """Return the server's clock for the countdowns (static/js/time.js)."""
     return _iso(timezone.now())

@@ -4,10 +4,12 @@
 //   data-closes         a button in a dialog that closes it
 //   hx-confirm="Text"   asks in our own dialog, in place of the browser's
 //   data-confirm="Text" on a plain form: asks before it is sent
+import { said } from "./words.js";
+
 function ask(text, action) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("[data-confirm-text]").textContent = text;
-  dialog.querySelector("[data-confirm-yes]").textContent = action || "Continue";
+  dialog.querySelector("[data-confirm-yes]").textContent = action || said("goOn");
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {

@@ -1,5 +1,8 @@
 // Guards what is typed, which the server keeps with the live diff, and sends a verdict again that did not
 // get through: the server takes the same answer of the same person once, however often it comes.
+import { words } from "./time.js";
+import { said } from "./words.js";
+
 const RETRY_S = 5;
 
 let unsaved = false;
@@ -15,7 +18,7 @@ function saves(event) {
 document.addEventListener("input", (event) => {
   if (!event.target.closest?.("form[data-draft]") && !event.target.form?.matches("form[data-draft]")) return;
   unsaved = true;
-  show("Saving…");
+  show(said("saving"));
 });
 
 document.addEventListener("htmx:after:request", (event) => {
@@ -23,10 +26,10 @@ document.addEventListener("htmx:after:request", (event) => {
   const { status } = event.detail.ctx.response;
   // 422: the draft is kept as it is typed, though it could not run like this.
   unsaved = !(status < 400 || status === 422);
-  show(unsaved ? "Not saved" : "Draft saved");
+  show(said(unsaved ? "unsaved" : "saved"));
 });
 
-document.addEventListener("htmx:error", (event) => { if (saves(event)) show("Not saved"); });
+document.addEventListener("htmx:error", (event) => { if (saves(event)) show(said("unsaved")); });
 
 let pressed = null;
 
@@ -47,8 +50,7 @@ function sendAgain(event) {
   let left = RETRY_S;
   (function tick() {
     if (!form.isConnected) return;
-    banner.querySelector("[data-unsent-text]").textContent =
-      `Not sent. Retrying in ${left} s. Your decision is kept in this tab.`;
+    banner.querySelector("[data-unsent-text]").textContent = said("retrying", words(left));
     if (left-- > 0) setTimeout(tick, 1000);
     else form.requestSubmit(pressed);
   })();

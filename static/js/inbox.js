@@ -17,6 +17,7 @@
 // Enter are data-key on the search field and on "Start reviewing" (keys.js).
 import { isTyping, meaning } from "./keys.js";
 import { announce } from "./messages.js";
+import { said } from "./words.js";
 
 let currentId = null;
 let anchorId = null;
@@ -75,11 +76,11 @@ function checked() {
 // Why the rows cannot be decided together, "" where they can. A hint: the server looks again.
 function whyNot(selected) {
   if (selected.length > 1 && new Set(selected.map((row) => row.dataset.together ?? row.dataset.row)).size > 1) {
-    return selected.find((row) => row.dataset.alone)?.dataset.alone ?? "Not of one action type, held for one reason.";
+    return selected.find((row) => row.dataset.alone)?.dataset.alone ?? said("notAlike");
   }
   const [first] = selected;
   if (first.dataset.alone) return first.dataset.alone;
-  return selected.length > Number(first.dataset.cap) ? `At most ${first.dataset.cap} go together.` : "";
+  return selected.length > Number(first.dataset.cap) ? said("atMost", first.dataset.cap) : "";
 }
 
 // What the rows are worth together, "" where none says: by what it is counted in. The server adds it up again.
@@ -88,12 +89,12 @@ function worth(selected) {
   if (!valued.length) return "";
   const sums = Object.entries(Object.groupBy(valued, (row) => row.dataset.money)).map(([money, rows]) => {
     const sum = rows.reduce((total, row) => total + Number(row.dataset.amount), 0);
-    const digits = money.match(/0(?:\.(0+))?/)[1]?.length ?? 0;
-    const shown = Math.abs(sum).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    return (sum < 0 ? "−" : "") + money.replace(/0(\.0+)?/, shown);
+    const digits = money.match(/0(?:[.,](0+))?/)[1]?.length ?? 0;
+    const shown = Math.abs(sum).toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    return (sum < 0 ? "−" : "") + money.replace(/0([.,]0+)?/, shown);
   });
   const unsaid = selected.length - valued.length;
-  return `, total ${sums.join(" and ")}${unsaid ? `, ${unsaid} without an amount` : ""}`;
+  return `, ${said("total", sums.join(said("and")))}${unsaid ? `, ${said("unstated", unsaid)}` : ""}`;
 }
 
 function count() {
@@ -104,7 +105,7 @@ function count() {
   const problem = whyNot(selected);
   bar.querySelectorAll("[data-bulk-count]").forEach((element) => { element.textContent = String(selected.length); });
   bar.querySelector("[data-bulk-text]").textContent =
-    problem || `low risk, held only by: ${selected[0].dataset.held}${worth(selected)}`;
+    problem || said("lowRisk", selected[0].dataset.held) + worth(selected);
   bar.querySelectorAll("[data-bulk-act]").forEach((button) => { button.disabled = problem !== ""; });
 }
 
@@ -117,8 +118,8 @@ async function peek(row) {
 
 async function copy(button) {
   await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent);
-  announce("Copied");
-  button.lastChild.textContent = "Copied";
+  announce(said("copied"));
+  button.lastChild.textContent = said("copied");
 }
 
 function clear() {

@@ -3,6 +3,7 @@
 // [data-lease-lost] says it, and the form stays readable and copyable. data-lease-claim: to be asked for.
 import { csrfToken } from "./csrf.js";
 import { serverNow } from "./time.js";
+import { said } from "./words.js";
 
 const HEARTBEAT_MS = 60_000;
 const LAST_MINUTE_MS = 60_000;
@@ -65,7 +66,7 @@ function watch() {
   const left = Date.parse(time.dateTime) - serverNow();
   time.closest("[data-lease-chip]").classList.toggle("chip-warn", left < LAST_MINUTE_MS);
   const element = holder();
-  if (element && left <= 0) lose(element, "Your time on this item is over. Open it again to go on.");
+  if (element && left <= 0) lose(element, said("timeOver"));
 }
 
 function begin() {

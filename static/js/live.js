@@ -6,6 +6,9 @@
 //   hx-trigger="inbox-changed from:body throttle:1s"   on a fragment that wants to follow
 //   [data-live-chip]                       says "Live", or how old the page is
 //   data-poll="inbox-changed ..."          on body: what polling fires (default inbox- and notices-changed)
+import { words } from "./time.js";
+import { said } from "./words.js";
+
 const EVENTS = ["inbox-changed", "notices-changed", "item-changed", "progress-changed", "kill-switch-changed"];
 const POLL_MS = 20_000;
 const SLOWEST_MS = 30_000;
@@ -61,15 +64,15 @@ function setLive(now) {
 
 function age() {
   const seconds = Math.round((Date.now() - updatedAt) / 1000);
-  return seconds < 60 ? `${seconds - (seconds % 10)} s` : `${Math.floor(seconds / 60)} min`;
+  return words(seconds < 60 ? seconds - (seconds % 10) : seconds);
 }
 
 function paint() {
   for (const chip of document.querySelectorAll("[data-live-chip]")) {
-    const text = live ? "Live" : `Updated ${age()} ago`;
+    const text = live ? said("live") : said("updated", age());
     chip.classList.toggle("chip-ok", live);
-    const words = chip.querySelector("[data-live-text]") ?? chip;
-    if (words.textContent !== text) words.textContent = text;
+    const place = chip.querySelector("[data-live-text]") ?? chip;
+    if (place.textContent !== text) place.textContent = text;
   }
 }
 

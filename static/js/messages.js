@@ -4,6 +4,8 @@
 //   [data-toast]     one message; a success goes away by itself, the others stay
 //   [data-dismiss]   a button that takes its message away
 //   #told[data-count]   how many notices are new, "" for none: kept in the title and in each [data-unread]
+import { said } from "./words.js";
+
 const STAY_MS = 6000;
 
 export function announce(text) {
@@ -26,10 +28,10 @@ function fade(toast) {
 }
 
 function problemText(status) {
-  if (status === 403) return "Not sent: you may not do this, or the page was open for too long. Reload it.";
-  if (status === 404) return "It is no longer there.";
-  if (status === 413) return "Not sent: it is too large.";
-  return "The server did not answer as it should. Open the item again to see what was recorded.";
+  if (status === 403) return said("refused");
+  if (status === 404) return said("gone");
+  if (status === 413) return said("tooLarge");
+  return said("failed");
 }
 
 function isVerdict(event) {
@@ -53,7 +55,7 @@ document.addEventListener("htmx:response:error", (event) => {
 
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.error?.name !== "AbortError" && !isVerdict(event)) {
-    say("No answer from the server. What you typed is still here: try again.");
+    say(said("silent"));
   }
 });
 

@@ -6,6 +6,7 @@
 //   A combobox with a list (ARIA 1.2): the focus stays in the field, aria-activedescendant names the option.
 import { printed } from "./keys.js";
 import { wordsOf } from "./sheet.js";
+import { said } from "./words.js";
 
 const MOST = 60;
 let dialog = null;
@@ -23,12 +24,12 @@ function make(name, attributes, ...children) {
 function build() {
   const field = make("input", {
     class: "input", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list",
-    "aria-autocomplete": "list", "aria-label": "What do you want to do?", placeholder: "Type a few letters",
+    "aria-autocomplete": "list", "aria-label": said("ask"), placeholder: said("letters"),
     autocomplete: "off", spellcheck: "false",
   });
-  const list = make("ul", { id: "palette-list", class: "palette-list", role: "listbox", "aria-label": "Actions and pages" });
-  const said = make("p", { class: "sm muted", role: "status", "data-said": "" });
-  dialog = make("dialog", { class: "dialog palette", "aria-label": "Actions and pages" }, field, list, said);
+  const list = make("ul", { id: "palette-list", class: "palette-list", role: "listbox", "aria-label": said("places") });
+  const found = make("p", { class: "sm muted", role: "status", "data-said": "" });
+  dialog = make("dialog", { class: "dialog palette", "aria-label": said("places") }, field, list, found);
   document.body.append(dialog);
   field.addEventListener("input", () => { at = 0; paint(); });
   field.addEventListener("keydown", onKey);
@@ -48,7 +49,7 @@ function acts() {
     if (element.disabled || dialog.contains(element) || !element.checkVisibility()) continue;
     const label = wordsOf(element);
     if (label && !found.some((other) => other.label === label)) {
-      found.push({ label, section: "On this page", keys: printed(element.dataset.key.split(" ")[0]), element });
+      found.push({ label, section: said("here"), keys: printed(element.dataset.key.split(" ")[0]), element });
     }
   }
   return found;
@@ -83,7 +84,7 @@ function paint() {
     return option;
   });
   dialog.querySelector("[role=listbox]").replaceChildren(...options);
-  dialog.querySelector("[data-said]").textContent = shown.length ? "" : "Nothing is called that.";
+  dialog.querySelector("[data-said]").textContent = shown.length ? "" : said("nothing");
   mark();
 }
 

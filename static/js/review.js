@@ -7,6 +7,7 @@
 import "./attention.js";
 import "./draft.js";
 import "./lease.js";
+import { said } from "./words.js";
 
 function isChanged(control) {
   const original = control.dataset.original;
@@ -36,7 +37,7 @@ function paint(form) {
   }
   const json = form.querySelector("textarea[data-json][data-original]");
   if (json && form.querySelector("[data-editor]")?.value === "json") changed = isChanged(json) ? Math.max(changed, 1) : 0;
-  const text = changed === 0 ? "" : `${changed} ${changed === 1 ? "field" : "fields"} changed`;
+  const text = changed === 0 ? "" : said(changed === 1 ? "oneChanged" : "someChanged", changed);
   form.querySelectorAll("[data-changed-count]").forEach((element) => {
     element.textContent = text;
     element.hidden = changed === 0;
@@ -46,7 +47,7 @@ function paint(form) {
   form.querySelectorAll("[data-reset-all]").forEach((element) => { element.hidden = changed === 0; });
   const left = form.querySelectorAll("[data-required] input:not(:checked)").length;
   form.querySelectorAll("[data-required-left]").forEach((element) => {
-    element.textContent = left ? `Check list: ${left} left` : "Check list done";
+    element.textContent = left ? said("left", left) : said("noneLeft");
   });
   offer(form, changed);
 }
@@ -63,21 +64,20 @@ function unread(form) {
   if (!gate) return "";
   const open = form.elements.namedItem("seen_end").value && performance.now() - shown.since > 2000;
   gate.hidden = Boolean(open);
-  return open ? "" : "Go to the end of the proposal, and look for two seconds.";
+  return open ? "" : said("readFirst");
 }
 
 // Nothing is filled while nothing is changed: approving is not the path already taken.
 function offer(form, changed) {
   if (document.querySelector("[data-lease]")?.dataset.lost) return;
   const wait = unread(form);
-  const noun = changed === 1 ? "1 field" : `${changed} fields`;
   for (const button of form.querySelectorAll('[data-verdict="approve"]')) {
     button.disabled = changed > 0 || wait !== "";
-    button.title = changed > 0 ? `You changed ${noun}. Reset to approve as is.` : wait;
+    button.title = changed > 0 ? said(changed === 1 ? "resetOne" : "resetSome", changed) : wait;
   }
   for (const button of form.querySelectorAll('[data-verdict="correct"]')) {
     button.disabled = changed === 0 || wait !== "";
-    button.title = changed > 0 ? wait : "Change a field first.";
+    button.title = changed > 0 ? wait : said("changeFirst");
     button.classList.toggle("act-main", changed > 0);
     button.classList.toggle("act-fix", changed === 0);
   }

@@ -4,6 +4,8 @@
 //   [data-steps]                 the bar with [data-step="-1|1"], [data-seen-text] and [data-show-all]
 //   [data-approve]               dead until every card was shown, or the number is typed in input[name=count]
 // Without script all cards are on the page, in full.
+import { said } from "./words.js";
+
 const form = document.querySelector("form[data-several]");
 
 function start() {
@@ -21,10 +23,10 @@ function start() {
       box.querySelector("[name=looked]").disabled = !seen.has(index);
     });
     form.querySelector("[data-seen-text]").textContent = all
-      ? `All ${boxes.length} shown` : `${at + 1} of ${boxes.length} · ${seen.size} seen`;
+      ? said("allShown", boxes.length) : said("seen", at + 1, boxes.length, seen.size);
     const ready = seen.size === boxes.length || count.value.trim() === String(boxes.length);
     approve.disabled = !ready;
-    approve.title = ready ? "" : "Look through all of them first, or type how many they are.";
+    approve.title = ready ? "" : said("lookFirst");
   }
 
   form.querySelector("[data-steps]").hidden = false;

@@ -2,6 +2,7 @@
 //
 //   dialog#keys-sheet [data-keys-list]   the list that is filled from [data-key] and [data-keys-extra]
 import { own, printed } from "./keys.js";
+import { said } from "./words.js";
 
 export function wordsOf(element) {
   if (element.dataset.keyLabel) return element.dataset.keyLabel;
@@ -35,8 +36,8 @@ function fillSheet() {
   for (const extra of document.querySelectorAll("[data-keys-extra]")) {
     addRow(list, extra.dataset.keysExtra.split(" "), extra.dataset.keyLabel);
   }
-  if (document.querySelector("[data-send]")) addRow(list, ["Ctrl", "Enter"], "Send from inside a field");
-  addRow(list, ["?"], "This list");
+  if (document.querySelector("[data-send]")) addRow(list, ["Ctrl", "Enter"], said("sendFromField"));
+  addRow(list, ["?"], said("thisList"));
 }
 
 export function open() {

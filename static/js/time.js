@@ -1,18 +1,21 @@
 // Counts deadlines down: one timer for all of them, on the server's clock. The server decides; this only
-// shows. The words are those of due_time in hitl_site/lib/wording.py.
+// shows. The words are those of due_time in hitl_site/lib/wording.py, whose units the page brings.
 //
 //   <time data-due datetime="ISO">   the deadline
 //     data-opened="ISO"              when the time began (for the state; else an hour before)
 //     data-prefix="Due in "          words before it, left out when it is late
 //     data-format="words|seconds|clock"   "6 min" (the default), "6 s", "9:42"
 //   [data-due-root]                  gets the class due-ok, due-warn, due-no or due-late
-//   <meta name="server-time">        the server's clock when it wrote the page
+//   <meta name="server-time" data-units="s min h day days" data-late="{} late">
+//                                    the server's clock when it wrote the page, and the words
 //   event "due-reached" (bubbles)    once, at the deadline
 const STATES = ["due-ok", "due-warn", "due-no", "due-late"];
 
 // The page began to arrive when the server wrote this meta, give or take the way here.
-const written = Date.parse(document.querySelector('meta[name="server-time"]')?.content ?? "");
+const meta = document.querySelector('meta[name="server-time"]');
+const written = Date.parse(meta?.content ?? "");
 const arrival = performance.getEntriesByType("navigation")[0]?.responseStart ?? 0;
+const [s, min, h, day, days] = (meta?.dataset.units ?? "").split(" ");
 const offset = Number.isNaN(written) ? 0 : written - (performance.timeOrigin + arrival);
 
 export function serverNow() {
@@ -21,15 +24,15 @@ export function serverNow() {
 
 export function words(seconds) {
   const total = Math.trunc(Math.abs(seconds));
-  if (total < 60) return `${total} s`;
+  if (total < 60) return `${total} ${s}`;
   const minutes = Math.floor(total / 60);
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 60) return `${minutes} ${min}`;
   const hours = Math.floor(minutes / 60);
   const rest = minutes % 60;
-  if (hours < 24) return rest ? `${hours} h ${String(rest).padStart(2, "0")} min` : `${hours} h`;
-  const days = Math.floor(hours / 24);
-  const noun = days === 1 ? "day" : "days";
-  return hours % 24 && days < 7 ? `${days} ${noun} ${hours % 24} h` : `${days} ${noun}`;
+  if (hours < 24) return rest ? `${hours} ${h} ${String(rest).padStart(2, "0")} ${min}` : `${hours} ${h}`;
+  const whole = Math.floor(hours / 24);
+  const told = `${whole} ${whole === 1 ? day : days}`;
+  return hours % 24 && whole < 7 ? `${told} ${hours % 24} ${h}` : told;
 }
 
 function clock(seconds) {
@@ -45,9 +48,9 @@ export function stateOf(left, given) {
 
 function textOf(element, left) {
   const prefix = element.dataset.prefix ?? "";
-  if (element.dataset.format === "seconds") return `${prefix}${Math.max(0, Math.ceil(left))} s`;
+  if (element.dataset.format === "seconds") return `${prefix}${Math.max(0, Math.ceil(left))} ${s}`;
   if (element.dataset.format === "clock") return prefix + clock(left);
-  return left <= 0 ? `${words(left)} late` : prefix + words(left);
+  return left <= 0 ? (meta?.dataset.late ?? "").replace("{}", words(left)) : prefix + words(left);
 }
 
 function tick() {
