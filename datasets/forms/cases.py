@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from datasets.choices import CaseKind, CaseStanding, Label, LabelSource, LabelStrength
 from datasets.selectors.cases import CaseFilter
@@ -19,16 +20,16 @@ class CaseFilterForm(forms.Form):
     """The filters of the list of cases, as they stand in its address."""
 
     q = forms.CharField(required=False, max_length=200)
-    kind = forms.ChoiceField(required=False, choices=[("", "Any"), *CaseKind.choices])
+    kind = forms.ChoiceField(required=False, choices=[("", _("Any")), *CaseKind.choices])
     action_type = forms.CharField(required=False, max_length=120)
     agent = forms.CharField(required=False, max_length=120)
     agent_version = forms.CharField(required=False, max_length=120)
-    label = forms.ChoiceField(required=False, choices=[("", "Any"), *Label.choices])
+    label = forms.ChoiceField(required=False, choices=[("", _("Any")), *Label.choices])
     reason = forms.CharField(required=False, max_length=60)
-    source = forms.ChoiceField(required=False, choices=[("", "Any"), *LabelSource.choices])
-    strength = forms.ChoiceField(required=False, choices=[("", "Any"), *LabelStrength.choices])
+    source = forms.ChoiceField(required=False, choices=[("", _("Any")), *LabelSource.choices])
+    strength = forms.ChoiceField(required=False, choices=[("", _("Any")), *LabelStrength.choices])
     tag = forms.CharField(required=False, max_length=MAX_TAG_LENGTH)
-    standing = forms.ChoiceField(required=False, choices=[("", "Any"), *CaseStanding.choices])
+    standing = forms.ChoiceField(required=False, choices=[("", _("Any")), *CaseStanding.choices])
     group = forms.CharField(required=False, max_length=ids.MAX_LENGTH)
 
     def filters(self) -> CaseFilter:
@@ -39,16 +40,16 @@ class CaseFilterForm(forms.Form):
 class AnswerForm(forms.Form):
     """A person's answer to a case: their edit of a label, or what settles a dispute."""
 
-    label = forms.ChoiceField(label="What was right", choices=Label.choices, widget=forms.RadioSelect)
+    label = forms.ChoiceField(label=_("What was right"), choices=Label.choices, widget=forms.RadioSelect)
     arguments = forms.CharField(
-        label="What it should have been",
+        label=_("What it should have been"),
         required=False,
         max_length=MAX_BYTES,
         widget=forms.Textarea(attrs={"rows": 10, "class": "textarea textarea-code", "spellcheck": "false"}),
-        help_text="A JSON object. Only read with “Right after correction”.",
+        help_text=_("A JSON object. Only read with “Right after correction”."),
     )
     note = forms.CharField(
-        label="How you came to this",
+        label=_("How you came to this"),
         max_length=4_000,
         widget=forms.Textarea(attrs={"rows": 3, "class": "textarea"}),
     )
@@ -66,7 +67,7 @@ class AnswerForm(forms.Form):
                 if isinstance(value, dict):
                     data["right"] = value
                 else:
-                    self.add_error("arguments", "The arguments are a JSON object.")
+                    self.add_error("arguments", _("The arguments are a JSON object."))
         return data
 
 
@@ -75,7 +76,7 @@ class EditForm(AnswerForm):
 
     seen = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
     reasons = forms.MultipleChoiceField(
-        label="Reasons", required=False, widget=forms.CheckboxSelectMultiple(attrs={"class": "check"})
+        label=_("Reasons"), required=False, widget=forms.CheckboxSelectMultiple(attrs={"class": "check"})
     )
     field_order = ("seen", "label", "arguments", "reasons", "note")
 
@@ -92,10 +93,10 @@ class CurationForm(forms.Form):
     act = forms.ChoiceField(choices=[(act, act) for act in (TAG, UNTAG, LEAVE_OUT, TAKE_IN)])
     cases = forms.MultipleChoiceField()
     tag = forms.CharField(
-        label="Tag", required=False, max_length=MAX_TAG_LENGTH, widget=forms.TextInput(attrs=_INPUT)
+        label=_("Tag"), required=False, max_length=MAX_TAG_LENGTH, widget=forms.TextInput(attrs=_INPUT)
     )
     because = forms.CharField(
-        label="Why they are left out",
+        label=_("Why they are left out"),
         required=False,
         max_length=MAX_REASON_LENGTH,
         widget=forms.TextInput(attrs=_INPUT),
@@ -106,8 +107,8 @@ class CurationForm(forms.Form):
         given = self.data.getlist("cases")[: MAX_CASES + 1] if hasattr(self.data, "getlist") else []
         self.fields["cases"].choices = [(case, case) for case in given if ids.is_valid(case, "case")]  # type: ignore[attr-defined]  # a field of choices
         self.fields["cases"].error_messages = {
-            "required": "Choose at least one case.",
-            "invalid_choice": "There is no such case.",
+            "required": _("Choose at least one case."),
+            "invalid_choice": _("There is no such case."),
         }
 
     def clean(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class CurationForm(forms.Form):
         data = super().clean() or {}
         act = data.get("act")
         if act in (self.TAG, self.UNTAG) and not data.get("tag", "").strip():
-            self.add_error("tag", "Say which tag.")
+            self.add_error("tag", _("Say which tag."))
         if act == self.LEAVE_OUT and not data.get("because", "").strip():
-            self.add_error("because", "Say why: whoever misses the cases will ask.")
+            self.add_error("because", _("Say why: whoever misses the cases will ask."))
         return data

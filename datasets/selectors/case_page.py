@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
 
+from django.utils.translation import gettext, gettext_noop
+
 from datasets.models import CaseCuration, LabelledCase
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import ActionType
@@ -15,13 +17,17 @@ from reviews.selectors.reasons import reason_codes
 Document = dict[str, JsonValue]
 
 _KIND_WORDS: Final = {
-    "wrong_value": "Wrong value",
-    "missing": "Missing",
-    "extra": "Should not be there",
-    "wrong_target": "Wrong target",
-    "wrong_wording": "Wrong wording",
+    "wrong_value": gettext_noop("Wrong value"),
+    "missing": gettext_noop("Missing"),
+    "extra": gettext_noop("Should not be there"),
+    "wrong_target": gettext_noop("Wrong target"),
+    "wrong_wording": gettext_noop("Wrong wording"),
 }
-_REVISION_WORDS: Final = {"first": "First answer", "edit": "Edited", "adjudication": "Adjudicated"}
+_REVISION_WORDS: Final = {
+    "first": gettext_noop("First answer"),
+    "edit": gettext_noop("Edited"),
+    "adjudication": gettext_noop("Adjudicated"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ def _truth_row(truth: Document) -> TruthRow:
 def _answer_row(revision: Document) -> AnswerRow:
     return AnswerRow(
         label=str(revision["label"]),
-        kind=_REVISION_WORDS[str(revision["kind"])],
+        kind=gettext(_REVISION_WORDS[str(revision["kind"])]),
         author=str(revision["author"] or ""),
         note=str(revision["note"]),
         arguments=revision["arguments"],
@@ -184,7 +190,7 @@ def _rows(
     errors: dict[str, dict[str, None]] = {}
     for difference in differences:
         kinds = errors.setdefault(_first_token(str(difference["pointer"])), {})
-        kinds[_KIND_WORDS[str(difference["kind"])]] = None
+        kinds[gettext(_KIND_WORDS[str(difference["kind"])])] = None
     return tuple(
         FieldRow(
             name=name,

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext, gettext_noop
 
 from datasets.models import LabelledCase
+from datasets.selectors import words
 from hitl_site.lib import wording
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, Route, Trigger, Verdict
@@ -19,18 +21,18 @@ from reviews.selectors.reasons import reason_codes
 Document = dict[str, JsonValue]
 
 _SCORES: Final = {
-    ScoreSource.AGENT: "said by the agent itself",
-    ScoreSource.JUDGE: "said by the judge",
-    ScoreSource.SAMPLES: "the agreement among the agent’s samples",
-    ScoreSource.LOWEST: "the lowest of those given",
-    ScoreSource.CALIBRATED: "calibrated",
+    ScoreSource.AGENT: gettext_noop("said by the agent itself"),
+    ScoreSource.JUDGE: gettext_noop("said by the judge"),
+    ScoreSource.SAMPLES: gettext_noop("the agreement among the agent’s samples"),
+    ScoreSource.LOWEST: gettext_noop("the lowest of those given"),
+    ScoreSource.CALIBRATED: gettext_noop("calibrated"),
 }
 _DECIDED: Final = {
-    DecisionKind.APPROVE: "Approved",
-    DecisionKind.CORRECT: "Corrected",
-    DecisionKind.REJECT: "Rejected",
+    DecisionKind.APPROVE: gettext_noop("Approved"),
+    DecisionKind.CORRECT: gettext_noop("Corrected"),
+    DecisionKind.REJECT: gettext_noop("Rejected"),
 }
-_OMISSION: Final = "Found missing in the whole conversation"
+_OMISSION: Final = gettext_noop("Found missing in the whole conversation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ def decision_words(case: LabelledCase, document: Document) -> DecisionWords:
     kind, taken = str(decision["kind"]), cast("int | None", attention["decision_ms"])
     declared = ActionType.objects.filter(name=case.action_type).first()
     labels = {reason.code: reason.label for reason in reason_codes(declared)}
+    told = _OMISSION if kind == "omission" else _DECIDED[DecisionKind(kind)]
     return DecisionWords(
-        kind=_OMISSION if kind == "omission" else _DECIDED[DecisionKind(kind)],
+        kind=gettext(told),
         reasons=tuple(labels.get(code) or _spelt(code) for code in _texts(decision["reasons"])),
         time_taken="" if taken is None else _span(taken),
         opened=tuple(_spelt(part) for part in _texts(attention["parts_opened"])),
@@ -75,7 +78,7 @@ def gate_words(document: Document) -> GateWords | None:
     gate, action = cast(Document, document["gate"]), cast(Document, document["action"])
     said = [_label(Route, gate["route"]) if gate["route"] else _label(Verdict, gate["verdict"])]
     if gate["trigger"]:
-        said.append(_label(Trigger, gate["trigger"]).lower())
+        said.append(words.inside(_label(Trigger, gate["trigger"])))
     return GateWords(
         verdict=": ".join(said),
         reasons=_reasons(str(action["id"]), _texts(gate["reasons"])),
@@ -108,19 +111,24 @@ def _score(gate: Document) -> str:
     if gate["score"] is None:
         return ""
     source = str(gate["score_source"] or "")
-    words = _SCORES[ScoreSource(source)] if source in set(ScoreSource) else ""
-    score = wording.percent(cast(float, gate["score"]), 1)
+    told = [wording.percent(cast(float, gate["score"]), 1)]
+    if source in set(ScoreSource):
+        told.append(gettext(_SCORES[ScoreSource(source)]))
     limit = gate["threshold"]
-    told = [score, *([words] if words else [])]
     if limit is not None:
-        told.append(f"against a threshold of {wording.percent(cast(float, limit), 1)}")
+        limit_words = wording.percent(cast(float, limit), 1)
+        told.append(gettext("against a threshold of {limit}").format(limit=limit_words))
     return ", ".join(told)
 
 
 def _look(gate: Document) -> str:
     chance, least = (wording.percent(cast(float, gate[name]), 1) for name in ("propensity", "min_propensity"))
-    drawn = ", and it was drawn at random" if gate["audit_selected"] else ""
-    return f"{chance}, never under {least}{drawn}"
+    said = (
+        gettext("{chance}, never under {least}, and it was drawn at random")
+        if gate["audit_selected"]
+        else gettext("{chance}, never under {least}")
+    )
+    return said.format(chance=chance, least=least)
 
 
 def _label(choices: type[TextChoices], code: JsonValue) -> str:
@@ -130,8 +138,8 @@ def _label(choices: type[TextChoices], code: JsonValue) -> str:
 
 
 def _spelt(code: str) -> str:
-    words = code.replace("_", " ").replace("-", " ").strip()
-    return f"{words[:1].upper()}{words[1:]}"
+    spelt = code.replace("_", " ").replace("-", " ").strip()
+    return f"{spelt[:1].upper()}{spelt[1:]}"
 
 
 def _span(milliseconds: int) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from django.utils.translation import gettext, gettext_noop
+
 from datasets.choices import Label
 from datasets.models import LabelledCase
 from hitl_site.lib.strict_json import JsonValue
@@ -26,6 +28,13 @@ _CLUSTERS: Final = 30
 _MOST_VALUES: Final = 5
 _LONGEST_VALUE: Final = 60
 NO_REASON: Final = ""
+_KIND_WORDS: Final = {
+    "wrong_value": gettext_noop("wrong value"),
+    "missing": gettext_noop("missing"),
+    "extra": gettext_noop("extra"),
+    "wrong_target": gettext_noop("wrong target"),
+    "wrong_wording": gettext_noop("wrong wording"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class Cluster:
     @property
     def words(self) -> str:
         """Return the kind of the difference in words."""
-        return self.kind.replace("_", " ")
+        return gettext(_KIND_WORDS[self.kind]) if self.kind in _KIND_WORDS else self.kind.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document, compose
@@ -44,14 +45,14 @@ def settle(
     """Answer a disputed case for good. ``arguments`` say what was right, with ``CORRECTED`` alone."""
     by = current_curator(by)
     if not note.strip():
-        raise InvalidAnswer("Say how you came to this: whoever reads the case next will ask.")
+        raise InvalidAnswer(gettext("Say how you came to this: whoever reads the case next will ask."))
     case = LabelledCase.objects.get(public_id=case_id)
     curation = CaseCuration.objects.select_for_update().filter(case=case).first()
     if curation is None or curation.disputed_at is None or case.erased_at is not None:
-        raise NotDisputed("This case is not in dispute.")
+        raise NotDisputed(gettext("This case is not in dispute."))
     standing = compose(case.content, facts_since([case])[case.pk])
     if pseudonym(by.pk) in cast(list[str], cast(Document, standing["decision"])["reviewers"]):
-        raise NotAllowed("The answer in dispute is yours; somebody else settles it.")
+        raise NotAllowed(gettext("The answer in dispute is yours; somebody else settles it."))
     right = right_arguments(standing, label, arguments)
     revision = answer(
         case=case, kind=RevisionKind.ADJUDICATION, label=label, right=right, note=note, by=by, now=now

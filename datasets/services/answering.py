@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, cast
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
 
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document
@@ -33,7 +34,7 @@ def current_curator(by: User) -> User:
     """Return the person as the database knows them now: the request's may carry rights that are gone."""
     current = User.objects.get(pk=by.pk)
     if not current.has_perm("datasets.curate_case"):
-        raise NotAllowed("You may not curate cases.")
+        raise NotAllowed(gettext("You may not curate cases."))
     return current
 
 
@@ -71,16 +72,16 @@ def right_arguments(
     ``standing`` is the case as it stands; ``arguments`` say what was right, with ``CORRECTED`` alone.
     """
     if (arguments is not None) != (label == Label.CORRECTED):
-        raise InvalidAnswer("Arguments belong to a correction, and to nothing else.")
+        raise InvalidAnswer(gettext("Arguments belong to a correction, and to nothing else."))
     if label == Label.REJECTED:
         return None
     proposal = standing["proposal"]
     proposed = None if proposal is None else canonicalize(cast(Document, proposal)["arguments"])
     if arguments is None:
         if proposed is None:
-            raise InvalidAnswer("Nothing was proposed, so nothing was right as proposed.")
+            raise InvalidAnswer(gettext("Nothing was proposed, so nothing was right as proposed."))
         return proposed
     right = canonicalize(dict(arguments))
     if right == proposed:
-        raise InvalidAnswer("These are the arguments that were proposed: it was right as proposed.")
+        raise InvalidAnswer(gettext("These are the arguments that were proposed: it was right as proposed."))
     return right

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from datasets.choices import CheckFinding
 from datasets.models import Conversation, ConversationCheck, ConversationShare, Omission
@@ -63,7 +64,7 @@ class WrongArguments(UnableToCheck):
     """What should have been done does not fit its action type. ``errors`` say where."""
 
     def __init__(self, errors: tuple[schema_form.FieldError, ...]) -> None:
-        super().__init__("The fields do not fit the action type.")
+        super().__init__(gettext("The fields do not fit the action type."))
         self.errors = errors
 
 
@@ -162,7 +163,8 @@ def set_share(*, agent: Agent, share: float, by: User, now: datetime) -> Convers
     """Say which share of an agent's conversations goes to a person. Not under the floor of the settings."""
     person = current_holder(by, MANAGE_AGENTS)
     if not settings.OMISSION_FLOOR <= share <= 1:
-        raise BadShare(f"A share lies between {settings.OMISSION_FLOOR:.1%} and 100%.")
+        said = gettext("A share lies between {least} and 100%.")
+        raise BadShare(said.format(least=f"{settings.OMISSION_FLOOR:.1%}"))
     Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
     before = share_of(agent)
     actor = Actor.person(person)
@@ -198,7 +200,7 @@ def find_missing(
     declared = ActionType.objects.get(pk=action_type.pk)
     errors = schema_form.validate(declared.argument_schema, arguments)
     if not isinstance(arguments, dict):
-        errors = (schema_form.FieldError("", "This must be one object, in { and }."),)
+        errors = (schema_form.FieldError("", gettext("This must be one object, in { and }.")),)
     if errors:
         raise WrongArguments(tuple(errors))
     canonical = canonicalize(arguments)
@@ -234,9 +236,9 @@ def _held(check_id: str) -> ConversationCheck:
 def _may_answer(check: ConversationCheck, reviewer: User) -> User:
     person = current_reviewer(reviewer)
     if check.conversation.agent.owner_id == person.pk:
-        raise NotYours("This agent is yours: somebody else checks its conversations.")
+        raise NotYours(gettext("This agent is yours: somebody else checks its conversations."))
     if check.conversation.messages is None:
-        raise UnableToCheck("What was said in this conversation was erased.")
+        raise UnableToCheck(gettext("What was said in this conversation was erased."))
     return person
 
 
@@ -257,7 +259,8 @@ def _answer(
 
 
 def _said_before(check: ConversationCheck) -> str:
-    return f"{check.reviewer_name} answered before: {check.get_finding_display().lower()}."
+    said = gettext("{name} answered before: {found}.")
+    return said.format(name=check.reviewer_name, found=str(check.get_finding_display()).lower())
 
 
 def _earlier(agent: Agent, conversation_id: str, digest: str) -> Conversation | None:

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document, compose
@@ -57,7 +58,7 @@ def change_tags(
         if after == before:
             return None
         if len(after) > MAX_TAGS:
-            raise InvalidAnswer(f"A case has at most {MAX_TAGS} tags.")
+            raise InvalidAnswer(gettext("A case has at most {most} tags.").format(most=MAX_TAGS))
         curation.tags = after
         return {"before": {"tags": [*before]}, "after": {"tags": [*after]}}
 
@@ -69,9 +70,8 @@ def leave_out(*, case_ids: Sequence[str], because: str, by: User, now: datetime)
     """Keep these cases out of new versions, for a reason; those left out before keep theirs."""
     because = because.strip()
     if not 0 < len(because) <= MAX_REASON_LENGTH or "\0" in because:
-        raise InvalidAnswer(
-            f"Say in up to {MAX_REASON_LENGTH} characters why: whoever misses the case will ask."
-        )
+        said = gettext("Say in up to {most} characters why: whoever misses the case will ask.")
+        raise InvalidAnswer(said.format(most=MAX_REASON_LENGTH))
     person = answering.current_curator(by)
 
     def change(curation: CaseCuration) -> Document | None:
@@ -117,20 +117,22 @@ def edit_label(
     """
     by = answering.current_curator(by)
     if not note.strip():
-        raise InvalidAnswer("Say why: whoever reads the case next will ask.")
+        raise InvalidAnswer(gettext("Say why: whoever reads the case next will ask."))
     if len(reasons) > answering.MAX_REASONS:
-        raise InvalidAnswer(f"Give at most {answering.MAX_REASONS} reasons.")
+        raise InvalidAnswer(gettext("Give at most {most} reasons.").format(most=answering.MAX_REASONS))
     (curation,) = _locked([case_id], now=now)
     case = curation.case
     if curation.disputed_at is not None:
-        raise StaleAnswer("This case is disputed: settle the dispute.")
+        raise StaleAnswer(gettext("This case is disputed: settle the dispute."))
     if case.revisions.count() != seen:
-        raise StaleAnswer("Somebody has answered this case since you opened it. Look at their answer first.")
+        raise StaleAnswer(
+            gettext("Somebody has answered this case since you opened it. Look at their answer first.")
+        )
     standing = compose(case.content, facts_since([case])[case.pk])
     right = answering.right_arguments(standing, label, arguments)
     truth = cast(Document, standing["truth"])["arguments"]
     if standing["label"] == label and right == (None if truth is None else canonicalize(truth)):
-        raise InvalidAnswer("That is the answer which stands.")
+        raise InvalidAnswer(gettext("That is the answer which stands."))
     revision = answering.answer(
         case=case,
         kind=RevisionKind.EDIT,
@@ -192,12 +194,12 @@ def _locked(case_ids: Sequence[str], *, now: datetime) -> list[CaseCuration]:
     """Return the curations of these cases under lock, in one order for everybody."""
     wanted = set(case_ids)
     if not 0 < len(wanted) <= MAX_CASES:
-        raise InvalidAnswer(f"Choose 1 to {MAX_CASES} cases.")
+        raise InvalidAnswer(gettext("Choose 1 to {most} cases.").format(most=MAX_CASES))
     found = dict(LabelledCase.objects.filter(public_id__in=wanted).values_list("pk", "erased_at"))
     if len(found) < len(wanted):
-        raise InvalidAnswer("There is no such case.")
+        raise InvalidAnswer(gettext("There is no such case."))
     if any(found.values()):
-        raise InvalidAnswer("A case among them was erased; nothing of it is left to curate.")
+        raise InvalidAnswer(gettext("A case among them was erased; nothing of it is left to curate."))
     CaseCuration.objects.bulk_create(
         [CaseCuration(case_id=key, updated_at=now) for key in found], ignore_conflicts=True
     )
@@ -213,5 +215,6 @@ def _tags(given: Iterable[str]) -> list[str]:
     tags = list(dict.fromkeys(tag.strip() for tag in given if tag.strip()))
     for tag in tags:
         if len(tag) > MAX_TAG_LENGTH or not tag.isprintable():
-            raise InvalidAnswer(f"A tag has up to {MAX_TAG_LENGTH} characters, each of which can be seen.")
+            said = gettext("A tag has up to {most} characters, each of which can be seen.")
+            raise InvalidAnswer(said.format(most=MAX_TAG_LENGTH))
     return tags

@@ -6,6 +6,8 @@ import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext
+
 from datasets.selectors.failures import Cluster
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import ActionType, PolicyVersion
@@ -28,16 +30,16 @@ def draft(*, cluster: Cluster, person: User, now: datetime) -> PolicyVersion:
     Twice is as once. What the draft says already stays; only publishing it changes anything.
     """
     if not cluster.condition:
-        raise UnableToDraft("No rule can be made of a field inside of a list.")
+        raise UnableToDraft(gettext("No rule can be made of a field inside of a list."))
     with rights.acting(person, MANAGE):
         action_type = ActionType.objects.filter(name=cluster.action_type).first()
         if action_type is None:
-            raise UnableToDraft("This action type is not declared, so it has no policy.")
+            raise UnableToDraft(gettext("This action type is not declared, so it has no policy."))
         policies.lock(action_type)
         begun = questions.draft_version(action_type)
         base = begun or questions.live_version(action_type)
         if base is None:
-            raise UnableToDraft("No policy is in force for this action type. Write one first.")
+            raise UnableToDraft(gettext("No policy is in force for this action type. Write one first."))
         document: dict[str, JsonValue] = dict(base.document)
         given = document.get("rules")
         rules: list[JsonValue] = [*given] if isinstance(given, list) else []
@@ -49,7 +51,7 @@ def draft(*, cluster: Cluster, person: User, now: datetime) -> PolicyVersion:
             *rules,
             {
                 "code": code,
-                "title": f"Often corrected: {cluster.pointer} ({cluster.words})"[:120],
+                "title": f"Often corrected: {cluster.pointer} ({cluster.kind.replace('_', ' ')})"[:120],
                 "when": cluster.condition,
                 "then": "review",
                 "trigger": "policy_edge",

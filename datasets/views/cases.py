@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db.models import TextChoices
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.choices import CaseKind, CaseStanding, Label, LabelSource, LabelStrength
@@ -101,29 +103,36 @@ def _curate(request: AuthenticatedRequest, form: CurationForm) -> str:
     chosen, act = given["cases"], given["act"]
     if act == CurationForm.LEAVE_OUT:
         changed = curating.leave_out(case_ids=chosen, because=given["because"], by=request.user, now=now)
-        done = "left out of new versions"
+        done = ngettext("{n} case left out of new versions", "{n} cases left out of new versions", changed)
     elif act == CurationForm.TAKE_IN:
         changed = curating.take_in(case_ids=chosen, by=request.user, now=now)
-        done = "taken by new versions again"
+        done = ngettext(
+            "{n} case taken by new versions again", "{n} cases taken by new versions again", changed
+        )
     else:
         add, remove = ([given["tag"]], []) if act == CurationForm.TAG else ([], [given["tag"]])
         changed = curating.change_tags(case_ids=chosen, add=add, remove=remove, by=request.user, now=now)
-        done = "tagged" if add else "without that tag now"
+        done = (
+            ngettext("{n} case tagged", "{n} cases tagged", changed)
+            if add
+            else ngettext("{n} case without that tag now", "{n} cases without that tag now", changed)
+        )
     same = len(set(chosen)) - changed
-    return f"{changed} case{'' if changed == 1 else 's'} {done}" + (f", {same} already." if same else ".")
+    told = done.format(n=changed)
+    return gettext("{done}, {same} already.").format(done=told, same=same) if same else f"{told}."
 
 
 def _menus(where: CaseFilter) -> list[Menu]:
     """Return a menu a filter; each link keeps the other filters and begins on the first page."""
     named: list[tuple[str, str, Iterable[tuple[str, str]]]] = [
-        ("action_type", "Action type", ((name, name) for name in cases.action_type_names())),
-        ("kind", "Kind", CaseKind.choices),
-        ("agent", "Agent", ((name, name) for name in cases.agent_names())),
-        ("label", "Label", Label.choices),
-        ("source", "Source", LabelSource.choices),
-        ("strength", "Strength", LabelStrength.choices),
-        ("tag", "Tag", ((tag, f"{tag} ({n})") for tag, n in facets.tag_counts().items())),
-        ("standing", "Standing", CaseStanding.choices),
+        ("action_type", gettext("Action type"), ((name, name) for name in cases.action_type_names())),
+        ("kind", gettext("Kind"), _named(CaseKind)),
+        ("agent", gettext("Agent"), ((name, name) for name in cases.agent_names())),
+        ("label", gettext("Label"), _named(Label)),
+        ("source", gettext("Source"), _named(LabelSource)),
+        ("strength", gettext("Strength"), _named(LabelStrength)),
+        ("tag", gettext("Tag"), ((tag, f"{tag} ({n})") for tag, n in facets.tag_counts().items())),
+        ("standing", gettext("Standing"), _named(CaseStanding)),
     ]
     conditions = where.conditions()
     menus = []
@@ -131,11 +140,15 @@ def _menus(where: CaseFilter) -> list[Menu]:
         chosen = conditions.get(field, "")
         options = tuple(
             MenuOption(label=label, url=_address({**conditions, field: value}), current=value == chosen)
-            for value, label in [("", "Any"), *choices]
+            for value, label in [("", gettext("Any")), *choices]
         )
         now = next((option.label for option in options if option.current), chosen)
         menus.append(Menu(title=title, chosen=now if chosen else "", options=options))
     return menus
+
+
+def _named(choices: type[TextChoices]) -> list[tuple[str, str]]:
+    return [(str(value), str(label)) for value, label in choices.choices]
 
 
 def _address(conditions: dict[str, str]) -> str:
@@ -169,7 +182,7 @@ def settle(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
         except UnableToAnswer as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "Settled. The case can be taken by new versions again.")
+            messages.success(request, gettext("Settled. The case can be taken by new versions again."))
             return redirect("datasets:case", case.public_id)
     return _case_page(request, case, settling=form)
 
@@ -195,7 +208,8 @@ def edit(request: AuthenticatedRequest, case_id: str) -> HttpResponse:
         except UnableToAnswer as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "Answered. This answer counts from now on; the earlier ones stay.")
+            said = gettext("Answered. This answer counts from now on; the earlier ones stay.")
+            messages.success(request, said)
             return redirect("datasets:case", case.public_id)
     return _case_page(request, case, editing=form)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.choices import CheckFinding
@@ -91,7 +92,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "may_set": may_set,
         "may_see_rates": request.user.has_perm("policies.view_observation"),
         "shares": [ShareRow(agent, f"{100 * conversations.share_of(agent):g}") for agent in agents],
-        "bar_title": "Conversations",
+        "bar_title": gettext("Conversations"),
     }
     return render(request, "datasets/conversations/index.html", context)
 
@@ -114,14 +115,14 @@ def detail(request: AuthenticatedRequest, check_id: str) -> HttpResponse:
             conversations.find_complete(
                 check_id=check_id, reviewer=request.user, note=note, now=database_now()
             )
-            messages.success(request, "Nothing was missing. Thank you.")
+            messages.success(request, gettext("Nothing was missing. Thank you."))
             return redirect("datasets:conversations")
         if chosen is None:
             raise Http404("Choose what was missing.")
         return _missing(request, check, chosen, note)
     except (conversations.UnableToCheck, NotAllowed) as error:
         check.refresh_from_db()
-        errors = (Complaint("answer", "Answer", str(error)),)
+        errors = (Complaint("answer", gettext("Answer"), str(error)),)
         return _page(request, check, chosen, None, errors=errors, note=note, status=409)
 
 
@@ -134,11 +135,13 @@ def set_share(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
         share = float(request.POST.get("percent", "").replace(",", ".")) / 100
         conversations.set_share(agent=agent, share=share, by=request.user, now=database_now())
     except (ValueError, NotAllowed):
-        messages.error(request, "A share is a number of percent, and needs the right to manage agents.")
+        said = gettext("A share is a number of percent, and needs the right to manage agents.")
+        messages.error(request, said)
     except conversations.BadShare as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{agent.name}: {100 * share:g}% are read from now on.")
+        said = gettext("{agent}: {percent}% are read from now on.")
+        messages.success(request, said.format(agent=agent.name, percent=f"{100 * share:g}"))
     return redirect("datasets:conversations")
 
 
@@ -157,7 +160,7 @@ def _missing(
     errors = edit.errors
     if not errors and not note:
         form = edits.form_of(edit, schema=chosen.argument_schema, proposed={})
-        complaint = Complaint("note", "Reason", "Say why it should have been done.")
+        complaint = Complaint("note", gettext("Reason"), gettext("Say why it should have been done."))
         return _page(request, check, chosen, form, errors=(complaint,), note=note, status=422)
     if not errors:
         try:
@@ -172,14 +175,17 @@ def _missing(
         except conversations.WrongArguments as wrong:
             errors = wrong.errors
         else:
-            messages.success(request, "Recorded. Add what else was missing, or go on to the next one.")
+            said = gettext("Recorded. Add what else was missing, or go on to the next one.")
+            messages.success(request, said)
             return redirect("datasets:conversation", check.public_id)
     form = schema_form.build(chosen.argument_schema, {}, edit.value, errors=errors, raw=edit.raw)
     return _page(request, check, chosen, form, errors=_complaints(errors), note=note, status=422)
 
 
 def _complaints(errors: tuple[FieldError, ...]) -> tuple[Complaint, ...]:
-    return tuple(Complaint("answer", error.pointer or "The fields", error.message) for error in errors)
+    return tuple(
+        Complaint("answer", error.pointer or gettext("The fields"), error.message) for error in errors
+    )
 
 
 def _chosen(request: AuthenticatedRequest) -> ActionType | None:
@@ -225,7 +231,7 @@ def _page(
         "form": form,
         "note": note,
         "errors": errors,
-        "bar_title": "Conversation",
+        "bar_title": gettext("Conversation"),
     }
     return render(request, "datasets/conversations/detail.html", context, status=status)
 

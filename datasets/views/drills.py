@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets.forms.drills import SeedsForm
@@ -37,9 +38,14 @@ def index(request: AuthenticatedRequest) -> HttpResponseBase:
     made = making.make_seeds(**form.cleaned_data, made_by=request.user, now=database_now())
     if made.seeds:
         count = len(made.seeds)
-        messages.success(request, f"{count} made. Look at each before you approve it.")
+        said = ngettext(
+            "{n} made. Look at each before you approve it.",
+            "{n} made. Look at each before you approve it.",
+            count,
+        )
+        messages.success(request, said.format(n=count))
     else:
-        messages.warning(request, "No past case of this type can become a drill yet.")
+        messages.warning(request, gettext("No past case of this type can become a drill yet."))
     return redirect("datasets:drills")
 
 
@@ -60,7 +66,7 @@ def seed(request: AuthenticatedRequest, seed_id: str) -> HttpResponseBase:
         "shown": shown,
         "right": right,
         "kind": kind_in_words(found.error_kind, found.action_type),
-        "bar_title": "A drill",
+        "bar_title": gettext("A drill"),
     }
     return render(request, "datasets/drill/page.html", context)
 
@@ -72,17 +78,18 @@ def judge(request: AuthenticatedRequest, seed_id: str) -> HttpResponseBase:
     found = get_object_or_404(DrillSeed, public_id=seed_id)
     state = request.POST.get("state", "")
     if state not in {SeedState.APPROVED, SeedState.RETIRED}:
-        messages.error(request, "Choose one of the two: approve it, or retire it.")
+        messages.error(request, gettext("Choose one of the two: approve it, or retire it."))
         return redirect("datasets:drill", seed_id)
     try:
         drills.judge_seed(seed=found, state=SeedState(state), judged_by=request.user, now=database_now())
     except drills.UnableToUse as problem:
         messages.error(request, str(problem))
         return redirect("datasets:drill", seed_id)
-    messages.success(request, "In use." if state == SeedState.APPROVED else "Retired.")
+    said = gettext("In use.") if state == SeedState.APPROVED else gettext("Retired.")
+    messages.success(request, said)
     return redirect("datasets:drills")
 
 
 def _index(request: AuthenticatedRequest, form: SeedsForm, status: int = 200) -> HttpResponse:
-    context = {"rows": questions.rows(), "form": form, "bar_title": "Drills"}
+    context = {"rows": questions.rows(), "form": form, "bar_title": gettext("Drills")}
     return render(request, "datasets/drills/page.html", context, status=status)

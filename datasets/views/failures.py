@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets.selectors import failures
@@ -45,7 +46,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "may_draft": request.user.has_perm(rule_drafts.MANAGE),
         "may_see_cases": any(request.user.has_perm(right) for right in SEE),
         "most": failures.MOST_READ,
-        "bar_title": "Failures",
+        "bar_title": gettext("Failures"),
     }
     return render(request, "datasets/failures/page.html", context)
 
@@ -66,14 +67,15 @@ def draft(request: AuthenticatedRequest) -> HttpResponse:
         reason=wanted["reason"],
     )
     if cluster is None:
-        messages.error(request, "There are no such corrections any more.")
+        messages.error(request, gettext("There are no such corrections any more."))
         return redirect(back)
     try:
         rule_drafts.draft(cluster=cluster, person=request.user, now=now)
     except (rule_drafts.UnableToDraft, InvalidPolicy) as problem:
         messages.error(request, str(problem))
         return redirect(back)
-    messages.success(request, "The rule is in the draft. It changes nothing until it is published.")
+    said = gettext("The rule is in the draft. It changes nothing until it is published.")
+    messages.success(request, said)
     return redirect("policies:policy_edit", name=cluster.action_type)
 
 
