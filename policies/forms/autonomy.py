@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from policies.choices import AutonomyLevel
 from policies.models import ActionType
@@ -17,7 +18,7 @@ class NoteForm(forms.Form):
     """What somebody adds to a proposal of their own."""
 
     note = forms.CharField(
-        label="What you add",
+        label=_("What you add"),
         required=False,
         max_length=2_000,
         widget=forms.TextInput(attrs=_REASON),
@@ -28,30 +29,30 @@ class AnswerForm(forms.Form):
     """Why somebody says yes or no."""
 
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=2_000,
         widget=forms.TextInput(attrs=_REASON),
-        help_text="Others will read it.",
+        help_text=_("Others will read it."),
     )
 
 
 class OverrideForm(forms.Form):
     """A level without evidence: shown as not certified for as long as it lasts."""
 
-    level = forms.ChoiceField(label="Level", widget=forms.Select(attrs={"class": "select"}))
+    level = forms.ChoiceField(label=_("Level"), widget=forms.Select(attrs={"class": "select"}))
     days = forms.IntegerField(
-        label="Days until it ends",
+        label=_("Days until it ends"),
         required=False,
         min_value=1,
         max_value=365,
         widget=forms.NumberInput(attrs={"class": "input num", "inputmode": "numeric"}),
-        help_text="Empty: until somebody ends it.",
+        help_text=_("Empty: until somebody ends it."),
     )
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=2_000,
         widget=forms.TextInput(attrs=_REASON),
-        help_text="Others will read it.",
+        help_text=_("Others will read it."),
     )
 
     def __init__(self, *args: object, action_type: ActionType, **kwargs: object) -> None:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 from django.db.models import Sum
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 
+from hitl_site.lib import wording
 from policies.engine.calibration import Calibration
 from policies.engine.facts import ScoreSource
 from policies.engine.policy import PolicyDocument
@@ -52,9 +54,11 @@ class Bar:
     @property
     def sentence(self) -> str:
         """Return the bar as frequencies, which people read better than probabilities."""
-        return (
-            f"In 100 actions scored about {self.score:.0%}, {100 * self.right:.0f} were right "
-            f"({100 * self.low:.0f} to {100 * self.high:.0f})."
+        return gettext("In 100 actions scored about {score}, {right} were right ({low} to {high}).").format(
+            score=wording.share_of(self.score),
+            right=f"{100 * self.right:.0f}",
+            low=f"{100 * self.low:.0f}",
+            high=f"{100 * self.high:.0f}",
         )
 
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_noop
 
 from hitl_site.lib import wording
 from hitl_site.lib.charts import Plot
-from policies.choices import AutonomyLevel, ProposalState
+from policies.choices import ActorKind, AutonomyLevel, ProposalState
 from policies.engine.ladder import Rung, next_rung, renewal
 from policies.models import (
     ActionType,
@@ -26,6 +27,7 @@ from policies.selectors import evidence as questions
 from policies.selectors.evidence import Evidence
 from policies.selectors.ladder_words import sentences, time_to_go, trajectory
 from policies.selectors.minor_versions import predecessor
+from policies.selectors.rung_words import act_in_words, in_words
 from policies.selectors.watermark import Holdup, holdup_of
 from policies.statistics.tracking import Tally
 
@@ -159,7 +161,9 @@ def _row(
         proposal=proposal,
         steps=tuple(_step(each, level, cap, proposal) for each in autonomy.LADDER),
         to_go="" if at_top or found is None else _to_go(more, found.days_to_go),
-        canary=f"tried on {wording.percent(grant.canary_share)}" if grant and grant.canary_share < 1 else "",
+        canary=gettext("tried on {share}").format(share=wording.percent(grant.canary_share))
+        if grant and grant.canary_share < 1
+        else "",
         holdup=holdup_of(found) if found is not None and found.waiting else None,
     )
 
@@ -168,14 +172,14 @@ def _step(
     step: AutonomyLevel, level: AutonomyLevel, cap: AutonomyLevel, proposal: AutonomyProposal | None
 ) -> Step:
     if step == level:
-        return Step(level=step, state="now", says="Now")
+        return Step(level=step, state="now", says=gettext("Now"))
     if autonomy.rank(step) < autonomy.rank(level):
-        return Step(level=step, state="below", says="Passed")
+        return Step(level=step, state="below", says=gettext("Passed"))
     if autonomy.rank(step) > autonomy.rank(cap):
-        return Step(level=step, state="locked", says="Locked by policy")
+        return Step(level=step, state="locked", says=gettext("Locked by policy"))
     if proposal is not None and proposal.to_level == step:
-        return Step(level=step, state="ready", says="Ready?")
-    return Step(level=step, state="above", says="Not yet")
+        return Step(level=step, state="ready", says=gettext("Ready?"))
+    return Step(level=step, state="above", says=gettext("Not yet"))
 
 
 def cell(agent_version: AgentVersion, action_type: ActionType, *, now: datetime) -> Cell:
@@ -200,8 +204,8 @@ def cell(agent_version: AgentVersion, action_type: ActionType, *, now: datetime)
         grant=grant,
         proposal=open_one,
         found=found,
-        rung=rung,
-        renewal=again,
+        rung=in_words(rung) if rung is not None else None,
+        renewal=in_words(again) if again is not None else None,
         chart=trajectory(found) if found is not None else None,
         sentences=tuple(sentences(found, now)) if found is not None else (),
         before=tuple(_versions_before(agent_version, action_type)),
@@ -230,17 +234,21 @@ def history(agent_version: AgentVersion, action_type: ActionType) -> list[Event]
 
 
 _TITLES: Final = {
-    "autonomy.granted": "Granted",
-    "autonomy.ended": "Taken back",
-    "autonomy.lapsed": "Ran out",
-    "autonomy.demoted": "Demoted",
-    "autonomy.proposed": "Proposed",
-    "autonomy.approved": "Proposal approved",
-    "autonomy.refused": "Proposal refused",
-    "autonomy.proposal_expired": "Proposal ran out",
-    "autonomy.proposal_withdrawn": "Proposal withdrawn",
-    "autonomy.canary_widened": "Tried on more",
-    "autonomy.audit_rate_lowered": "Checked less often",
+    "autonomy.granted": gettext_noop("Granted"),
+    "autonomy.ended": gettext_noop("Taken back"),
+    "autonomy.lapsed": gettext_noop("Ran out"),
+    "autonomy.demoted": gettext_noop("Demoted"),
+    "autonomy.proposed": gettext_noop("Proposed"),
+    "autonomy.approved": gettext_noop("Proposal approved"),
+    "autonomy.refused": gettext_noop("Proposal refused"),
+    "autonomy.proposal_expired": gettext_noop("Proposal ran out"),
+    "autonomy.proposal_withdrawn": gettext_noop("Proposal withdrawn"),
+    "autonomy.canary_widened": gettext_noop("Tried on more"),
+    "autonomy.audit_rate_lowered": gettext_noop("Checked less often"),
+}
+_SHARES: Final = {
+    "canary_share": gettext_noop("canary share {share}"),
+    "audit_rate": gettext_noop("audit rate {share}"),
 }
 _LOST: Final = frozenset({"autonomy.ended", "autonomy.lapsed", "autonomy.demoted"})
 
@@ -252,22 +260,25 @@ def _event(payload: LedgerPayload) -> Event:
     parts = []
     if isinstance(after, dict):
         parts += [
-            f"{name.replace('_', ' ')} {wording.percent(float(value))}"
+            gettext(_SHARES[name]).format(share=wording.percent(float(value)))
             for name, value in after.items()
-            if value
+            if value and name in _SHARES
         ]
     elif after:
         named = _label(after)
-        parts.append(f"{_label(before)} to {named}" if before and before != after else named)
+        changed = bool(before) and before != after
+        told = gettext("{before} to {after}").format(before=_label(before), after=named)
+        parts.append(told if changed else named)
     why = body.get("says") or body.get("reason") or body.get("because")
     if why:
-        parts.append(str(why))
+        # What Handrail says of itself is ours to translate; a person's reason is not.
+        parts.append(act_in_words(str(why)) if entry.actor_kind == ActorKind.SYSTEM else str(why))
     if entry.verb == "autonomy.granted" and not body.get("certified"):
-        parts.append("Not certified.")
+        parts.append(gettext("Not certified."))
     return Event(
         at=entry.occurred_at,
-        who="Handrail" if entry.actor_kind == "system" else entry.actor_name,
-        title=_TITLES.get(entry.verb, entry.verb),
+        who="Handrail" if entry.actor_kind == ActorKind.SYSTEM else entry.actor_name,
+        title=gettext(_TITLES.get(entry.verb, entry.verb)),
         says=" · ".join(parts),
         lost=entry.verb in _LOST,
     )
@@ -275,18 +286,20 @@ def _event(payload: LedgerPayload) -> Event:
 
 def _label(level: object) -> str:
     text = str(level)
-    return AutonomyLevel(text).label if text in AutonomyLevel.values else text
+    return str(AutonomyLevel(text).label) if text in AutonomyLevel.values else text
 
 
 def _to_go(more: int | None, days: float | None) -> str:
     if more is None:
-        return "The evidence does not point upwards"
+        return gettext("The evidence does not point upwards")
     if more == 0:
-        return "Evidence is enough"
-    told = f"About {more:,} more clean reviews"
+        return gettext("Evidence is enough")
+    number = wording.number(more)
     if days is None:
-        return f"{told}; none come in at present"
-    return f"{told}, {time_to_go(days)} at the present volume"
+        return gettext("About {number} more clean reviews; none come in at present").format(number=number)
+    return gettext("About {number} more clean reviews, {time} at the present volume").format(
+        number=number, time=time_to_go(days)
+    )
 
 
 def _versions_before(version: AgentVersion, action_type: ActionType) -> Iterable[str]:
@@ -301,7 +314,7 @@ def _versions_before(version: AgentVersion, action_type: ActionType) -> Iterable
         .order_by("-granted_at")[:1]
     )
     for grant in held:
-        yield (
-            f"Version {grant.agent_version.label} was granted {grant.get_level_display()}; evidence and"
-            " grants belong to a version, so this one began anew."
-        )
+        yield gettext(
+            "Version {version} was granted {level}; evidence and grants belong to a version, so this one"
+            " began anew."
+        ).format(version=grant.agent_version.label, level=grant.get_level_display())

@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from django.utils import dateformat
+from django.utils.translation import gettext, ngettext, pgettext
+
+from hitl_site.lib import wording
 from hitl_site.lib.charts import Axis, Line, Plot, Point, Rule
 from policies.choices import AutonomyLevel
 from policies.selectors import evidence as questions
@@ -26,44 +30,67 @@ def sentences(found: Evidence, now: datetime) -> Iterable[str]:
     sure = _rate(1 - found.settings.delta)
     name, limit = found.track.action_type.name, _rate(limits.limit)
     point = questions.certified_point(found)
-    since = f"{found.track.started_at:%d %b} to {now:%d %b %Y}"
+    begun = dateformat.format(found.track.started_at, pgettext("date", "d M"))
+    today = dateformat.format(now, pgettext("date", "d M Y"))
     if point is not None:
         upper = e_values.anytime_upper(point.k, point.n, found.delta)
         share = tally.share_through(point)
-        yield (
-            f"Letting {name} run alone from {point.threshold:.2f} on handles {_rate(share)}. Estimated wrong"
-            f" {_rate(point.k / point.n)} of those, upper limit {_rate(upper)}, from {point.n:,} reviewed."
-            f" Certified under {limit} at {sure} confidence, if traffic stays like {since}."
+        yield gettext(
+            "Letting {name} run alone from {threshold} on handles {share}. Estimated wrong {rate} of those,"
+            " upper limit {upper}, from {n} reviewed. Certified under {limit} at {sure} confidence, if"
+            " traffic stays like {begun} to {today}."
+        ).format(
+            name=name,
+            threshold=wording.number(point.threshold, 2),
+            share=_rate(share),
+            rate=_rate(point.k / point.n),
+            upper=_rate(upper),
+            n=wording.number(point.n),
+            limit=limit,
+            sure=sure,
+            begun=begun,
+            today=today,
         )
-        yield (
-            f"{round(10 * share)} in 10 need no person. We are confident that at most 1 in"
-            f" {round(1 / limits.limit)} of those is wrong."
-        )
+        yield gettext(
+            "{tenths} in 10 need no person. We are confident that at most 1 in {times} of those is wrong."
+        ).format(tenths=round(10 * share), times=round(1 / limits.limit))
     elif tally.n:
-        yield (
-            f"{tally.k:,} of {tally.n:,} reviewed actions were wrong: {_rate(tally.k / tally.n)}, upper limit"
-            f" {_rate(found.upper)}. Nothing is certified yet."
+        yield gettext(
+            "{k} of {n} reviewed actions were wrong: {rate}, upper limit {upper}. Nothing is certified yet."
+        ).format(
+            k=wording.number(tally.k),
+            n=wording.number(tally.n),
+            rate=_rate(tally.k / tally.n),
+            upper=_rate(found.upper),
         )
     if tally.arrived_n:
-        yield (
-            f"Of what ran alone, {tally.arrived_k:,} of {tally.arrived_n:,} checked were wrong; the true rate"
-            f" is at least {_rate(found.alone_lower)}."
+        yield gettext(
+            "Of what ran alone, {k} of {n} checked were wrong; the true rate is at least {lower}."
+        ).format(
+            k=wording.number(tally.arrived_k),
+            n=wording.number(tally.arrived_n),
+            lower=_rate(found.alone_lower),
         )
 
 
 def time_to_go(days: float) -> str:
     """Return how long something takes as people say it: an estimate is not counted in single days."""
     if days < 1:
-        return "less than a day"
-    for length, longest, noun in ((1, 60, "day"), (30, 730, "month"), (365, 3650, "year")):
-        if days < longest:
-            number = round(days / length)
-            return f"about {number} {noun}{'' if number == 1 else 's'}"
-    return "more than ten years"
+        return gettext("less than a day")
+    if days < 60:
+        number = round(days)
+        return ngettext("about {number} day", "about {number} days", number).format(number=number)
+    if days < 730:
+        number = round(days / 30)
+        return ngettext("about {number} month", "about {number} months", number).format(number=number)
+    if days < 3650:
+        number = round(days / 365)
+        return ngettext("about {number} year", "about {number} years", number).format(number=number)
+    return gettext("more than ten years")
 
 
 def _rate(value: float) -> str:
-    return f"{100 * value:.1f}%".replace(".0%", "%")
+    return wording.share_of(value, 0 if f"{value:.1%}".endswith(".0%") else 1)
 
 
 def trajectory(found: Evidence) -> Plot | None:
@@ -81,26 +108,26 @@ def trajectory(found: Evidence) -> Plot | None:
     )
     return Plot(
         name="evidence",
-        title="Evidence, label by label",
-        description=(
-            f"Evidence after each of {len(heights)} labels that count, on a logarithmic scale. It certifies"
-            f" where it reaches {10**goal:,.0f}."
-        ),
-        x=Axis(label="Labels that count", low=0),
+        title=gettext("Evidence, label by label"),
+        description=gettext(
+            "Evidence after each of {n} labels that count, on a logarithmic scale. It certifies where it"
+            " reaches {goal}."
+        ).format(n=len(heights), goal=wording.number(10**goal, 0)),
+        x=Axis(label=gettext("Labels that count"), low=0),
         left=Axis(
-            label="Evidence",
+            label=gettext("Evidence"),
             low=min(-1.0, *(point.y or 0.0 for point in points)),
             high=goal * 1.15,
             words=_as_e,
         ),
-        series=(Line(label="Evidence", points=points),),
-        rules=(Rule(at=goal, label="Needed", kind="limit", across=True),),
+        series=(Line(label=gettext("Evidence"), points=points),),
+        rules=(Rule(at=goal, label=gettext("Needed"), kind="limit", across=True),),
     )
 
 
 def _as_e(value: float) -> str:
     e = 10**value
-    return f"{e:,.0f}" if e >= 10 else f"{e:.2g}"
+    return wording.figures(f"{e:,.0f}" if e >= 10 else f"{e:.2g}")
 
 
 def _goal(found: Evidence) -> float:

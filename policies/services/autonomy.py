@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -67,9 +68,9 @@ def grant(
     Not ``certified``, it is an override: it rests on a person's word, and says so for as long as it lasts.
     """
     if not reason.strip():
-        raise UnableToGrant("A grant needs a reason: others will read it.")
+        raise UnableToGrant(gettext("A grant needs a reason: others will read it."))
     if expires_at is not None and expires_at <= now:
-        raise UnableToGrant("A grant has to expire in the future.")
+        raise UnableToGrant(gettext("A grant has to expire in the future."))
     actor = Actor.person(granted_by)
     with transaction.atomic():
         # The cap is read under a lock, so that it cannot be lowered between here and the commit.
@@ -77,7 +78,9 @@ def grant(
         cap = ladder.cap_of(current)
         if ladder.rank(level) > ladder.rank(cap):
             raise AboveTheCap(
-                f"{current.name} goes up to {cap.label}; {AutonomyLevel(level).label} is above."
+                gettext("{action_type} goes up to {cap}; {level} is above.").format(
+                    action_type=current.name, cap=cap.label, level=AutonomyLevel(level).label
+                )
             )
         demotions.change_of_level(agent_version_id=agent_version.pk, action_type_id=action_type.pk)
         before = _live(agent_version, action_type)
@@ -126,14 +129,14 @@ def grant(
 def end(*, grant: AutonomyGrant, reason: str, actor: Actor, now: datetime) -> AutonomyGrant:
     """Take a grant back; the action type's first contact level holds again. Handrail itself may do this."""
     if not reason.strip():
-        raise UnableToGrant("Taking autonomy away needs a reason: others will read it.")
+        raise UnableToGrant(gettext("Taking autonomy away needs a reason: others will read it."))
     with transaction.atomic():
         demotions.change_of_level(
             agent_version_id=grant.agent_version_id, action_type_id=grant.action_type_id
         )
         ended = AutonomyGrant.objects.filter(pk=grant.pk, ended_at=None).update(ended_at=now)
         if not ended:
-            raise AlreadyEnded("This grant has ended before.")
+            raise AlreadyEnded(gettext("This grant has ended before."))
         current = AutonomyGrant.objects.select_related("agent_version__agent", "action_type").get(pk=grant.pk)
         ledger.record(
             actor=actor,

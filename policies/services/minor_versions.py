@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext
+
 from policies.choices import AutonomyLevel
 from policies.engine.ladder_settings import LadderSettings
 from policies.models import ActionType, AgentVersion, AutonomyGrant
@@ -44,21 +46,23 @@ def carry_on(
     with rights.acting(declared_by, GRANT):
         current = ActionType.objects.select_for_update(no_key=True).get(pk=action_type.pk)
         if agent_version.agent.owner_id == declared_by.pk:
-            raise UnableToGrant("You own this agent; somebody else decides how far it may go.")
+            raise UnableToGrant(gettext("You own this agent; somebody else decides how far it may go."))
         earlier = predecessor(agent_version, current, now)
         if earlier is None:
-            raise UnableToGrant("No earlier version of this agent holds a certified level to go on with.")
+            raise UnableToGrant(
+                gettext("No earlier version of this agent holds a certified level to go on with.")
+            )
         # A demotion of the earlier one is over by now, or waits until this level stands.
         for version in sorted({agent_version.pk, earlier.agent_version_id}):
             demotions.change_of_level(agent_version_id=version, action_type_id=current.pk)
         earlier = predecessor(agent_version, current, now)
         if earlier is None:
-            raise UnableToGrant("The earlier version has just lost its level.")
+            raise UnableToGrant(gettext("The earlier version has just lost its level."))
         if levels.grant_in_force(agent_version, current, now) is not None:
-            raise UnableToGrant("This version holds a level of its own.")
+            raise UnableToGrant(gettext("This version holds a level of its own."))
         certified = demotions.last_certified_threshold(earlier)
         if certified is None:
-            raise UnableToGrant("No threshold was ever certified for the earlier version.")
+            raise UnableToGrant(gettext("No threshold was ever certified for the earlier version."))
         return autonomy.grant(
             agent_version=agent_version,
             action_type=current,

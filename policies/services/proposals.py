@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -23,6 +24,7 @@ from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyPro
 from policies.selectors import autonomy as levels
 from policies.selectors import evidence as questions
 from policies.selectors.evidence import Evidence
+from policies.selectors.rung_words import condition_in_words
 from policies.services import autonomy, demotions, ledger, rights
 from policies.services.autonomy import Terms
 from policies.services.ledger import Actor
@@ -63,11 +65,11 @@ def propose(
         demotions.change_of_level(agent_version_id=agent_version.pk, action_type_id=action_type.pk)
         found = questions.evidence_of(agent_version, action_type, now)
         if found is None:
-            raise UnableToPropose("Nobody has looked at an action of this version yet.")
+            raise UnableToPropose(gettext("Nobody has looked at an action of this version yet."))
         grant = levels.grant_in_force(agent_version, action_type, now)
         rung = rung_of(found, grant=grant)
         if rung is None:
-            raise UnableToPropose("This is the highest level.")
+            raise UnableToPropose(gettext("This is the highest level."))
         return draw_up(found, rung, grant=grant, proposed_by=proposed_by, note=note, now=now)
 
 
@@ -84,11 +86,11 @@ def draw_up(
     version, action_type = found.track.agent_version, found.track.action_type
     _check_ready(rung, UnableToPropose)
     if grant is not None and grant.canary_share < 1:
-        raise UnableToPropose("The present level is still being tried on a share of the actions.")
+        raise UnableToPropose(gettext("The present level is still being tried on a share of the actions."))
     if AutonomyProposal.objects.filter(
         agent_version=version, action_type=action_type, state=ProposalState.OPEN
     ).exists():
-        raise UnableToPropose("A proposal waits for an answer already.")
+        raise UnableToPropose(gettext("A proposal waits for an answer already."))
     kind = ProposalKind.RENEWAL if rung.to.value == found.level else ProposalKind.PROMOTION
     snapshot = _snapshot(found, rung, grant=grant, now=now)
     actor = Actor.person(proposed_by) if proposed_by is not None else Actor.system()
@@ -126,19 +128,19 @@ def approve(*, proposal_id: str, approved_by: User, reason: str, now: datetime) 
     Not by the agent's owner, and where a wrong action costs much not by whoever proposed it.
     """
     if not reason.strip():
-        raise UnableToApprove("Say why: others will read it.")
+        raise UnableToApprove(gettext("Say why: others will read it."))
     with rights.acting(approved_by, GRANT) as actor:
         proposal = _lock(proposal_id)
         _check_open(proposal, now)
         version, action_type = proposal.agent_version, proposal.action_type
         if version.agent.owner_id == approved_by.pk:
-            raise UnableToApprove("You own this agent; somebody else decides how far it may go.")
+            raise UnableToApprove(gettext("You own this agent; somebody else decides how far it may go."))
         if proposal.proposed_by_id == approved_by.pk and questions.is_costly(action_type):
             raise UnableToApprove(
-                "A wrong action of this type costs much: another person than the proposer approves."
+                gettext("A wrong action of this type costs much: another person than the proposer approves.")
             )
         if not hmac.compare_digest(digest_of(proposal.evidence), proposal.evidence_digest):
-            raise UnableToApprove("The evidence is not what it was when this was proposed.")
+            raise UnableToApprove(gettext("The evidence is not what it was when this was proposed."))
         grant = levels.grant_in_force(version, action_type, now)
         _check_still_stands(proposal, grant, now)
         granted = autonomy.grant(
@@ -160,7 +162,7 @@ def approve(*, proposal_id: str, approved_by: User, reason: str, now: datetime) 
 def refuse(*, proposal_id: str, refused_by: User, reason: str, now: datetime) -> AutonomyProposal:
     """Answer a proposal with no. Handrail does not propose the same again until the level changes."""
     if not reason.strip():
-        raise UnableToApprove("Say why: others will read it.")
+        raise UnableToApprove(gettext("Say why: others will read it."))
     with rights.acting(refused_by, GRANT) as actor:
         proposal = _lock(proposal_id)
         _check_open(proposal, now)
@@ -193,7 +195,7 @@ def _lock(proposal_id: str) -> AutonomyProposal:
     """Lock the action type, the level and the proposal: everybody takes them in this order."""
     known = AutonomyProposal.objects.filter(public_id=proposal_id).first()
     if known is None:
-        raise NoLongerOpen("There is no such proposal.")
+        raise NoLongerOpen(gettext("There is no such proposal."))
     ActionType.objects.select_for_update(no_key=True).get(pk=known.action_type_id)
     demotions.change_of_level(agent_version_id=known.agent_version_id, action_type_id=known.action_type_id)
     return (
@@ -205,28 +207,30 @@ def _lock(proposal_id: str) -> AutonomyProposal:
 
 def _check_open(proposal: AutonomyProposal, now: datetime) -> None:
     if proposal.state != ProposalState.OPEN:
-        raise NoLongerOpen(f"This proposal is closed: {proposal.get_state_display().lower()}.")
+        state = proposal.get_state_display().lower()
+        raise NoLongerOpen(gettext("This proposal is closed: {state}.").format(state=state))
     if proposal.expires_at <= now:
-        raise NoLongerOpen("This proposal has run out; its evidence is too old.")
+        raise NoLongerOpen(gettext("This proposal has run out; its evidence is too old."))
 
 
 def _check_still_stands(proposal: AutonomyProposal, grant: AutonomyGrant | None, now: datetime) -> None:
     level = levels.level_under(grant, proposal.action_type)
     found = questions.evidence_of(proposal.agent_version, proposal.action_type, now)
     if found is None or level != proposal.from_level or found.level != proposal.from_level:
-        raise UnableToApprove("The level has changed since this was proposed.")
+        raise UnableToApprove(gettext("The level has changed since this was proposed."))
     rung = rung_of(found, grant=grant, renewing=proposal.kind == ProposalKind.RENEWAL)
     if rung is None:
-        raise UnableToApprove("This is the highest level.")
+        raise UnableToApprove(gettext("This is the highest level."))
     _check_ready(rung, UnableToApprove)
 
 
 def _check_ready(rung: Rung, problem: type[ValueError]) -> None:
     if rung.locked:
-        raise problem("The action type's declaration caps autonomy below this level.")
+        raise problem(gettext("The action type's declaration caps autonomy below this level."))
     missing = [each for each in (*rung.conditions, *rung.health) if not each.met]
     if missing:
-        raise problem(" ".join(f"{each.title}: {each.says}" for each in missing))
+        told = [condition_in_words(each) for each in missing]
+        raise problem(" ".join(f"{each.title}: {each.says}" for each in told))
 
 
 def _expiry(proposal: AutonomyProposal, now: datetime) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from hitl_site.lib.access import needs_one_of
@@ -27,7 +28,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     """Show every version with every action type, and how far it may go."""
     groups = ladder.matrix(now=database_now())
     ready = [row for group in groups for row in group.rows if row.proposal is not None]
-    context = {"groups": groups, "ready": ready, "levels": AutonomyLevel, "bar_title": "Autonomy"}
+    context = {"groups": groups, "ready": ready, "levels": AutonomyLevel, "bar_title": gettext("Autonomy")}
     return render(request, "policies/autonomy/page.html", context)
 
 
@@ -56,7 +57,7 @@ def propose(request: AuthenticatedRequest, version_id: str, name: str) -> HttpRe
         )
     except proposals.UnableToPropose as problem:
         return _page(request, version, action_type, status=409, problem=str(problem))
-    messages.success(request, "Proposed. It waits for an answer.")
+    messages.success(request, gettext("Proposed. It waits for an answer."))
     return _back(version, action_type)
 
 
@@ -80,7 +81,8 @@ def answer(request: AuthenticatedRequest, proposal_id: str) -> HttpResponse:
             proposals.refuse(proposal_id=proposal_id, refused_by=request.user, reason=reason, now=now)
     except (proposals.UnableToApprove, acts.UnableToGrant) as problem:
         return _page(request, version, action_type, status=409, problem=str(problem), answer_form=form)
-    messages.success(request, "Approved; the level is in force." if approves else "Refused; nothing changes.")
+    approved, refused = gettext("Approved; the level is in force."), gettext("Refused; nothing changes.")
+    messages.success(request, approved if approves else refused)
     return _back(version, action_type)
 
 
@@ -107,7 +109,8 @@ def override(request: AuthenticatedRequest, version_id: str, name: str) -> HttpR
     except acts.UnableToGrant as problem:
         form.add_error("level" if isinstance(problem, acts.AboveTheCap) else None, str(problem))
         return _page(request, version, action_type, status=422, override_form=form)
-    messages.success(request, f"Granted {AutonomyLevel(data['level']).label}, not certified.")
+    told = gettext("Granted {level}, not certified.").format(level=AutonomyLevel(data["level"]).label)
+    messages.success(request, told)
     return _back(version, action_type)
 
 
@@ -129,7 +132,8 @@ def carry_on(request: AuthenticatedRequest, version_id: str, name: str) -> HttpR
         )
     except acts.UnableToGrant as problem:
         return _page(request, version, action_type, status=409, problem=str(problem), minor_form=form)
-    messages.success(request, f"{held.get_level_display()} goes on, not certified.")
+    told = gettext("{level} goes on, not certified.").format(level=held.get_level_display())
+    messages.success(request, told)
     return _back(version, action_type)
 
 
@@ -148,7 +152,7 @@ def end(request: AuthenticatedRequest, grant_id: str) -> HttpResponse:
             acts.end(grant=held, reason=form.cleaned_data["reason"], actor=actor, now=database_now())
     except (acts.AlreadyEnded, acts.UnableToGrant) as problem:
         return _page(request, version, action_type, status=409, problem=str(problem), end_form=form)
-    messages.success(request, f"Took {held.get_level_display()} back.")
+    messages.success(request, gettext("Took {level} back.").format(level=held.get_level_display()))
     return _back(version, action_type)
 
 
@@ -185,6 +189,6 @@ def _page(
         "minor_form": minor_form or AnswerForm(prefix="minor"),
         "end_form": end_form or AnswerForm(prefix="end"),
         "may_grant": request.user.has_perm(GRANT),
-        "bar_title": "Autonomy",
+        "bar_title": gettext("Autonomy"),
     }
     return render(request, "policies/autonomy_cell/page.html", context, status=status)
