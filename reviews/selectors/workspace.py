@@ -96,8 +96,6 @@ class Workspace:
     why_not: str
     lease: Lease | None
     ending: Ending | None
-    escalation: Escalation | None
-    turn: Turn
     present: tuple[Presence, ...]
     # What the person had typed into an item that is now closed; None while it is open.
     typed: Edit | None
@@ -105,6 +103,11 @@ class Workspace:
 
     # What the person is told of a drill; None for a real item, and before they may know.
     drill: str | None
+
+    # Whose page it is, the reading of the inbox that they work through, and whether they typed here before.
+    viewer: User
+    view: inbox.View | None
+    drafted: bool
 
     @property
     def unticked(self) -> int:
@@ -140,6 +143,16 @@ class Workspace:
     def needs_large_screen(self) -> bool:
         """Say whether it takes a large screen to let this run."""
         return self.may_decide and needs_large_screen(self.item)
+
+    @cached_property
+    def escalation(self) -> Escalation | None:
+        """Return how the item was last passed on. Only what draws it asks."""
+        return self.item.escalations.select_related("to_user", "to_queue").order_by("-id").first()
+
+    @cached_property
+    def turn(self) -> Turn:
+        """Return the place of the item among those of the person. Only what draws it asks."""
+        return turn_of(self.item, self.viewer, view=self.view)
 
     @property
     def barred(self) -> str:
@@ -184,6 +197,13 @@ class Workspace:
     def own(self) -> Edit:
         """Return the person's own version, also where the page shows what was decided."""
         return self.typed if self.typed is not None else self.edit
+
+    @property
+    def is_untouched(self) -> bool:
+        """Say whether the person has typed and ticked nothing, now or before."""
+        edit = self.edit
+        said = (edit.errors, edit.reasons, edit.note, edit.checks, edit.required)
+        return not (self.drafted or self.changed or any(said))
 
     @property
     def original_json(self) -> str:
@@ -270,12 +290,13 @@ def workspace(
         why_not=why_not,
         lease=_lease(item, viewer, now=now),
         ending=ending,
-        escalation=item.escalations.select_related("to_user", "to_queue").order_by("-id").first(),
-        turn=turn_of(item, viewer, view=view),
         present=others_at(item, viewer, now=now),
         typed=typed,
         typed_form=edits.form_of(typed, schema=schema, proposed=proposed) if typed is not None else None,
         drill=drills.sentence_for(action, viewer) if action.drill else None,
+        viewer=viewer,
+        view=view,
+        drafted=draft is not None,
     )
 
 

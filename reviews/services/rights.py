@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
 from collections.abc import Iterable
 
 from django.contrib.auth.models import User
-from django.db import connection
 
+from policies.services import rights
 from reviews.selectors import team
 
 REVIEW = "reviews.review_item"
@@ -27,7 +29,7 @@ def current_reviewer(user: User) -> User:
     for fresh in _as_they_are_now([user.pk]):
         if fresh.has_perm(REVIEW):
             return fresh
-    raise NotAllowed("You need the right to decide review items; an ops admin can add you to the reviewers.")
+    raise NotAllowed(gettext("You need the right to decide review items; an ops admin can add you to the reviewers."))
 
 
 def current_holder(user: User, right: str) -> User:
@@ -35,7 +37,7 @@ def current_holder(user: User, right: str) -> User:
     for fresh in _as_they_are_now([user.pk]):
         if fresh.has_perm(right):
             return fresh
-    raise NotAllowed(f"You need the right {right}; an administrator can grant it.")
+    raise NotAllowed(gettext("You need the right {right}; an administrator can grant it.").format(right=right))
 
 
 def who_may_review(user_ids: Iterable[int], *, action_type_name: str) -> frozenset[int]:
@@ -46,13 +48,7 @@ def who_may_review(user_ids: Iterable[int], *, action_type_name: str) -> frozens
 
 def _as_they_are_now(user_ids: Iterable[int]) -> list[User]:
     """Return the active ones of these people, locked against losing a right until the caller's commit."""
-    keys = sorted(set(user_ids))
-    with connection.cursor() as cursor:
-        # Shared: acts that rest on the same person do not wait for each other.
-        cursor.execute("SELECT 1 FROM auth_user WHERE id = ANY(%s) ORDER BY id FOR SHARE", [keys])
-        cursor.execute("SELECT 1 FROM auth_user_groups WHERE user_id = ANY(%s) ORDER BY id FOR SHARE", [keys])
-        cursor.execute(
-            "SELECT 1 FROM auth_user_user_permissions WHERE user_id = ANY(%s) ORDER BY id FOR SHARE", [keys]
-        )
+    keys = set(user_ids)
+    rights.hold(keys)
     # New instances: Django caches permissions on the one that came with a request.
     return list(User.objects.filter(pk__in=keys, is_active=True).order_by("pk"))

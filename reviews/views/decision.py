@@ -32,7 +32,8 @@ def decide(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     shown = pages.load(request, item_id, now=now, posted=pages.posted_fields(request))
     if "op" in request.POST:
         return editing.redraw(request, shown, now=now)
-    editing.keep(request, shown, now=now)
+    if not shown.is_untouched:
+        editing.keep(request, shown, now=now)
     form = DecisionForm(request.POST, workspace=shown)
     complaints = _complaints(form, shown)
     if complaints:
