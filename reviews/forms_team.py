@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.models import User
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext, gettext_lazy
 
-from reviews.selectors.team_page import DAYS, everybody
+from reviews.selectors.team_page import everybody
 from reviews.services.team import MOST_HELD
 
 if TYPE_CHECKING:  # generic in their stubs alone
@@ -25,7 +26,9 @@ class _People(_PeopleField):
 class MembersForm(forms.Form):
     """Who belongs to a queue. Nobody chosen is everybody."""
 
-    members = _People(everybody(), required=False, label="Members", widget=forms.CheckboxSelectMultiple)
+    members = _People(
+        everybody(), required=False, label=gettext_lazy("Members"), widget=forms.CheckboxSelectMultiple
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,11 +40,13 @@ class MembersForm(forms.Form):
 class QueueForm(forms.Form):
     """A new queue: policies name it by its short name."""
 
-    name = forms.CharField(max_length=120, widget=forms.TextInput({"class": "input"}))
+    name = forms.CharField(
+        max_length=120, label=gettext_lazy("Name"), widget=forms.TextInput({"class": "input"})
+    )
     slug = forms.SlugField(
         max_length=60,
-        label="Short name",
-        help_text="Policies name the queue so. It stays as it is.",
+        label=gettext_lazy("Short name"),
+        help_text=gettext_lazy("Policies name the queue so. It stays as it is."),
         widget=forms.TextInput({"class": "input mono"}),
     )
 
@@ -51,8 +56,8 @@ class ChannelForm(forms.Form):
 
     name = forms.CharField(
         max_length=40,
-        label="Name of the channel",
-        validators=[RegexValidator(r"\A[A-Z][A-Z0-9_]*\Z", "Capital letters, digits and _.")],
+        label=gettext_lazy("Name of the channel"),
+        validators=[RegexValidator(r"\A[A-Z][A-Z0-9_]*\Z", gettext_lazy("Capital letters, digits and _."))],
         widget=forms.TextInput({"class": "input mono"}),
     )
 
@@ -64,7 +69,7 @@ class CapacityForm(forms.Form):
         required=False,
         min_value=1,
         max_value=MOST_HELD,
-        label="Holds at most",
+        label=gettext_lazy("Holds at most"),
         widget=forms.NumberInput({"class": "input"}),
     )
 
@@ -73,25 +78,36 @@ class ShiftForm(forms.Form):
     """When somebody is on duty."""
 
     weekday = forms.TypedChoiceField(
-        choices=[("", "On a date"), *((str(day), f"Every {name}") for day, name in enumerate(DAYS))],
+        choices=[
+            ("", gettext_lazy("On a date")),
+            ("0", gettext_lazy("Every Monday")),
+            ("1", gettext_lazy("Every Tuesday")),
+            ("2", gettext_lazy("Every Wednesday")),
+            ("3", gettext_lazy("Every Thursday")),
+            ("4", gettext_lazy("Every Friday")),
+            ("5", gettext_lazy("Every Saturday")),
+            ("6", gettext_lazy("Every Sunday")),
+        ],
         coerce=int,
         empty_value=None,
         required=False,
-        label="When",
+        label=gettext_lazy("When"),
         widget=forms.Select({"class": "select"}),
     )
     on_date = forms.DateField(
-        required=False, label="Date", widget=forms.DateInput({"class": "input", "type": "date"})
+        required=False, label=gettext_lazy("Date"), widget=forms.DateInput({"class": "input", "type": "date"})
     )
-    starts = forms.TimeField(label="From", widget=forms.TimeInput({"class": "input", "type": "time"}))
+    starts = forms.TimeField(
+        label=gettext_lazy("From"), widget=forms.TimeInput({"class": "input", "type": "time"})
+    )
     ends = forms.TimeField(
-        label="Until",
-        help_text="At or before its start is on the next day.",
+        label=gettext_lazy("Until"),
+        help_text=gettext_lazy("At or before its start is on the next day."),
         widget=forms.TimeInput({"class": "input", "type": "time"}),
     )
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if (given.get("weekday") is None) == (given.get("on_date") is None):
-            raise forms.ValidationError("Give a day of the week, or a date.")
+            raise forms.ValidationError(gettext("Give a day of the week, or a date."))
         return given

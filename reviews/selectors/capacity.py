@@ -16,6 +16,8 @@ from typing import Final
 from django.db.models import Aggregate, Avg, Count, ExpressionWrapper, F, FloatField, QuerySet, StdDev, Sum
 from django.db.models import DurationField as Duration
 from django.db.models.functions import Least, TruncHour
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from hitl_site.lib.charts import Axis, Line, Plot, Point, plain
 from policies.models import ActionType, ScoreBin
@@ -242,15 +244,17 @@ def _forecast(
 def _plot(forecast: Sequence[float], now: datetime) -> Plot:
     def day(at: float) -> str:
         moment = now.astimezone(UTC) + timedelta(hours=at)
-        return f"{moment:%a} {moment.hour:02d}:00"
+        return date_format(moment, "D H:00")
 
     points = tuple(Point(x=float(hour), y=left) for hour, left in enumerate(forecast, start=1))
     return Plot(
         name="forecast",
-        title="What will wait",
-        description="Items waiting at the end of each hour of the next week, at the rate of the last weeks.",
-        series=(Line(label="Waiting", points=points),),
-        x=Axis(label="Hour", ticks=tuple(float(each) for each in range(24, 169, 24)), words=day),
-        left=Axis(label="items", words=plain),
+        title=gettext("What will wait"),
+        description=gettext(
+            "Items waiting at the end of each hour of the next week, at the rate of the last weeks."
+        ),
+        series=(Line(label=gettext("Waiting"), points=points),),
+        x=Axis(label=gettext("Hour"), ticks=tuple(float(each) for each in range(24, 169, 24)), words=day),
+        left=Axis(label=gettext("items"), words=plain),
         height=220,
     )

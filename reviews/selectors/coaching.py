@@ -10,14 +10,15 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import F
+from django.utils.translation import gettext
 
 from hitl_site.lib.strict_json import JsonValue
 from hitl_site.lib.textdiff import Change, json_changes
 from policies.models import DoubleReview, DrillResult
+from reviews.choices import DecisionKind
 from reviews.models import ActionRequest, Decision, Drill
 
 _MOST: Final = 20
-_WARM_UP: Final = "One of the drills that began the shift: it is in no number above."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +51,18 @@ def missed_drills(person: User, *, since: datetime) -> list[Lesson]:
         result = results[action.public_id]
         proposed = _read(action.arguments_canonical)
         right = _read(drill.expected_canonical)
+        kind = DecisionKind.REJECT if drill.expected_canonical is None else DecisionKind.CORRECT
         found.append(
             Lesson(
                 action=action,
                 at=result.decided_at,
                 error_kind=result.error_kind.replace("_", " "),
-                said=said.get(action.pk, "Approve"),
-                right="Reject" if drill.expected_canonical is None else "Correct",
+                said=said.get(action.pk, str(DecisionKind.APPROVE.label)),
+                right=str(kind.label),
                 changes=() if drill.expected_canonical is None else json_changes(proposed, right),
-                note=_WARM_UP if result.warm_up else "",
+                note=gettext("One of the drills that began the shift: it is in no number above.")
+                if result.warm_up
+                else "",
             )
         )
     return sorted(found, key=lambda lesson: lesson.at, reverse=True)
@@ -78,10 +82,12 @@ def overturned(person: User, *, since: datetime) -> list[Lesson]:
             action=each.gate_check.action,
             at=each.reviewed_at,
             error_kind="",
-            said=each.first_kind.capitalize(),
-            right=each.settled_kind.capitalize(),
+            said=str(DecisionKind(each.first_kind).label),
+            right=str(DecisionKind(each.settled_kind).label),
             changes=(),
-            note=f"The second person said: {each.second_kind}.",
+            note=gettext("The second person said: {answer}.").format(
+                answer=str(DecisionKind(each.second_kind).label).lower()
+            ),
         )
         for each in reviews
     ]

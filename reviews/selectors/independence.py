@@ -6,6 +6,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext
 
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, ReviewItem
@@ -24,18 +25,18 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool = False) -> str:
     ``heed_queue`` asks as well whether its queue is for other people: passing on to somebody goes past that.
     """
     if item.action.agent.owner_id == person.pk:
-        return "You own this agent; somebody else decides for it."
+        return gettext("You own this agent; somebody else decides for it.")
     if item.reserved_for_id not in (None, person.pk):
-        return "This one is for somebody else."
+        return gettext("This one is for somebody else.")
     not_theirs = team.why_not(item, person, heed_queue=heed_queue)
     if not_theirs or item.kind not in APART:
         return not_theirs
     if item.kind == ItemKind.ADJUDICATION and not person.has_perm(ADJUDICATE):
-        return "Settling what two people answered differently is for leads (reviews.adjudicate)."
+        return gettext("Settling what two people answered differently is for leads (reviews.adjudicate).")
     if has_answered(item, person):
         if item.kind == ItemKind.ADJUDICATION:
-            return "One of the answers that differ is yours; somebody else settles it."
-        return "You have answered this before; a second opinion is somebody else’s."
+            return gettext("One of the answers that differ is yours; somebody else settles it.")
+        return gettext("You have answered this before; a second opinion is somebody else’s.")
     return ""
 
 
@@ -73,8 +74,10 @@ class KeptApart(Exception):
 
     def __init__(self, item: ReviewItem) -> None:
         super().__init__(
-            "A second opinion is asked for here, and you could give it. What was answered first is shown once"
-            " it has gone out."
+            gettext(
+                "A second opinion is asked for here, and you could give it. What was answered first is shown"
+                " once it has gone out."
+            )
         )
         self.item = item
 

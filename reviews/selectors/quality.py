@@ -14,7 +14,9 @@ from typing import Final, TypedDict
 
 from django.contrib.auth.models import User
 from django.db.models import Aggregate, Count, F, FloatField, Q
+from django.utils.translation import gettext
 
+from hitl_site.lib import wording
 from policies.models import DoubleReview, DrillResult
 from policies.statistics.detection import evidence_of_misses
 from policies.statistics.differences import Difference, difference_of_shares
@@ -112,7 +114,9 @@ class Quality:
         if found is None:
             return ""
         value, low, high = (100 * each for each in (found.value, found.low, found.high))
-        return f"{value:+.0f} points ({low:+.0f} to {high:+.0f})"
+        return gettext("{value} points ({low} to {high})").format(
+            value=f"{value:+.0f}", low=f"{low:+.0f}", high=f"{high:+.0f}"
+        )
 
     @property
     def median_seconds(self) -> float | None:
@@ -137,14 +141,21 @@ class Quality:
         found = []
         if self.is_flagged:
             found.append(
-                f"Missed {self.drills.n - self.drills.k} of {self.drills.n} planted errors: more than chance"
-                f" explains for somebody who catches {LEAST_CATCH:.0%}."
+                gettext(
+                    "Missed {missed} of {planted} planted errors: more than chance explains for somebody who"
+                    " catches {least}."
+                ).format(
+                    missed=self.drills.n - self.drills.k,
+                    planted=self.drills.n,
+                    least=wording.share_of(LEAST_CATCH),
+                )
             )
         rate = self.too_fast.rate
         if self.too_fast.is_enough and rate is not None and rate >= MUCH_TOO_FAST:
-            found.append(f"{rate:.0%} of the approvals were faster than one can read.")
+            words = gettext("{share} of the approvals were faster than one can read.")
+            found.append(words.format(share=wording.share_of(rate)))
         if self.bias is not None and self.bias.low > 0:
-            found.append("Approves more when the score is shown than when it is hidden.")
+            found.append(gettext("Approves more when the score is shown than when it is hidden."))
         return found
 
     @property

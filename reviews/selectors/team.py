@@ -8,12 +8,17 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.utils.translation import gettext, gettext_noop
 
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Capacity, Queue, QueueMember, ReviewItem, Shift, Skill
 
-NOT_SKILLED = "Your skills do not include this action type; a lead can add it, or somebody else decides."
-NOT_A_MEMBER = "This queue has members, and you are not one of them; a lead can add you, or pass it to you."
+NOT_SKILLED = gettext_noop(
+    "Your skills do not include this action type; a lead can add it, or somebody else decides."
+)
+NOT_A_MEMBER = gettext_noop(
+    "This queue has members, and you are not one of them; a lead can add you, or pass it to you."
+)
 
 
 def why_not(item: ReviewItem, person: User, *, heed_queue: bool) -> str:
@@ -29,8 +34,8 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool) -> str:
     )
     skilled, is_served = found or (False, False)
     if not skilled:
-        return NOT_SKILLED
-    return NOT_A_MEMBER if heed_queue and not is_served else ""
+        return gettext(NOT_SKILLED)
+    return gettext(NOT_A_MEMBER) if heed_queue and not is_served else ""
 
 
 def unskilled_among(user_ids: Iterable[int], action_type_name: str) -> frozenset[int]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from hitl_site.lib.navigation import MOST_COUNTED
 from policies.models import ActionType
@@ -22,7 +23,15 @@ MOST_PEOPLE: Final = 100
 # Below that, what looks like a habit is chance.
 ENOUGH: Final = 30
 OVER: Final = timedelta(days=30)
-DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS: Final = (
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from policies.choices import Route, Trigger
 from policies.selectors.trust import TrustFilter, during
@@ -15,26 +16,29 @@ from reviews.selectors import trust_facts
 
 TRIGGERS = (Trigger.HIGH_RISK, Trigger.LOW_CONFIDENCE, Trigger.POLICY_EDGE)
 STATES = {
-    "alone": "Ran alone",
-    "denied": "Denied",
-    "held": "Held",
-    "approved": "Held, then approved",
-    "corrected": "Held, then corrected",
-    "rejected": "Held, then rejected",
-    "looked": "Looked at by a person",
+    "alone": gettext_lazy("Ran alone"),
+    "denied": gettext_lazy("Denied"),
+    "held": gettext_lazy("Held"),
+    "approved": gettext_lazy("Held, then approved"),
+    "corrected": gettext_lazy("Held, then corrected"),
+    "rejected": gettext_lazy("Held, then rejected"),
+    "looked": gettext_lazy("Looked at by a person"),
 }
 AUDITED = {
-    "drawn": "Drawn for a routine check",
-    "checked": "Checked",
-    "wrong": "Checked and wrong",
-    "weak": "Checked too fast to count",
+    "drawn": gettext_lazy("Drawn for a routine check"),
+    "checked": gettext_lazy("Checked"),
+    "wrong": gettext_lazy("Checked and wrong"),
+    "weak": gettext_lazy("Checked too fast to count"),
 }
 _KINDS = {
     "approved": DecisionKind.APPROVE,
     "corrected": DecisionKind.CORRECT,
     "rejected": DecisionKind.REJECT,
 }
-DEADLINES = {"kept": "Answered before its deadline", "late": "Answered late, or not at all"}
+DEADLINES = {
+    "kept": gettext_lazy("Answered before its deadline"),
+    "late": gettext_lazy("Answered late, or not at all"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

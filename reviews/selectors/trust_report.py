@@ -12,7 +12,10 @@ from typing import Final
 from urllib.parse import urlencode
 
 from django.db.models import Count, Q, Sum
+from django.utils.formats import date_format
+from django.utils.translation import gettext, pgettext
 
+from hitl_site.lib import wording
 from hitl_site.lib.charts import Axis, Dots, Line, Plot, Point, on_one_scale, whole_percent
 from policies.choices import AutonomyLevel
 from policies.models import ActionType, AutonomyGrant, DrillResult, ScoreBin
@@ -220,7 +223,9 @@ def _with_changes(found: list[Week], this_week: date) -> list[Week]:
     for before, week in pairwise(found):
         words = None
         if before.proposed and week.start != this_week:
-            words = f"{week.proposed / before.proposed - 1:+.0%} on the week before"
+            change = week.proposed / before.proposed - 1
+            signed = f"{'+' if change >= 0 else ''}{wording.share_of(change)}"
+            words = gettext("{change} on the week before").format(change=signed)
         changed.append(replace(week, change=words))
     return changed
 
@@ -250,29 +255,30 @@ def _charts(
     for number, name in enumerate(names):
         found = by_type[name]
         place = {float(week): each for week, each in enumerate(found)}
-        axis = Axis(label="Week of", ticks=(0.0, float(WEEKS - 1)), words=partial(_day, place))
+        axis = Axis(label=gettext("Week of"), ticks=(0.0, float(WEEKS - 1)), words=partial(_day, place))
         if kind == "alone":
             points = tuple(Point(x=at, y=each.alone_share, n=each.proposed) for at, each in place.items())
-            series: Line | Dots = Line(label="Ran alone", points=points, marked=True)
-            title, left = (
-                f"{titles[name]}: share that ran alone",
-                Axis(low=0.0, high=1.0, words=whole_percent),
-            )
+            series: Line | Dots = Line(label=gettext("Ran alone"), points=points, marked=True)
+            title = gettext("{type}: share that ran alone").format(type=titles[name])
+            left = Axis(low=0.0, high=1.0, words=whole_percent)
         else:
             points = tuple(
                 Point(x=at, y=each.wrong, low=each.low, high=each.high, n=each.labels)
                 for at, each in place.items()
                 if each.wrong is not None
             )
-            series = Dots(label="Wrong", points=points, tone=2)
-            title, left = f"{titles[name]}: wrong, of everything", Axis(low=0.0, words=whole_percent)
+            series = Dots(label=gettext("Wrong"), points=points, tone=2)
+            title = gettext("{type}: wrong, of everything").format(type=titles[name])
+            left = Axis(low=0.0, words=whole_percent)
             if not points:
                 continue
         plots.append(
             Plot(
                 name=f"{kind}-{number}",
                 title=title,
-                description=f"By week, the last {WEEKS} weeks; the numbers are in the table below.",
+                description=gettext(
+                    "By week, the last {weeks} weeks; the numbers are in the table below."
+                ).format(weeks=WEEKS),
                 series=(series,),
                 x=axis,
                 left=left,
@@ -284,7 +290,7 @@ def _charts(
 
 def _day(place: dict[float, Week], at: float) -> str:
     week = place.get(float(round(at)))
-    return f"{week.start.day} {week.start:%b}" if week is not None else ""
+    return date_format(week.start, pgettext("date format", "j M")) if week is not None else ""
 
 
 def _worded(counted: Iterable[Counted], action_type: ActionType | None) -> tuple[Reason, ...]:

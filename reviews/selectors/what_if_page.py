@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop, ngettext, pgettext
+
 from hitl_site.lib import wording
 from hitl_site.lib.charts import Axis, Line, Plot, Point, Region, Rule, plain, whole_percent
 from policies.engine.policy import PolicyDocument
@@ -21,9 +24,9 @@ _STEP: Final = 5
 _ALMOST_NOTHING: Final = 0.005
 MOST_LISTED: Final = 500
 LISTS: Final = {
-    "released": "Would be released by this draft",
-    "held": "Would be held by this draft",
-    "wrong": "Released by this draft, and found wrong by a person",
+    "released": gettext_noop("Would be released by this draft"),
+    "held": gettext_noop("Would be held by this draft"),
+    "wrong": gettext_noop("Released by this draft, and found wrong by a person"),
 }
 
 
@@ -122,7 +125,7 @@ def listed(
     else:
         flips = found.worst(MOST_LISTED, released=of == "released")
         total = found.unlocked if of == "released" else found.locked
-    return Listed(title=LISTS[of], rows=_changed(flips), total=total)
+    return Listed(title=gettext(LISTS[of]), rows=_changed(flips), total=total)
 
 
 def _figures(found: WhatIf) -> tuple[Figure, ...]:
@@ -131,18 +134,18 @@ def _figures(found: WhatIf) -> tuple[Figure, ...]:
     hours = 0.0 if now is None else new.hours_a_week - now.hours_a_week
     figures = [
         Figure(
-            label="Held for review",
+            label=gettext("Held for review"),
             value=wording.percent(new.held_share),
-            now="" if now is None else f"now {wording.percent(now.held_share)}",
+            now="" if now is None else _now(wording.percent(now.held_share)),
             change="" if now is None else _points(points),
             tone="ok" if points < 0 else "warn" if points > 0 else "",
             icon="arrow-right",
             behind=_flips_behind(found),
         ),
         Figure(
-            label="Reviewer time a week",
+            label=gettext("Reviewer time a week"),
             value=_hours(new.hours_a_week),
-            now="" if now is None else f"now {_hours(now.hours_a_week)}",
+            now="" if now is None else _now(_hours(now.hours_a_week)),
             change="" if now is None else _signed(hours, _hours),
             tone="ok" if hours < -_ALMOST_NOTHING else "warn" if hours > _ALMOST_NOTHING else "",
             icon="clock",
@@ -161,20 +164,22 @@ def _flips_behind(found: WhatIf) -> str:
 
 
 def _wrong(new: Effect, now: Effect | None) -> Figure:
-    label = "Wrong actions released"
+    label = gettext("Wrong actions released")
     if new.wrong is None:
-        few = f"too few checks: {wording.number(new.labels)}"
-        return Figure(label=label, value="Not known", now="", change=few, tone="warn", icon="circle-alert")
+        few = gettext("too few checks: {checks}").format(checks=wording.number(new.labels))
+        unknown = gettext("Not known")
+        return Figure(label=label, value=unknown, now="", change=few, tone="warn", icon="circle-alert")
     more = None if now is None or now.wrong is None else new.wrong - now.wrong
     likely = ""
     if new.wrong_low is not None and new.wrong_high is not None:
-        likely = f"likely {plain(round(new.wrong_low))} to {plain(round(new.wrong_high))}"
+        low, high = plain(round(new.wrong_low)), plain(round(new.wrong_high))
+        likely = gettext("likely {low} to {high}").format(low=low, high=high)
     change = likely if more is None else f"{_signed(more, lambda value: plain(round(value)))}, {likely}"
     worse = more is not None and round(more) > 0
     return Figure(
         label=label,
         value=plain(round(new.wrong)),
-        now="" if now is None or now.wrong is None else f"now {plain(round(now.wrong))}",
+        now="" if now is None or now.wrong is None else _now(plain(round(now.wrong))),
         change=change.strip(", "),
         tone="no" if worse else "ok" if more is not None and round(more) < 0 else "",
         icon="triangle-alert" if worse else "check",
@@ -188,13 +193,18 @@ def _cost(new: Effect, now: Effect | None, currency: str) -> Figure:
 
     if new.cost_a_week is None:
         return Figure(
-            label="Cost a week", value="Not known", now="", change="too few checks", tone="", icon="coins"
+            label=gettext("Cost a week"),
+            value=gettext("Not known"),
+            now="",
+            change=gettext("too few checks"),
+            tone="",
+            icon="coins",
         )
     more = None if now is None or now.cost_a_week is None else new.cost_a_week - now.cost_a_week
     return Figure(
-        label="Cost a week",
+        label=gettext("Cost a week"),
         value=said(new.cost_a_week),
-        now="" if now is None or now.cost_a_week is None else f"now {said(now.cost_a_week)}",
+        now="" if now is None or now.cost_a_week is None else _now(said(now.cost_a_week)),
         change="" if more is None else _signed(more, said),
         tone="" if more is None or abs(more) < 0.01 else "ok" if more < 0 else "no",
         icon="coins",
@@ -225,35 +235,44 @@ def _plot(found: WhatIf, draft: PolicyDocument, live: PolicyDocument | None) -> 
     first_unknown = next((point.x for point in wrong if point.y is None), None)
     regions = []
     if first_unknown is not None:
-        regions.append(Region(start=first_unknown, end=1.0, label="Under 30 checks: no evidence"))
+        regions.append(Region(start=first_unknown, end=1.0, label=gettext("Under 30 checks: no evidence")))
     rules = []
     if found.certificate.threshold is not None:
         at = found.certificate.threshold
-        rules.append(Rule(at=at, label=f"Certified {wording.percent(at)}", kind="mark"))
+        rules.append(Rule(at=at, label=_at(gettext("Certified {threshold}"), at), kind="mark"))
         end = min(1.0, first_unknown or 1.0)
         if end > at:
-            regions.insert(0, Region(start=max(at, low), end=end, label="Certified", kind="shown"))
+            regions.insert(0, Region(start=max(at, low), end=end, label=gettext("Certified"), kind="shown"))
     if draft.threshold is not None:
-        rules.append(Rule(at=draft.threshold, label=f"Draft {wording.percent(draft.threshold)}", kind="new"))
+        rules.append(
+            Rule(at=draft.threshold, label=_at(gettext("Draft {threshold}"), draft.threshold), kind="new")
+        )
     if live is not None and live.threshold is not None and live.threshold != draft.threshold:
-        rules.append(Rule(at=live.threshold, label=f"Now {wording.percent(live.threshold)}", kind="now"))
+        rules.append(
+            Rule(at=live.threshold, label=_at(gettext("Now {threshold}"), live.threshold), kind="now")
+        )
     return Plot(
         name="what-if",
-        title="Share held for review and wrong actions released, by threshold",
-        description=(
+        title=gettext("Share held for review and wrong actions released, by threshold"),
+        description=gettext(
             "A higher threshold holds more actions and releases fewer wrong ones. "
             "The table below gives the numbers."
         ),
         series=(
-            Line(label="Held for review (left)", points=tuple(held)),
-            Line(label="Wrong actions released (right), 95% range", points=tuple(wrong), tone=2, right=True),
+            Line(label=gettext("Held for review (left)"), points=tuple(held)),
+            Line(
+                label=gettext("Wrong actions released (right), 95% range"),
+                points=tuple(wrong),
+                tone=2,
+                right=True,
+            ),
         ),
-        x=Axis(label="Threshold", low=low, high=1.0, words=_percent_of),
+        x=Axis(label=gettext("Threshold"), low=low, high=1.0, words=_percent_of),
         left=Axis(low=0.0, high=1.0, words=whole_percent, ticks=(0.0, 0.25, 0.5, 0.75, 1.0)),
         right=Axis(words=lambda value: plain(round(value))) if any(point.y for point in wrong) else None,
         rules=tuple(rules),
         regions=tuple(regions),
-        caption=(
+        caption=gettext(
             "Released actions were judged from reviews and random checks, each weighted by how often its "
             "kind is looked at. The range is approximate."
         ),
@@ -261,7 +280,8 @@ def _plot(found: WhatIf, draft: PolicyDocument, live: PolicyDocument | None) -> 
 
 
 def _percent_of(value: float) -> str:
-    return f"{value * 100:.1f}".rstrip("0").rstrip(".") + "%"
+    is_whole = f"{value:.1%}".endswith(".0%")
+    return wording.share_of(value, 0 if is_whole else 1)
 
 
 def _changed(flips: list[Flip]) -> tuple[Changed, ...]:
@@ -299,7 +319,7 @@ def _changed(flips: list[Flip]) -> tuple[Changed, ...]:
 
 def _answer(flip: Flip, decision: Decision | None) -> tuple[str, str, str]:
     if decision is None or flip.label in (Label.NONE, Label.MISSING):
-        return "Nobody looked", "", "eye-off"
+        return gettext("Nobody looked"), "", "eye-off"
     words = str(decision.get_kind_display())
     reasons = ", ".join(str(reason).replace("_", " ") for reason in decision.reasons)
     said = f"{words}: {reasons}" if reasons else words
@@ -312,68 +332,105 @@ def _sentence(found: WhatIf, action_type: ActionType, draft: PolicyDocument) -> 
     new = found.draft
     if not found.n or draft.threshold is None:
         return ""
-    head = (
-        f"Letting {action_type.name} run alone at {_percent_of(draft.threshold)} and more handles "
-        f"{wording.percent(new.released_share)} of {wording.number(new.n)} actions (counted)."
+    head = gettext(
+        "Letting {type} run alone at {threshold} and more handles {share} of {actions} actions (counted)."
+    ).format(
+        type=action_type.name,
+        threshold=_percent_of(draft.threshold),
+        share=wording.percent(new.released_share),
+        actions=wording.number(new.n),
     )
     if new.risk is None or new.risk_high is None:
-        return f"{head} How many of those are wrong is not known: {new.labels} of them were looked at."
-    sums = found.comparison.new
-    return (
-        f"{head} Estimated wrong {wording.percent(new.risk, 1)} of those, "
-        f"{wording.percent(new.risk_low, 1)} to {wording.percent(new.risk_high, 1)}, "
-        f"from {wording.number(new.labels)} reviewed (effective {wording.number(round(sums.n_eff))})."
+        unknown = gettext("How many of those are wrong is not known: {labels} of them were looked at.")
+        return f"{head} {unknown.format(labels=new.labels)}"
+    wrong = gettext(
+        "Estimated wrong {risk} of those, {low} to {high}, from {labels} reviewed (effective {effective})."
+    ).format(
+        risk=wording.percent(new.risk, 1),
+        low=wording.percent(new.risk_low, 1),
+        high=wording.percent(new.risk_high, 1),
+        labels=wording.number(new.labels),
+        effective=wording.number(round(found.comparison.new.n_eff)),
     )
+    return f"{head} {wrong}"
 
 
 def _certified(found: WhatIf) -> str:
     limits, made = found.limits, found.certificate
-    since, until = found.window.since, found.window.until
+    limit = wording.percent(limits.limit, 1)
     if made.threshold is not None:
-        return (
-            f"Certified from {_percent_of(made.threshold)}: at most {wording.percent(limits.limit, 1)} wrong "
-            f"at {wording.percent(1 - limits.delta, 1)} confidence, from {wording.number(made.labels)} "
-            f"labels in the order of sampling, if traffic stays like {since.day} {since:%b} to "
-            f"{until.day} {until:%b %Y}."
+        return gettext(
+            "Certified from {threshold}: at most {limit} wrong at {sure} confidence, from {labels} labels in "
+            "the order of sampling, if traffic stays like {since} to {until}."
+        ).format(
+            threshold=_percent_of(made.threshold),
+            limit=limit,
+            sure=wording.percent(1 - limits.delta, 1),
+            labels=wording.number(made.labels),
+            since=date_format(found.window.since, pgettext("date format", "j M")),
+            until=date_format(found.window.until, pgettext("date format", "j M Y")),
         )
-    start = f"Not enough evidence to certify at most {wording.percent(limits.limit, 1)} wrong"
-    if made.labels_missing is None:
-        if not made.points:
-            return f"{start}: the first 50 scores fix the thresholds to test, and there are fewer."
-        return f"{start}: as the labels stand the limit is not kept. Improve the score, or accept review."
-    return f"{start}: about {wording.number(made.labels_missing)} more labels."
+    if made.labels_missing is not None:
+        words = gettext("Not enough evidence to certify at most {limit} wrong: about {labels} more labels.")
+        return words.format(limit=limit, labels=wording.number(made.labels_missing))
+    if not made.points:
+        return gettext(
+            "Not enough evidence to certify at most {limit} wrong: the first 50 scores fix the thresholds to "
+            "test, and there are fewer."
+        ).format(limit=limit)
+    return gettext(
+        "Not enough evidence to certify at most {limit} wrong: as the labels stand the limit is not kept. "
+        "Improve the score, or accept review."
+    ).format(limit=limit)
 
 
 def _notes(found: WhatIf) -> tuple[str, ...]:
     notes = []
     if found.comparison.low_level:
-        notes.append(
-            f"{wording.number(found.comparison.low_level)} of these actions were held because the agent "
-            "version may run nothing alone yet. The numbers show both policies as if it might."
+        words = ngettext(
+            "{n} of these actions were held because the agent version may run nothing alone yet. The numbers "
+            "show both policies as if it might.",
+            "{n} of these actions were held because the agent version may run nothing alone yet. The numbers "
+            "show both policies as if it might.",
+            found.comparison.low_level,
         )
+        notes.append(words.format(n=wording.number(found.comparison.low_level)))
     if not found.minutes_known:
-        notes.append("Nobody’s time is known yet: a review is taken to last 3 minutes.")
+        notes.append(gettext("Nobody’s time is known yet: a review is taken to last 3 minutes."))
     if not found.misses_known:
         notes.append(
-            "Reviewers are taken to catch every mistake: under ten drills with a planted error were decided."
+            gettext(
+                "Reviewers are taken to catch every mistake: under ten drills with a planted error were"
+                " decided."
+            )
         )
     return tuple(notes)
 
 
+def _now(value: str) -> str:
+    return gettext("now {value}").format(value=value)
+
+
+def _at(words: str, threshold: float) -> str:
+    return words.format(threshold=wording.percent(threshold))
+
+
 def _points(points: int) -> str:
     if points == 0:
-        return "no change"
+        return gettext("no change")
     sign = "−" if points < 0 else "+"
-    return f"{sign}{abs(points)} point{'' if abs(points) == 1 else 's'}"
+    words = ngettext("{sign}{n} point", "{sign}{n} points", abs(points))
+    return words.format(sign=sign, n=abs(points))
 
 
 def _hours(hours: float) -> str:
-    return f"{abs(hours):.1f} h" if abs(hours) < 100 else f"{abs(hours):,.0f} h"
+    number = wording.number(abs(hours), 1 if abs(hours) < 100 else 0)
+    return f"{number} {wording.units().hour}"
 
 
 def _signed(value: float, said: object) -> str:
     assert callable(said)
     words = str(said(abs(value)))
     if words == str(said(0.0)):
-        return "no change"
+        return gettext("no change")
     return f"{'−' if value < 0 else '+'}{words}"

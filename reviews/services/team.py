@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -63,7 +64,7 @@ def set_skills(*, person: User, names: Collection[str], by: User, now: datetime)
     wanted = set(names)
     known = set(ActionType.objects.filter(name__in=wanted).values_list("name", flat=True))
     if wanted - known:
-        raise UnableToChange(f"There is no action type {min(wanted - known)}.")
+        raise UnableToChange(gettext("There is no action type {name}.").format(name=min(wanted - known)))
     skills = Skill.objects.filter(user=person)
     before = set(skills.values_list("action_type_name", flat=True))
     if before == wanted:
@@ -83,7 +84,9 @@ def set_capacity(*, person: User, most_held: int | None, by: User, now: datetime
     """Say how many items a person holds at once at most; None is no limit. What they hold they keep."""
     by = _hold(by, [person])
     if most_held is not None and not 1 <= most_held <= MOST_HELD:
-        raise UnableToChange(f"A capacity is 1 to {MOST_HELD}, or empty for no limit.")
+        raise UnableToChange(
+            gettext("A capacity is 1 to {most}, or empty for no limit.").format(most=MOST_HELD)
+        )
     before = Capacity.objects.filter(user=person).values_list("most_held", flat=True).first()
     if before == most_held:
         return
@@ -106,7 +109,7 @@ def add_shift(
     """Put a person on duty, every week or once. Adding the same shift again changes nothing."""
     by = _hold(by, [person])
     if (weekday is None) == (on_date is None):
-        raise UnableToChange("Give a day of the week, or a date.")
+        raise UnableToChange(gettext("Give a day of the week, or a date."))
     ZoneInfo(time_zone)
     before = _rota(person)
     shift, is_new = Shift.objects.get_or_create(
@@ -119,7 +122,7 @@ def add_shift(
     if is_new:
         _record_of(person, "person.rota_changed", by=by, before=before, after=_rota(person), now=now)
     elif (shift.ends, shift.time_zone) != (ends, time_zone):
-        raise UnableToChange("A shift begins at that time already. Remove it first.")
+        raise UnableToChange(gettext("A shift begins at that time already. Remove it first."))
     return shift
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.access import needs_one_of
@@ -27,6 +28,6 @@ def show(request: AuthenticatedRequest) -> HttpResponse:
         "types": types,
         "chosen": chosen,
         "fewest": capacity.FEWEST_LOOKS,
-        "bar_title": "Capacity",
+        "bar_title": gettext("Capacity"),
     }
     return render(request, "reviews/capacity/page.html", context)

@@ -7,6 +7,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.access import TEMPLATE, missing_right, needs_one_of
@@ -27,7 +28,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     context = {
         "people": quality.of_everybody(now=database_now()),
         "enough": quality.ENOUGH,
-        "bar_title": "Reviewing well",
+        "bar_title": gettext("Reviewing well"),
     }
     return render(request, "reviews/quality/page.html", context)
 
@@ -50,6 +51,6 @@ def person(request: AuthenticatedRequest, username: str) -> HttpResponse:
         "overturned": coaching.overturned(of, since=since),
         "enough": quality.ENOUGH,
         "leads": request.user.has_perm(ADJUDICATE),
-        "bar_title": "Reviewing well",
+        "bar_title": gettext("Reviewing well"),
     }
     return render(request, "reviews/quality_of/page.html", context)

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hitl_site.lib.access import TEMPLATE, missing_right, needs_one_of, needs_sign_in
@@ -50,7 +51,7 @@ def person(request: AuthenticatedRequest, username: str) -> HttpResponseBase:
         shift = ShiftForm(request.POST) if act == "shift" else shift
         try:
             if _change(request, of, act=act, capacity=capacity, shift=shift):
-                messages.success(request, "Saved.")
+                messages.success(request, gettext("Saved."))
                 return redirect("reviews:team_person", username=username)
         except (acts.UnableToChange, rights.NotAllowed) as problem:
             messages.error(request, str(problem))
@@ -75,7 +76,7 @@ def person(request: AuthenticatedRequest, username: str) -> HttpResponseBase:
         "capacity_form": capacity,
         "shift_form": shift,
         "zone": timezone.get_current_timezone_name(),
-        "bar_title": "Team",
+        "bar_title": gettext("Team"),
     }
     return render(request, "reviews/team/person.html", context, status=status)
 
@@ -87,11 +88,12 @@ def members(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     queue = get_object_or_404(Queue, slug=slug)
     form = MembersForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Somebody you chose may not decide review items. Nothing was changed.")
+        refused = gettext("Somebody you chose may not decide review items. Nothing was changed.")
+        messages.error(request, refused)
         return _index(request, status=422)
     chosen = list(form.cleaned_data["members"])
     _guarded(lambda: acts.set_members(queue=queue, people=chosen, by=request.user, now=database_now()))
-    messages.success(request, f"The members of {queue.name} are saved.")
+    messages.success(request, gettext("The members of {queue} are saved.").format(queue=queue.name))
     return redirect("reviews:team")
 
 
@@ -101,14 +103,15 @@ def queue_new(request: AuthenticatedRequest) -> HttpResponse:
     """Make a queue."""
     form = QueueForm(request.POST)
     if form.is_valid() and Queue.objects.filter(slug=form.cleaned_data["slug"]).exists():
-        form.add_error("slug", "There is a queue of this short name.")
+        form.add_error("slug", gettext("There is a queue of this short name."))
     if not form.is_valid():
         return _index(request, queue_form=form, status=422)
     given = form.cleaned_data
     _guarded(
         lambda: queues.open_queue(slug=given["slug"], name=given["name"], by=request.user, now=database_now())
     )
-    messages.success(request, f"The queue {given['name']} is there. Policies name it {given['slug']}.")
+    done = gettext("The queue {name} is there. Policies name it {slug}.")
+    messages.success(request, done.format(name=given["name"], slug=given["slug"]))
     return redirect("reviews:team")
 
 
@@ -119,7 +122,8 @@ def channel_new(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     queue = get_object_or_404(Queue, slug=slug)
     form = ChannelForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "A channel's name has capital letters, digits and _. Nothing was changed.")
+        refused = gettext("A channel's name has capital letters, digits and _. Nothing was changed.")
+        messages.error(request, refused)
         return _index(request, status=422)
     name = form.cleaned_data["name"]
     try:
@@ -127,7 +131,7 @@ def channel_new(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     except queues.UnknownChannel as problem:
         messages.error(request, str(problem))
         return _index(request, status=422)
-    messages.success(request, f"News of {queue.name} goes to {name}.")
+    messages.success(request, gettext("News of {queue} goes to {name}.").format(queue=queue.name, name=name))
     return redirect("reviews:team")
 
 
@@ -137,7 +141,7 @@ def channel_end(request: AuthenticatedRequest, channel_id: str) -> HttpResponse:
     """Send no more news there."""
     channel = get_object_or_404(Channel, public_id=channel_id)
     _guarded(lambda: queues.end_channel(channel=channel, by=request.user, now=database_now()))
-    messages.success(request, f"No more news goes to {channel.name}.")
+    messages.success(request, gettext("No more news goes to {name}.").format(name=channel.name))
     return redirect("reviews:team")
 
 
@@ -154,7 +158,7 @@ def _index(
         "may_manage": request.user.has_perm(acts.MANAGE),
         "may_manage_queues": request.user.has_perm(queues.MANAGE),
         "queue_form": queue_form or QueueForm(),
-        "bar_title": "Team",
+        "bar_title": gettext("Team"),
     }
     return render(request, "reviews/team/page.html", context, status=status)
 

@@ -9,6 +9,8 @@ from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from hitl_site.lib import csv_cells, pagination
@@ -50,7 +52,7 @@ def page_context(form: TrustFilterForm, person: User | None, *, now: datetime) -
         "may_see_policies": person is not None and person.has_perm("policies.view_actiontype"),
         "may_share": person is not None and person.has_perm(trust_links.SHARE),
         "now": now,
-        "bar_title": "Trust",
+        "bar_title": gettext("Trust"),
     }
 
 
@@ -62,7 +64,9 @@ def download(request: AuthenticatedRequest) -> HttpResponse:
     if not form.is_valid():
         raise BadRequest("There is no such filter.")
     now = database_now()
-    report = trust_report.report(form.period(now), now=now)
+    # What leaves the page is read by programs too: English for everybody.
+    with translation.override("en"):
+        report = trust_report.report(form.period(now), now=now)
     text = csv_cells.table(trust_table.COLUMNS, trust_table.rows(report))
     name = f"trust-{now:%Y-%m-%d}-{form.chosen_days}-days.csv"
     return HttpResponse(
@@ -92,24 +96,23 @@ def items(request: AuthenticatedRequest) -> HttpResponse:
     except pagination.InvalidCursor:
         # An old bookmark: the first page is what it asks for now.
         return redirect(f"{reverse('reviews:trust_items')}?{query.urlencode()}")
+    chosen = form.cleaned_data
     context = {
         "page": page,
         "total": every.count(),
         "hidden": trust_items.undecided_blind(every).count() if may_decide else 0,
         "form": form,
         "days": form.chosen_days,
-        "bar_title": "Trust",
-        "kept": [
-            (name, value) for name in ("deadline", "reason", "field") if (value := form.cleaned_data[name])
-        ]
-        + ([("incidents", "on")] if form.cleaned_data["incidents"] else []),
+        "bar_title": gettext("Trust"),
+        "kept": [(name, value) for name in ("deadline", "reason", "field") if (value := chosen[name])]
+        + ([("incidents", "on")] if chosen["incidents"] else []),
         "narrowed": [
             words
             for words, on in (
-                (trust_items.DEADLINES.get(form.cleaned_data["deadline"], ""), form.cleaned_data["deadline"]),
-                (f"Reason: {form.cleaned_data['reason']}", form.cleaned_data["reason"]),
-                (f"Field: {form.cleaned_data['field']}", form.cleaned_data["field"]),
-                ("With an incident", form.cleaned_data["incidents"]),
+                (trust_items.DEADLINES.get(chosen["deadline"], ""), chosen["deadline"]),
+                (gettext("Reason: {reason}").format(reason=chosen["reason"]), chosen["reason"]),
+                (gettext("Field: {field}").format(field=chosen["field"]), chosen["field"]),
+                (gettext("With an incident"), chosen["incidents"]),
             )
             if on
         ],

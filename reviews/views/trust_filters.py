@@ -6,23 +6,27 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from policies.models import ActionType, Agent, AgentVersion
 from policies.selectors.trust import TrustFilter
 from reviews.selectors import trust_items
 
-PERIODS = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
+PERIODS = (("7", gettext_lazy("7 days")), ("30", gettext_lazy("30 days")), ("90", gettext_lazy("90 days")))
 DEFAULT_DAYS = "30"
 
 
 class TrustFilterForm(forms.Form):
-    days = forms.ChoiceField(label="Period", required=False, choices=PERIODS)
-    type = forms.CharField(label="Action type", required=False, max_length=120)
+    days = forms.ChoiceField(label=gettext_lazy("Period"), required=False, choices=PERIODS)
+    type = forms.CharField(label=gettext_lazy("Action type"), required=False, max_length=120)
     agent = forms.ModelChoiceField(
-        label="Agent", required=False, queryset=Agent.objects.none(), to_field_name="public_id"
+        label=gettext_lazy("Agent"), required=False, queryset=Agent.objects.none(), to_field_name="public_id"
     )
     version = forms.ModelChoiceField(
-        label="Version", required=False, queryset=AgentVersion.objects.none(), to_field_name="public_id"
+        label=gettext_lazy("Version"),
+        required=False,
+        queryset=AgentVersion.objects.none(),
+        to_field_name="public_id",
     )
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -68,23 +72,32 @@ class TrustFilterForm(forms.Form):
 
 class ItemFilterForm(TrustFilterForm):
     state = forms.ChoiceField(
-        label="What became of it", required=False, choices=[("", "Anything"), *trust_items.STATES.items()]
+        label=gettext_lazy("What became of it"),
+        required=False,
+        choices=[("", gettext_lazy("Anything")), *trust_items.STATES.items()],
     )
     trigger = forms.ChoiceField(
-        label="Why it was held",
+        label=gettext_lazy("Why it was held"),
         required=False,
-        choices=[("", "Anything"), *((trigger.value, trigger.label) for trigger in trust_items.TRIGGERS)],
+        choices=[
+            ("", gettext_lazy("Anything")),
+            *((trigger.value, trigger.label) for trigger in trust_items.TRIGGERS),
+        ],
     )
     audited = forms.ChoiceField(
-        label="Routine check", required=False, choices=[("", "Any or none"), *trust_items.AUDITED.items()]
+        label=gettext_lazy("Routine check"),
+        required=False,
+        choices=[("", gettext_lazy("Any or none")), *trust_items.AUDITED.items()],
     )
 
     deadline = forms.ChoiceField(
-        label="Deadline", required=False, choices=[("", "Any"), *trust_items.DEADLINES.items()]
+        label=gettext_lazy("Deadline"),
+        required=False,
+        choices=[("", gettext_lazy("Any")), *trust_items.DEADLINES.items()],
     )
-    reason = forms.CharField(label="Reason", required=False, max_length=60)
-    field = forms.CharField(label="Field", required=False, max_length=300)
-    incidents = forms.BooleanField(label="With an incident", required=False)
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=60)
+    field = forms.CharField(label=gettext_lazy("Field"), required=False, max_length=300)
+    incidents = forms.BooleanField(label=gettext_lazy("With an incident"), required=False)
 
     def filters(self, now: datetime) -> trust_items.ItemFilter:
         """Return which actions are listed."""

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hitl_site.lib.access import needs_one_of
@@ -23,7 +24,12 @@ from policies.services.trust_links import NoSuchLink, UnableToShare
 from reviews.views.trust import page_context
 from reviews.views.trust_filters import TrustFilterForm
 
-_LASTS: Final = (("1", "1 day"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
+_LASTS: Final = (
+    ("1", gettext_lazy("1 day")),
+    ("7", gettext_lazy("7 days")),
+    ("30", gettext_lazy("30 days")),
+    ("90", gettext_lazy("90 days")),
+)
 _SHOWN: Final = 100
 VISITS: Final = Visits(per_minute=30)
 # Nobody indexes, keeps or passes on the address of such a page.
@@ -36,12 +42,15 @@ _HEADERS: Final = {
 
 class LinkForm(forms.Form):
     for_whom = forms.CharField(
-        label="For whom",
+        label=gettext_lazy("For whom"),
         max_length=200,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     lasts = forms.ChoiceField(
-        label="Lasts", choices=_LASTS, initial="7", widget=forms.Select(attrs={"class": "select"})
+        label=gettext_lazy("Lasts"),
+        choices=_LASTS,
+        initial="7",
+        widget=forms.Select(attrs={"class": "select"}),
     )
 
 
@@ -66,7 +75,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         except UnableToShare as problem:
             form.add_error("for_whom", str(problem))
         else:
-            messages.success(request, f"Made the link for {link.for_whom}.")
+            messages.success(request, gettext("Made the link for {name}.").format(name=link.for_whom))
             return redirect("reviews:trust_links")
     newest = TrustLink.objects.order_by("-id")[:_SHOWN]
     links = [(link, request.build_absolute_uri(_url(link))) for link in newest]
@@ -75,7 +84,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "filters": filters,
         "links": links,
         "now": now,
-        "bar_title": "Trust",
+        "bar_title": gettext("Trust"),
     }
     status = 422 if form.errors else 200
     return render(request, "reviews/trust_links/page.html", context, status=status)
@@ -88,9 +97,10 @@ def revoke(request: AuthenticatedRequest, link_id: str) -> HttpResponse:
     try:
         link = trust_links.revoke(link_id=link_id, person=request.user, now=database_now())
     except NoSuchLink:
-        messages.error(request, "There is no such link.")
+        messages.error(request, gettext("There is no such link."))
     else:
-        messages.success(request, f"The link for {link.for_whom} shows nothing any more.")
+        done = gettext("The link for {name} shows nothing any more.").format(name=link.for_whom)
+        messages.success(request, done)
     return redirect("reviews:trust_links")
 
 

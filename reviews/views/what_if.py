@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.access import needs_one_of
@@ -46,7 +47,7 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
             # The lists ask again by the fields; what was typed as JSON is in none of them.
             context["list_url"] = f"{request.path}?{editor.asked(days=_days(asked))}"
     if request.method == "POST":
-        context |= {"typed": _typed(request.POST), "bar_title": "Policies"}
+        context |= {"typed": _typed(request.POST), "bar_title": gettext("Policies")}
         return render(request, "reviews/what_if/page.html", context)
     return render(request, "reviews/what_if/_answers.html", context)
 
@@ -67,7 +68,7 @@ def _list(
         now=database_now(),
         days=days,
     )
-    context = {"action_type": action_type, "found": found, "days": days, "bar_title": "Policies"}
+    context = {"action_type": action_type, "found": found, "days": days, "bar_title": gettext("Policies")}
     return render(request, "reviews/what_if/list.html", context)
 
 
