@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.urls import resolve, reverse
 
@@ -289,8 +290,10 @@ def test_hostile_reasons_stay_text(olga: Client, pete: Client, refund: ActionTyp
     assert "U+202E" in pete.get(address(publication)).content.decode()
 
 
-def test_a_deployment_with_one_admin_says_so(olga: Client, refund: ActionType, settings: object) -> None:
-    settings.FOUR_EYES = False  # type: ignore[attr-defined]  # pytest-django's
+def test_a_deployment_with_one_admin_says_so(
+    olga: Client, refund: ActionType, settings: LazySettings
+) -> None:
+    settings.FOUR_EYES = False
     version = loose_draft(refund)
     assert "One person publishes alone" in text_of(olga.get(PUBLISH))
     form = {"reason": "Alone", "content_sha256": version.content_sha256, "when": "now"}

@@ -16,6 +16,7 @@ from policies.services import action_types, policies, publications
 from policies.tests.base import NOON, SYSTEM, make_policy, make_refund_type, make_user, recorded
 
 if TYPE_CHECKING:
+    from django.conf import LazySettings
     from django.contrib.auth.models import User
 
 pytestmark = pytest.mark.django_db
@@ -344,9 +345,9 @@ def test_one_that_cannot_be_published_holds_no_other_up(
 
 
 def test_a_deployment_may_let_one_person_publish_and_the_ledger_says_so(
-    refund: ActionType, refund_policy: PolicyVersion, olga: User, settings: object
+    refund: ActionType, refund_policy: PolicyVersion, olga: User, settings: LazySettings
 ) -> None:
-    settings.FOUR_EYES = False  # type: ignore[attr-defined]  # pytest-django's
+    settings.FOUR_EYES = False
     publication = ask(draft(refund, olga, threshold=0.1), olga)
     assert (publication.state, publication.loosens, publication.people_required) == ("done", True, 1)
     assert recorded("policy.published")[1]["authority"]["four_eyes"] == "off"
