@@ -60,7 +60,7 @@ def missed_drills(person: User, *, since: datetime) -> list[Lesson]:
                 said=said.get(action.pk, str(DecisionKind.APPROVE.label)),
                 right=str(kind.label),
                 changes=() if drill.expected_canonical is None else json_changes(proposed, right),
-                note=gettext("One of the drills that began the shift: it is in no number above.")
+                note=gettext("One of the drills that began the shift: it counts as a warm-up alone.")
                 if result.warm_up
                 else "",
             )

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Q
+from django.utils.translation import gettext
 
 from policies.models import ActionType, DrillResult
 from reviews.choices import ItemKind, SeedState
@@ -104,8 +105,8 @@ def words_after(decision: Decision) -> str:
     served = drill.burst.drills.filter(action__isnull=False)
     waits = inbox.my_turn(decision.reviewer).filter(action__served_drill__burst=drill.burst)
     if drill.burst.ended_at is None and (served.count() < SIZE or waits.exists()):
-        return "It warms you up, as your shift begins; none of these counts."
+        return gettext("It warms you up, as your shift begins; none of these counts.")
     results = DrillResult.objects.filter(
         reviewer=decision.reviewer, drill_id__in=served.values("action__public_id")
     ).aggregate(answered=Count("pk"), right=Count("pk", filter=Q(caught=True)))
-    return f"{results['right']} of {results['answered']} right; now the real ones."
+    return gettext("{right} of {answered} right; now the real ones.").format(**results)
