@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.core import signing
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -43,14 +44,16 @@ def make(
     """Make a link that shows the page of these filters until it expires. Takes the right to share."""
     name = " ".join(for_whom.replace("\x00", "").split())
     if not name:
-        raise UnableToShare("Say for whom the link is.")
+        raise UnableToShare(gettext("Say for whom the link is."))
     if len(name) > _LONGEST_NAME:
-        raise UnableToShare(f"At most {_LONGEST_NAME} characters say for whom it is.")
+        words = gettext("At most {most} characters say for whom it is.")
+        raise UnableToShare(words.format(most=_LONGEST_NAME))
     if not timedelta(0) < lasts <= LONGEST:
-        raise UnableToShare(f"A link lasts up to {LONGEST.days} days.")
+        raise UnableToShare(gettext("A link lasts up to {days} days.").format(days=LONGEST.days))
     with rights.acting(person, SHARE) as actor:
         if TrustLink.objects.filter(revoked_at=None, expires_at__gt=now).count() >= _MOST_LIVE:
-            raise UnableToShare(f"{_MOST_LIVE} links are open already. Revoke one first.")
+            words = gettext("{count} links are open already. Revoke one first.")
+            raise UnableToShare(words.format(count=_MOST_LIVE))
         link = TrustLink.objects.create(
             public_id=ids.new("tlk"),
             filters=dict(filters),

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from policies.services import ledger
@@ -53,7 +54,8 @@ def add_channel(*, queue: Queue, name: str, by: User, now: datetime) -> Channel:
     """Send the queue's news to the channel of this name. Its address stays in the environment alone."""
     by = rights.current_holder(by, MANAGE)
     if not os.environ.get(PREFIX + name):
-        raise UnknownChannel(f"The operator has set no address for it: {PREFIX}{name}.")
+        words = gettext("The operator has set no address for it: {variable}.")
+        raise UnknownChannel(words.format(variable=f"{PREFIX}{name}"))
     channel, is_new = Channel.objects.get_or_create(
         queue=queue, name=name, ended_at=None, defaults={"public_id": ids.new("chn"), "created_at": now}
     )
