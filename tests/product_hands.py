@@ -1,4 +1,4 @@
-"""What people do in a running stack, one JSON line an act; ``tests.plugins.product`` starts it.
+"""What people do in a running stack; ``tests.plugins.product`` starts it in a ``tests.product_process``.
 
 It lives inside the stack's environment, so that the tests beside it keep their own database. Agents and types
 of actions are made by services; deciding goes through the pages, as a person's browser would.
@@ -9,31 +9,25 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import django
+from django.contrib.auth.models import Group, User
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitl_site.settings")
-django.setup()
-
-from django.contrib.auth.models import Group, User  # noqa: E402 - the apps must be ready first
-
-from datasets.exporters.composition import compose  # noqa: E402 - as above
-from datasets.models import LabelledCase  # noqa: E402 - as above
-from datasets.replay.browser import Browser  # noqa: E402 - as above
-from datasets.replay.reviewer import give  # noqa: E402 - as above
-from datasets.selectors.selection import Selection  # noqa: E402 - as above
-from datasets.services import datasets, freezing  # noqa: E402 - as above
-from hitl_site.lib.clock import database_now  # noqa: E402 - as above
-from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk, Scope  # noqa: E402 - as above
-from policies.models import Agent  # noqa: E402 - as above
-from policies.selectors.action_types import by_name  # noqa: E402 - as above
-from policies.services import action_types, agents, autonomy, policies  # noqa: E402 - as above
-from policies.services.ledger import Actor  # noqa: E402 - as above
-from reviews.models import ActionRequest, ReviewItem  # noqa: E402 - as above
+from datasets.exporters.composition import compose
+from datasets.models import LabelledCase
+from datasets.replay.browser import Browser
+from datasets.replay.reviewer import give
+from datasets.selectors.selection import Selection
+from datasets.services import datasets, freezing
+from hitl_site.lib.clock import database_now
+from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk, Scope
+from policies.models import Agent
+from policies.selectors.action_types import by_name
+from policies.services import action_types, agents, autonomy, policies
+from policies.services.ledger import Actor
+from reviews.models import ActionRequest, ReviewItem
 
 RELEASED_WITHIN = 30.0
 
@@ -167,24 +161,3 @@ class Hands:
             certified=True,
             now=now,
         )
-
-
-def serve(hands: Hands) -> None:
-    """Do what each line says, and answer with a line: the result, or what went wrong."""
-    acts = hands.acts()
-    _say({"url": hands.url})
-    for line in sys.stdin:
-        asked = json.loads(line)
-        hands.before_each()
-        try:
-            _say({"result": acts[asked.pop("act")](**asked)})
-        except Exception as error:
-            _say({"error": f"{type(error).__name__}: {error}"})
-
-
-def _say(message: dict[str, Any]) -> None:
-    print(json.dumps(message), flush=True)  # noqa: T201 - this is the protocol
-
-
-if __name__ == "__main__":
-    serve(Hands())

@@ -1,15 +1,13 @@
-"""What operators do in a stack that is hurt meanwhile, one JSON line an act, beside the acts of everybody's.
+"""What operators do in a stack that is hurt meanwhile, beside the acts of everybody's.
 
-Runs inside the stack's environment. An act that the database cuts off is answered with an error, and the next
-one finds a new connection.
+Served by ``tests.product_process`` inside the stack's environment. An act that the database cuts off is
+answered with an error, and the next one finds a new connection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-
-from tests.product_hands import Hands, serve  # isort: skip - it sets Django up, and goes before what needs it
 
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -22,6 +20,7 @@ from policies.choices import AgentState, KillSwitchScope
 from policies.models import Agent, KillSwitch
 from policies.selectors.action_types import by_name
 from policies.services import kill_switch, policies
+from tests.product_hands import Hands
 
 
 class FaultHands(Hands):
@@ -108,7 +107,3 @@ class FaultHands(Hands):
         connection.close_if_unusable_or_obsolete()
         if connection.connection is not None and not connection.is_usable():
             connection.close()
-
-
-if __name__ == "__main__":
-    serve(FaultHands())

@@ -172,7 +172,7 @@ def operated(stack: Stack) -> Iterator[Product]:
         "REDIS_URL": stack.server("REDIS_URL"),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.hands"],
+        [sys.executable, "-m", "tests.product_process", "tests.faults.hands", "FaultHands"],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,
