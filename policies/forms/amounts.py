@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 SECONDS: Final = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400}
-UNITS: Final = [(unit, unit) for unit in SECONDS]
+UNITS: Final = [
+    ("seconds", _("seconds")),
+    ("minutes", _("minutes")),
+    ("hours", _("hours")),
+    ("days", _("days")),
+]
 
 
 def number(**attributes: object) -> forms.NumberInput:
@@ -21,7 +30,9 @@ def select() -> forms.Select:
     return forms.Select(attrs={"class": "select"})
 
 
-def percent(label: str, *, low: float = 0, required: bool = True, help_text: str = "") -> forms.DecimalField:
+def percent(
+    label: StrOrPromise, *, low: float = 0, required: bool = True, help_text: StrOrPromise = ""
+) -> forms.DecimalField:
     """Return the field of a share, typed in percent."""
     return forms.DecimalField(
         label=label,

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from policies.engine.facts import ScoreSource
 from policies.engine.policy import AUDIT_FLOOR, MAX_CHECKLIST
@@ -24,11 +27,14 @@ from policies.forms.amounts import (
     share_of,
 )
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 _SOURCES: Final = [
-    (ScoreSource.AGENT.value, "The agent’s own"),
-    (ScoreSource.JUDGE.value, "The judge’s"),
-    (ScoreSource.SAMPLES.value, "How many of its samples agree"),
-    (ScoreSource.LOWEST.value, "The lowest of those given"),
+    (ScoreSource.AGENT.value, _("The agent’s own")),
+    (ScoreSource.JUDGE.value, _("The judge’s")),
+    (ScoreSource.SAMPLES.value, _("How many of its samples agree")),
+    (ScoreSource.LOWEST.value, _("The lowest of those given")),
 ]
 EVERY, LISTED = "every", "listed"
 # Times, and the longest that each may be.
@@ -37,7 +43,7 @@ _TIMES: Final = {"deadline": 30 * 86_400, "permit_ttl": 86_400, "denial_memory":
 _OTHER_NAMES: Final = {"/agents": "agents_scope", "/calibration/of": "calibration_of"}
 
 
-def _slug(label: str, *, required: bool = True, help_text: str) -> forms.CharField:
+def _slug(label: StrOrPromise, *, required: bool = True, help_text: StrOrPromise) -> forms.CharField:
     widget = forms.TextInput(attrs={"class": "input", "spellcheck": "false", "autocomplete": "off"})
     return forms.CharField(label=label, required=required, widget=widget, help_text=help_text)
 
@@ -46,11 +52,11 @@ class DraftForm(forms.Form):
     """What goes with a draft in either view: why, and which text the person began from."""
 
     reason = forms.CharField(
-        label="Reason of the change",
+        label=_("Reason of the change"),
         required=False,
         max_length=2_000,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 2}),
-        help_text="Kept in the ledger. It can still be given when the draft is published.",
+        help_text=_("Kept in the ledger. It can still be given when the draft is published."),
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -59,79 +65,88 @@ class PolicyForm(forms.Form):
     """Everything of a policy but its rows."""
 
     threshold = percent(
-        "Hold when the chance it is right is under",
+        _("Hold when the chance it is right is under"),
         required=False,
-        help_text="In percent, such as 86. Empty: no score is high enough, all are held.",
+        help_text=_("In percent, such as 86. Empty: no score is high enough, all are held."),
     )
     score = forms.ChoiceField(
-        label="Which score is asked",
-        choices=[*_SOURCES, (ScoreSource.CALIBRATED.value, "One of these, calibrated")],
+        label=_("Which score is asked"),
+        choices=[*_SOURCES, (ScoreSource.CALIBRATED.value, _("One of these, calibrated"))],
         widget=select(),
     )
     calibration_of = forms.ChoiceField(
-        label="Which score is calibrated", required=False, choices=_SOURCES, widget=select()
+        label=_("Which score is calibrated"), required=False, choices=_SOURCES, widget=select()
     )
     audit_rate = percent(
-        "Check at random, of what runs alone",
+        _("Check at random, of what runs alone"),
         low=AUDIT_FLOOR * 100,
-        help_text=f"In percent, at least {AUDIT_FLOOR * 100:g}: without checks nothing is learnt of what runs"
-        " alone.",
+        help_text=format_lazy(
+            _("In percent, at least {least}: without checks nothing is learnt of what runs alone."),
+            least=f"{AUDIT_FLOOR * 100:g}",
+        ),
     )
     blind_share = percent(
-        "Show no score on, of held items",
-        help_text="In percent. A reviewer who sees the score agrees more; routine checks never show it.",
+        _("Show no score on, of held items"),
+        help_text=_("In percent. A reviewer who sees the score agrees more; routine checks never show it."),
     )
     agents_scope = forms.ChoiceField(
-        label="Which agents may run alone",
-        choices=[(EVERY, "Every agent"), (LISTED, "Only those listed")],
+        label=_("Which agents may run alone"),
+        choices=[(EVERY, _("Every agent")), (LISTED, _("Only those listed"))],
         widget=select(),
-        help_text="What comes from any other agent or version is held.",
+        help_text=_("What comes from any other agent or version is held."),
     )
-    denial_memory = forms.IntegerField(label="Know a refused act again for", min_value=0, widget=number())
-    denial_memory_unit = forms.ChoiceField(label="Unit of the memory", choices=UNITS, widget=select())
-    deadline = forms.IntegerField(label="Decide within", min_value=1, widget=number())
-    deadline_unit = forms.ChoiceField(label="Unit of the deadline", choices=UNITS, widget=select())
+    denial_memory = forms.IntegerField(label=_("Know a refused act again for"), min_value=0, widget=number())
+    denial_memory_unit = forms.ChoiceField(label=_("Unit of the memory"), choices=UNITS, widget=select())
+    deadline = forms.IntegerField(label=_("Decide within"), min_value=1, widget=number())
+    deadline_unit = forms.ChoiceField(label=_("Unit of the deadline"), choices=UNITS, widget=select())
     reminder = forms.BooleanField(
-        label="Call it to mind at half that time",
+        label=_("Call it to mind at half that time"),
         required=False,
         widget=forms.CheckboxInput(attrs={"class": "check"}),
     )
     queue = _slug(
-        "Queue", help_text="Where held items wait, such as refunds. An unknown queue means the default one."
+        _("Queue"),
+        help_text=_("Where held items wait, such as refunds. An unknown queue means the default one."),
     )
     second_queue = _slug(
-        "Second queue",
+        _("Second queue"),
         required=False,
-        help_text="Where they stand as well from half the time on, such as team-leads. Empty: nowhere else.",
+        help_text=_(
+            "Where they stand as well from half the time on, such as team-leads. Empty: nowhere else."
+        ),
     )
     approvals_required = forms.IntegerField(
-        label="Approvals required",
+        label=_("Approvals required"),
         min_value=1,
         max_value=5,
         widget=number(),
-        help_text="By different people, never the agent’s owner. Critical types always need two.",
+        help_text=_("By different people, never the agent’s owner. Critical types always need two."),
     )
     checklist = forms.CharField(
-        label="What must be ticked before it may run",
+        label=_("What must be ticked before it may run"),
         required=False,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 3}),
-        help_text=f"One sentence a line, up to {MAX_CHECKLIST}: The order belongs to this customer.",
+        help_text=format_lazy(
+            _("One sentence a line, up to {most}: The order belongs to this customer."), most=MAX_CHECKLIST
+        ),
     )
     small_screens = forms.BooleanField(
-        label="Let what is critical run from a telephone too",
+        label=_("Let what is critical run from a telephone too"),
         required=False,
         widget=forms.CheckboxInput(attrs={"class": "check"}),
-        help_text="Rejecting and escalating always work there.",
+        help_text=_("Rejecting and escalating always work there."),
     )
     undo_seconds = forms.IntegerField(
-        label="Time to undo, seconds",
+        label=_("Time to undo, seconds"),
         min_value=0,
         max_value=60,
         widget=number(),
-        help_text="A decision goes out after this.",
+        help_text=_("A decision goes out after this."),
     )
-    permit_ttl = forms.IntegerField(label="A permit is good for", min_value=1, widget=number())
-    permit_ttl_unit = forms.ChoiceField(label="Unit of the permit’s lifetime", choices=UNITS, widget=select())
+    permit_ttl = forms.IntegerField(label=_("A permit is good for"), min_value=1, widget=number())
+    permit_ttl_unit = forms.ChoiceField(
+        label=_("Unit of the permit’s lifetime"), choices=UNITS, widget=select()
+    )
 
     def clean(self) -> dict[str, Any]:
         """Turn the times into seconds."""
@@ -142,7 +157,9 @@ class PolicyForm(forms.Form):
                 continue
             data[f"{name}_seconds"] = count * SECONDS[unit]
             if count * SECONDS[unit] > longest:
-                self.add_error(name, f"At most {longest // 86_400} day{'s' * (longest > 86_400)}.")
+                days = longest // 86_400
+                told = ngettext("At most {days} day.", "At most {days} days.", days)
+                self.add_error(name, told.format(days=days))
         return data
 
     def document(self) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from hitl_site.lib.json_places import place_of
 from hitl_site.lib.strict_json import DoorError, JsonValue, parse
@@ -21,6 +22,7 @@ from policies.engine.facts import ScoreSource
 from policies.engine.policy import InvalidPolicy, PolicyDocument, PolicyError
 from policies.forms.policies import LISTED, DraftForm, PolicyForm, typed_of
 from policies.forms.policy_rows import ROW_FORMS, RowForm
+from policies.selectors.fault_words import fault_in_words
 
 FORM, JSON = "form", "json"
 _ROW: Final = re.compile(r"\d{1,4}")
@@ -131,7 +133,8 @@ class PolicyEditor:
         data = self.form.cleaned_data
         listed = data["agents_scope"] == LISTED
         if entries["agents"] and not listed:
-            self.form.add_error("agents_scope", "Some agents are listed: choose “Only those listed”.")
+            told = gettext("Some agents are listed: choose “Only those listed”.")
+            self.form.add_error("agents_scope", told)
             return None
         calibration = {"of": data["calibration_of"], "points": entries["points"]}
         calibrated = data["score"] == ScoreSource.CALIBRATED.value or bool(entries["points"])
@@ -147,7 +150,8 @@ class PolicyEditor:
     def add_faults(self, invalid: InvalidPolicy) -> None:
         """Put each fault that the engine found at the control of its place, or at its line of the text."""
         for error in invalid.errors:
-            message = error.message[:1].upper() + error.message[1:] + "."
+            said = fault_in_words(error.message)
+            message = said[:1].upper() + said[1:] + "."
             if self.view == JSON:
                 self._add_to_text(error, message)
             else:
@@ -166,12 +170,13 @@ class PolicyEditor:
     @property
     def faults(self) -> list[Fault]:
         """Return every fault, for the summary."""
-        found = [Fault("", "Policy", str(text)) for text in self.draft.non_field_errors()]
+        policy = gettext("Policy")
+        found = [Fault("", policy, str(text)) for text in self.draft.non_field_errors()]
         found += [Fault("json", "JSON", text) for text in self.json_faults]
-        found += [Fault("", "Policy", str(text)) for text in self.form.non_field_errors()]
+        found += [Fault("", policy, str(text)) for text in self.form.non_field_errors()]
         found += _of_fields(self.form, "") + _of_fields(self.draft, "")
         for group in self.groups.values():
-            found += [Fault(group.name, f"{group.kind.noun}s", text) for text in group.faults]
+            found += [Fault(group.name, str(group.kind.nouns), text) for text in group.faults]
             for number, row in enumerate(group.forms, start=1):
                 name = f"{group.kind.noun} {number}"
                 found += [Fault(row.anchor, name, str(text)) for text in row.non_field_errors()]
@@ -194,7 +199,8 @@ class PolicyEditor:
             self.add_faults(invalid)
             return self
         if shown.view == JSON:
-            self.json_faults.append("The form cannot show all of this policy as it is; edit it here.")
+            told = gettext("The form cannot show all of this policy as it is; edit it here.")
+            self.json_faults.append(told)
             return self
         return shown
 
@@ -228,14 +234,17 @@ class PolicyEditor:
             self.json_faults.append(f"{error.pointer}: {error.detail}" if error.pointer else error.detail)
             return None
         if not isinstance(value, dict):
-            self.json_faults.append("A policy is one object, in { and }.")
+            self.json_faults.append(gettext("A policy is one object, in { and }."))
             return None
         return dict(value)
 
     def _add_to_text(self, error: PolicyError, message: str) -> None:
         place = place_of(self.json_text, error.pointer)
-        where = f"Line {place[0]}, {error.pointer or 'the whole'}: " if place else ""
-        self.json_faults.append(where + message)
+        if place is not None:
+            message = gettext("Line {line}, {place}: {message}").format(
+                line=place[0], place=error.pointer or gettext("the whole"), message=message
+            )
+        self.json_faults.append(message)
 
     def _add_to_form(self, error: PolicyError, message: str) -> None:
         for group in self.groups.values():
@@ -251,7 +260,7 @@ class PolicyEditor:
                 return
         line = re.fullmatch(r"/checklist/(\d+)", error.pointer)
         if line:
-            message = f"Line {int(line[1]) + 1}: {message}"
+            message = gettext("Line {line}: {message}").format(line=int(line[1]) + 1, message=message)
         self.form.add_error(self.form.field_at(error.pointer), message)
 
 

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from policies.engine.agent_list import MAX_AGENTS
 from policies.engine.calibration import MAX_POINTS
@@ -23,28 +25,41 @@ from policies.engine.measures import MAX_MEASURES, WHOSE, MeasureFunction
 from policies.engine.rules import MAX_RULES
 from policies.forms.amounts import SECONDS, UNITS, as_percent, in_units, lines_of, number, percent, share_of
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 Entry = Mapping[str, Any]
 Typed = dict[str, list[str]]
 
 _PLACE: Final = re.compile(r"line (\d+), column (\d+)", re.IGNORECASE)
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?")
-_OUTCOMES: Final = [(Verdict.REVIEW.value, "Hold it for a person"), (Verdict.DENY.value, "Deny it")]
-_DAYS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+_OUTCOMES: Final = [(Verdict.REVIEW.value, _("Hold it for a person")), (Verdict.DENY.value, _("Deny it"))]
+_DAYS: Final = (
+    _("Mondays"),
+    _("Tuesdays"),
+    _("Wednesdays"),
+    _("Thursdays"),
+    _("Fridays"),
+    _("Saturdays"),
+    _("Sundays"),
+)
 
 
-def _text(label: str, help_text: str = "") -> forms.CharField:
+def _text(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.CharField:
     widget = forms.TextInput(
         attrs={"class": "input", "spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}
     )
     return forms.CharField(label=label, required=False, widget=widget, help_text=help_text)
 
 
-def _lines(label: str, help_text: str) -> forms.CharField:
+def _lines(label: StrOrPromise, help_text: StrOrPromise) -> forms.CharField:
     widget = forms.Textarea(attrs={"class": "textarea", "rows": 2, "spellcheck": "false"})
     return forms.CharField(label=label, required=False, widget=widget, help_text=help_text)
 
 
-def _choice(label: str, choices: Sequence[tuple[str, str]], help_text: str = "") -> forms.ChoiceField:
+def _choice(
+    label: StrOrPromise, choices: Sequence[tuple[str, StrOrPromise]], help_text: StrOrPromise = ""
+) -> forms.ChoiceField:
     return forms.ChoiceField(
         label=label,
         required=False,
@@ -69,7 +84,9 @@ class RowForm(forms.Form):
 
     group: ClassVar[str]
     place: ClassVar[str]
-    noun: ClassVar[str]
+    noun: ClassVar[StrOrPromise]
+    nouns: ClassVar[StrOrPromise]
+    called: ClassVar[StrOrPromise]
     most: ClassVar[int]
     layout: ClassVar[tuple[tuple[str, ...], ...]]
 
@@ -116,13 +133,14 @@ class RowForm(forms.Form):
 class RuleForm(RowForm):
     """One rule."""
 
-    group, place, noun, most = "rules", "/rules", "Rule", MAX_RULES
+    group, place, most = "rules", "/rules", MAX_RULES
+    noun, nouns, called = _("Rule"), _("Rules"), pgettext_lazy("row", "rule")
     layout = (("code", "title"), ("when",), ("then", "trigger"))
 
-    code = _text("Code", "Small letters and underscores: large_amount.")
-    title = _text("What reviewers read", "The amount is large.")
+    code = _text(_("Code"), _("Small letters and underscores: large_amount."))
+    title = _text(_("What reviewers read"), _("The amount is large."))
     when = forms.CharField(
-        label="When",
+        label=_("When"),
         required=False,
         strip=False,
         widget=forms.Textarea(
@@ -133,12 +151,12 @@ class RuleForm(RowForm):
                 "autocapitalize": "none",
             }
         ),
-        help_text='A condition in CEL, such as args.amount > 150 && environment == "production".',
+        help_text=_('A condition in CEL, such as args.amount > 150 && environment == "production".'),
     )
-    then = _choice("Then", _OUTCOMES)
+    then = _choice(_("Then"), _OUTCOMES)
     trigger = _choice(
-        "Counts as",
-        [(Trigger.POLICY_EDGE.value, "Policy edge case"), (Trigger.HIGH_RISK.value, "High risk")],
+        _("Counts as"),
+        [(Trigger.POLICY_EDGE.value, _("Policy edge case")), (Trigger.HIGH_RISK.value, _("High risk"))],
     )
 
     @property
@@ -171,28 +189,32 @@ class RuleForm(RowForm):
 class MeasureForm(RowForm):
     """One measure of the past."""
 
-    group, place, noun, most = "measures", "/measures", "Measure", MAX_MEASURES
+    group, place, most = "measures", "/measures", MAX_MEASURES
+    noun, nouns, called = _("Measure"), _("Measures"), pgettext_lazy("row", "measure")
     layout = (("name",), ("function", "pointer"), ("of", "of_pointer"), ("window", "unit"), ("action_types",))
 
-    name = _text("Name", "A rule reads it as history.refunded_today.")
+    name = _text(_("Name"), _("A rule reads it as history.refunded_today."))
     function = _choice(
-        "What",
-        [(MeasureFunction.COUNT.value, "Count the actions"), (MeasureFunction.SUM.value, "Add up a number")],
-    )
-    pointer = _text("Of which number", "For a sum: its place in the arguments, such as /amount.")
-    of = _choice(
-        "Of all actions by the same",
+        _("What"),
         [
-            ("agent", "Agent"),
-            ("subject", "Subject, such as a customer"),
-            ("conversation", "Conversation"),
-            ("value", "Value in the arguments"),
+            (MeasureFunction.COUNT.value, _("Count the actions")),
+            (MeasureFunction.SUM.value, _("Add up a number")),
         ],
     )
-    of_pointer = _text("Which value", "For a value: its place, such as /iban.")
-    window = forms.IntegerField(label="Over the last", required=False, widget=number(min=1))
-    unit = _choice("Unit", UNITS)
-    action_types = _lines("Of these action types", "One a line. Empty: of this action type alone.")
+    pointer = _text(_("Of which number"), _("For a sum: its place in the arguments, such as /amount."))
+    of = _choice(
+        _("Of all actions by the same"),
+        [
+            ("agent", _("Agent")),
+            ("subject", _("Subject, such as a customer")),
+            ("conversation", _("Conversation")),
+            ("value", _("Value in the arguments")),
+        ],
+    )
+    of_pointer = _text(_("Which value"), _("For a value: its place, such as /iban."))
+    window = forms.IntegerField(label=_("Over the last"), required=False, widget=number(min=1))
+    unit = _choice(_("Unit"), UNITS)
+    action_types = _lines(_("Of these action types"), _("One a line. Empty: of this action type alone."))
 
     def entry(self) -> object:
         """Return the measure as the document has it."""
@@ -233,17 +255,18 @@ class MeasureForm(RowForm):
 class WindowForm(RowForm):
     """One freeze window: once, or every week."""
 
-    group, place, noun, most = "windows", "/freeze_windows", "Freeze window", MAX_WINDOWS
+    group, place, most = "windows", "/freeze_windows", MAX_WINDOWS
+    noun, nouns, called = _("Freeze window"), _("Freeze windows"), pgettext_lazy("row", "freeze window")
     layout = (("title", "then"), ("repeats", "zone"), ("starts", "ends"), ("weekdays",))
 
-    title = _text("What reviewers read", "Stocktaking. Reviewers and agents see it.")
-    then = _choice("Meanwhile", _OUTCOMES)
-    repeats = _choice("How often", [("once", "Once"), ("weekly", "Every week")])
-    zone = _text("Time zone", "Europe/Berlin, or UTC.")
-    starts = _text("From", "2026-12-24 18:00; every week: 18:00.")
-    ends = _text("Until", "2026-12-27 08:00; every week: 08:00, on the next day if it is earlier.")
+    title = _text(_("What reviewers read"), _("Stocktaking. Reviewers and agents see it."))
+    then = _choice(_("Meanwhile"), _OUTCOMES)
+    repeats = _choice(_("How often"), [("once", _("Once")), ("weekly", _("Every week"))])
+    zone = _text(_("Time zone"), _("Europe/Berlin, or UTC."))
+    starts = _text(_("From"), _("2026-12-24 18:00; every week: 18:00."))
+    ends = _text(_("Until"), _("2026-12-27 08:00; every week: 08:00, on the next day if it is earlier."))
     weekdays = forms.MultipleChoiceField(
-        label="Every week, beginning on",
+        label=_("Every week, beginning on"),
         required=False,
         choices=list(zip(WEEKDAYS, _DAYS, strict=True)),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "check"}),
@@ -282,7 +305,7 @@ class WindowForm(RowForm):
         """Ask for the days of a window that comes round: without any it would be one that does not."""
         data = self.cleaned_data
         if data.get("repeats") == "weekly" and data.get("weekdays") == []:
-            self.add_error("weekdays", "Choose at least one day.")
+            self.add_error("weekdays", _("Choose at least one day."))
         return data
 
     def field_at(self, place: str) -> str | None:
@@ -293,11 +316,12 @@ class WindowForm(RowForm):
 class AgentForm(RowForm):
     """One agent of the allow list."""
 
-    group, place, noun, most = "agents", "/agents", "Agent", MAX_AGENTS
+    group, place, most = "agents", "/agents", MAX_AGENTS
+    noun, nouns, called = _("Agent"), _("Agents"), pgettext_lazy("row", "agent")
     layout = (("name", "versions"),)
 
-    name = _text("Agent", "Its name, such as support-bot.")
-    versions = _lines("Versions", "One a line, such as 3.2. Empty: every version.")
+    name = _text(_("Agent"), _("Its name, such as support-bot."))
+    versions = _lines(_("Versions"), _("One a line, such as 3.2. Empty: every version."))
 
     def entry(self) -> object:
         """Return the agent as the document has it."""
@@ -312,11 +336,14 @@ class AgentForm(RowForm):
 class PointForm(RowForm):
     """One point of a calibration."""
 
-    group, place, noun, most = "points", "/calibration/points", "Point", MAX_POINTS
+    group, place, most = "points", "/calibration/points", MAX_POINTS
+    noun, nouns, called = _("Point"), _("Points"), pgettext_lazy("row", "point")
     layout = (("raw", "calibrated"),)
 
-    raw = percent("When the score says", required=False, help_text="In percent, such as 90.")
-    calibrated = percent("it is right in", required=False, help_text="In percent of such cases, such as 72.")
+    raw = percent(_("When the score says"), required=False, help_text=_("In percent, such as 90."))
+    calibrated = percent(
+        _("it is right in"), required=False, help_text=_("In percent of such cases, such as 72.")
+    )
 
     def entry(self) -> object:
         """Return the pair of shares."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from django.utils.translation import gettext, gettext_noop
 
 from policies.engine.facts import Verdict
 from policies.engine.number_rules import Compared, compared
@@ -15,6 +18,18 @@ from policies.forms.amounts import as_percent
 from policies.forms.policy_editor import PolicyEditor
 
 _SHARES = frozenset({"confidence", "judge", "samples"})
+_HELD: Final = {
+    ">": gettext_noop("Hold when {what} is over"),
+    ">=": gettext_noop("Hold when {what} is from"),
+    "<": gettext_noop("Hold when {what} is under"),
+    "<=": gettext_noop("Hold when {what} is up to"),
+}
+_DENIED: Final = {
+    ">": gettext_noop("Deny when {what} is over"),
+    ">=": gettext_noop("Deny when {what} is from"),
+    "<": gettext_noop("Deny when {what} is under"),
+    "<=": gettext_noop("Deny when {what} is up to"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +56,7 @@ def sliders_of(editor: PolicyEditor, live: PolicyDocument | None) -> tuple[Slide
     typed = str(editor.form["threshold"].value() or "")
     threshold = Slider(
         id="slide-threshold",
-        label="Hold when the chance it is right is under",
+        label=gettext("Hold when the chance it is right is under"),
         target="id_threshold",
         value=typed or "0",
         now=_share(live.threshold if live is not None else None, typed),
@@ -49,7 +64,7 @@ def sliders_of(editor: PolicyEditor, live: PolicyDocument | None) -> tuple[Slide
     audited = str(editor.form["audit_rate"].value() or "")
     audit = Slider(
         id="slide-audit",
-        label="Check at random, even when sure",
+        label=gettext("Check at random, even when sure"),
         target="id_audit_rate",
         value=audited,
         now=_share(live.audit_rate if live is not None else None, audited),
@@ -66,12 +81,11 @@ def _of_rules(editor: PolicyEditor, live: PolicyDocument | None) -> list[Slider]
         rule = compared(str(row["when"].value() or ""))
         if rule is None:
             continue
-        then = "Deny" if row["then"].value() == Verdict.DENY.value else "Hold"
         now = in_force.get(str(row["code"].value() or ""))
         found.append(
             Slider(
                 id=f"slide-{row.anchor}",
-                label=f"{then} when {_said(rule)}",
+                label=_said(rule, denies=row["then"].value() == Verdict.DENY.value),
                 target=row["when"].id_for_label,
                 value=format(rule.limit, "f"),
                 now="" if now is None or now.limit == rule.limit else format(now.limit, "f"),
@@ -83,16 +97,13 @@ def _of_rules(editor: PolicyEditor, live: PolicyDocument | None) -> list[Slider]
     return found
 
 
-def _said(rule: Compared) -> str:
+def _said(rule: Compared, *, denies: bool) -> str:
     if rule.place == "samples":
-        what = "the share of its samples that agree"
+        what = gettext("the share of its samples that agree")
     else:
         what = rule.name.removeprefix("args.").replace(".", " ").replace("_", " ")
-    return f"{what} is {_words(rule)}"
-
-
-def _words(rule: Compared) -> str:
-    return {">": "over", ">=": "from", "<": "under", "<=": "up to"}[rule.operator]
+    words = (_DENIED if denies else _HELD)[rule.operator]
+    return gettext(words).format(what=what)
 
 
 def _range(rule: Compared) -> dict[str, str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hitl_site.lib import wording
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
-from policies.engine import plain_words
 from policies.engine.policy import PolicyDocument
 from policies.models import ActionType
-from policies.selectors import calibration, calibration_plots, what_if
+from policies.selectors import calibration, calibration_plots, policy_words, what_if
 from policies.selectors import policies as questions
 from policies.services import policies as acts
 from policies.views.action_types import MANAGE, SEE
@@ -31,15 +31,17 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
         "action_type": action_type,
         "page": page,
         "shown": shown,
-        "source": plain_words.score_source(page.source),
+        "source": policy_words.score_source(page.source),
         "reliability": shown
-        and calibration_plots.reliability("reliability", now=shown, before=before, before_label="Raw score"),
+        and calibration_plots.reliability(
+            "reliability", now=shown, before=before, before_label=gettext("Raw score")
+        ),
         "drift": calibration_plots.drift(page.weeks) if page.weeks else None,
         "coverage": shown and calibration_plots.risk_coverage(shown),
         "may_manage": request.user.has_perm(MANAGE),
         "may_refit": page.labels >= calibration.FEWEST_TO_FIT,
         "fewest": calibration.FEWEST_TO_FIT,
-        "bar_title": "Calibration",
+        "bar_title": gettext("Calibration"),
     }
     return render(request, "policies/calibration/page.html", context)
 
@@ -74,9 +76,9 @@ def refit(request: AuthenticatedRequest, name: str) -> HttpResponse:
         "draft": draft,
         "answer": answer,
         "reliability": calibration_plots.reliability(
-            "refit", now=found.after, before=found.before, before_label="As it is"
+            "refit", now=found.after, before=found.before, before_label=gettext("As it is")
         ),
-        "bar_title": "Calibration",
+        "bar_title": gettext("Calibration"),
     }
     return render(request, "policies/calibration/refit.html", context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.access import needs_one_of
@@ -64,10 +65,17 @@ def _state(draft: PolicyVersion | None) -> str:
 def _conflict(
     request: AuthenticatedRequest, action_type: ActionType, editor: PolicyEditor, draft: PolicyVersion | None
 ) -> HttpResponse:
-    who = f"{draft.author_name} saved another draft" if draft else "The draft was published"
-    editor.draft.add_error(
-        None, f"{who} while you worked on it. What you typed is below: save it again to replace theirs."
-    )
+    if draft is not None:
+        told = gettext(
+            "{name} saved another draft while you worked on it. What you typed is below: save it again to "
+            "replace theirs."
+        ).format(name=draft.author_name)
+    else:
+        told = gettext(
+            "The draft was published while you worked on it. What you typed is below: save it again to "
+            "replace theirs."
+        )
+    editor.draft.add_error(None, told)
     editor.see(_state(draft))
     return _editor(request, action_type, editor, status=409)
 
@@ -82,6 +90,6 @@ def _editor(
         "form": editor.form,
         "sliders": sliders_of(editor, questions.live_document(live) if live else None),
         "live": live,
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/policy_edit/page.html", context, status=status)
