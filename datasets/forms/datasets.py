@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
+from django.db.models import TextChoices
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from datasets.choices import CaseKind, Label, LabelSource, LabelStrength
 from datasets.models import Dataset
@@ -24,25 +27,28 @@ from datasets.selectors.choices import (
     WeakLabels,
 )
 from datasets.selectors.facets import Facets
-from datasets.selectors.selection import MAX_TEXT_LENGTH, InvalidSelection, Selection
+from datasets.selectors.selection import MAX_TEXT_LENGTH, EndsTooSoon, InvalidSelection, Selection
 from datasets.services.datasets import MAX_NAME_LENGTH
 from hitl_site.lib import wording
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 # The lists of a selection, and the words for their values where there are some.
-_LISTS: Final[dict[str, Mapping[str, str] | None]] = {
+_LISTS: Final[dict[str, type[TextChoices] | None]] = {
     "action_types": None,
-    "labels": dict(Label.choices),
+    "labels": Label,
     "reasons": None,
-    "strengths": dict(LabelStrength.choices),
-    "sources": dict(LabelSource.choices),
-    "kinds": dict(CaseKind.choices),
+    "strengths": LabelStrength,
+    "sources": LabelSource,
+    "kinds": CaseKind,
     "agents": None,
     "agent_versions": None,
     "tags": None,
 }
 
 
-def _boxes(label: str, help_text: str = "") -> forms.MultipleChoiceField:
+def _boxes(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.MultipleChoiceField:
     return forms.MultipleChoiceField(
         required=False,
         label=label,
@@ -51,7 +57,7 @@ def _boxes(label: str, help_text: str = "") -> forms.MultipleChoiceField:
     )
 
 
-def _share(label: str) -> forms.IntegerField:
+def _share(label: StrOrPromise) -> forms.IntegerField:
     return forms.IntegerField(
         required=False,
         label=label,
@@ -61,7 +67,7 @@ def _share(label: str) -> forms.IntegerField:
     )
 
 
-def _day(label: str, help_text: str = "") -> forms.DateField:
+def _day(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.DateField:
     widget = forms.DateInput(attrs={"class": "input", "type": "date"}, format="%Y-%m-%d")
     return forms.DateField(required=False, label=label, help_text=help_text, widget=widget)
 
@@ -70,77 +76,79 @@ class DatasetForm(forms.Form):
     """A dataset: its name, which cases it takes, and what is made of them. Nothing chosen means all."""
 
     name = forms.CharField(
+        label=_("Name"),
         max_length=MAX_NAME_LENGTH,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        help_text="What people will look for, such as “Refunds, corrected”.",
+        help_text=_("What people will look for, such as “Refunds, corrected”."),
     )
     description = forms.CharField(
+        label=_("Description"),
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 2}),
     )
-    action_types = _boxes("Action types", "None chosen: all of them, also those to come.")
-    labels = _boxes("Labels", "The newest answer to a case counts.")
-    reasons = _boxes("Reasons", "One that the reviewer gave is enough.")
+    action_types = _boxes(_("Action types"), _("None chosen: all of them, also those to come."))
+    labels = _boxes(_("Labels"), _("The newest answer to a case counts."))
+    reasons = _boxes(_("Reasons"), _("One that the reviewer gave is enough."))
     strengths = _boxes(
-        "Strength of the label", "A weak label is an approval in bulk, or faster than one can read."
+        _("Strength of the label"), _("A weak label is an approval in bulk, or faster than one can read.")
     )
-    sources = _boxes("What asked for the label")
-    kinds = _boxes("Kind of case")
-    agents = _boxes("Agents")
-    agent_versions = _boxes("Versions of agents")
-    tags = _boxes("Tags", "One that it has is enough.")
+    sources = _boxes(_("What asked for the label"))
+    kinds = _boxes(_("Kind of case"))
+    agents = _boxes(_("Agents"))
+    agent_versions = _boxes(_("Versions of agents"))
+    tags = _boxes(_("Tags"), _("One that it has is enough."))
     blind_only = forms.BooleanField(
         required=False,
-        label="Only cases decided before the reviewer saw the agent's score",
+        label=_("Only cases decided before the reviewer saw the agent's score"),
         widget=forms.CheckboxInput(attrs={"class": "check"}),
     )
-    since = _day("Decided since")
-    until = _day("Decided until", "That day included.")
+    since = _day(_("Decided since"))
+    until = _day(_("Decided until"), _("That day included."))
     text = forms.CharField(
         required=False,
         max_length=MAX_TEXT_LENGTH,
         strip=False,
-        label="With this text",
-        help_text="Anywhere in the case, in any case of letters.",
+        label=_("With this text"),
+        help_text=_("Anywhere in the case, in any case of letters."),
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     split = forms.ChoiceField(
         required=False,
-        label="Split into training, validation and test",
-        choices=[("", "Not split"), *SplitBy.choices],
+        label=_("Split into training, validation and test"),
+        choices=[("", _("Not split")), *SplitBy.choices],
         widget=forms.Select(attrs={"class": "select"}),
-        help_text=(
+        help_text=_(
             "A group is a customer, else a conversation, else a cluster of like cases. None is ever in two "
             "splits, and none moves when more cases come."
         ),
     )
-    train = _share("Training, %")
-    validation = _share("Validation, %")
-    test = _share("Test, %")
+    train = _share(_("Training, %"))
+    validation = _share(_("Validation, %"))
+    test = _share(_("Test, %"))
     salt = forms.CharField(
         required=False,
         max_length=MAX_SALT_LENGTH,
-        label="Seed of the split",
-        help_text="Datasets with the same seed and shares put the same group into the same split.",
+        label=_("Seed of the split"),
+        help_text=_("Datasets with the same seed and shares put the same group into the same split."),
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
     near_duplicates = forms.ChoiceField(
         required=False,
-        label="Cases that say nearly the same",
+        label=_("Cases that say nearly the same"),
         choices=NearDuplicates.choices,
         widget=forms.Select(attrs={"class": "select"}),
     )
     weak = forms.ChoiceField(
         required=False,
-        label="Weak labels",
+        label=_("Weak labels"),
         choices=WeakLabels.choices,
         widget=forms.Select(attrs={"class": "select"}),
     )
     redaction = forms.ChoiceField(
         required=False,
-        label="Redaction",
-        help_text="The newest profile of the name replaces personal data in what is exported.",
+        label=_("Redaction"),
+        help_text=_("The newest profile of the name replaces personal data in what is exported."),
         widget=forms.Select(attrs={"class": "select"}),
     )
 
@@ -158,10 +166,10 @@ class DatasetForm(forms.Form):
         if dataset is not None:
             # People and files refer to a dataset by its name: it stays.
             del self.fields["name"]
-        for name, words in _LISTS.items():
-            self._choices(name, _options(facets.of(name), words, getattr(self.before, name)))
+        for name, kind in _LISTS.items():
+            self._choices(name, _options(facets.of(name), kind, getattr(self.before, name)))
         known = [*profiles]
-        self._choices("redaction", [("", "Nothing is replaced"), *((name, name) for name in known)])
+        self._choices("redaction", [("", gettext("Nothing is replaced")), *((name, name) for name in known)])
         if not known:
             del self.fields["redaction"]
         if facets.blind:
@@ -174,7 +182,7 @@ class DatasetForm(forms.Form):
             try:
                 self.selection()
             except InvalidSelection as exc:
-                self.add_error("until" if "time" in str(exc) else None, str(exc))
+                self.add_error("until" if isinstance(exc, EndsTooSoon) else None, str(exc))
             try:
                 self.choices()
             except InvalidChoices as exc:
@@ -254,11 +262,12 @@ def _midnight(day: Any) -> datetime:
 
 
 def _options(
-    counts: Mapping[str, int], words: Mapping[str, str] | None, chosen: Iterable[str]
+    counts: Mapping[str, int], kind: type[TextChoices] | None, chosen: Iterable[str]
 ) -> list[tuple[str, str]]:
     """Return the values with their numbers; what is chosen already stays, also where no case has it now."""
-    values = [*words] if words is not None else sorted({*counts, *chosen})
-    return [
-        (value, f"{words[value] if words is not None else value} · {wording.number(counts.get(value, 0))}")
-        for value in values
-    ]
+    named = (
+        [(str(value), str(label)) for value, label in kind.choices]
+        if kind is not None
+        else [(value, value) for value in sorted({*counts, *chosen})]
+    )
+    return [(value, f"{words} · {wording.number(counts.get(value, 0))}") for value, words in named]

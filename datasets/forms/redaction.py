@@ -9,6 +9,8 @@ from typing import Final
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from datasets.models import RedactionProfile
 from datasets.redaction import Detector, FieldRule, InvalidProfile, Profile, Treatment
@@ -20,20 +22,31 @@ from hitl_site.lib.strict_json import JsonValue
 SPARE_ROWS: Final = 3
 ADDED_ROWS: Final = 5
 PREFIX: Final = "rules"
+# What a profile may be refused for (datasets.redaction, which knows no languages), where it has no values.
+_FAULTS: Final = (
+    gettext_noop("A profile needs a detector or a rule."),
+    gettext_noop("It is a pointer, such as /arguments/customer/name."),
+    gettext_noop("After ~ comes 0 or 1 (~0 is ~, ~1 is /)."),
+    gettext_noop("Write /arguments/...: that covers every place where a case repeats them."),
+    gettext_noop("Only what is inside of arguments, context and details can be dropped."),
+    gettext_noop("It is the name of an action type."),
+    gettext_noop("It is named twice."),
+)
 
 
 class ProfileForm(forms.Form):
     """The name of a new profile, and what is looked for in any text."""
 
     name = forms.CharField(
+        label=_("Name"),
         max_length=MAX_NAME_LENGTH,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        help_text="It stays: datasets choose a profile by its name.",
+        help_text=_("It stays: datasets choose a profile by its name."),
     )
     detectors = forms.MultipleChoiceField(
         required=False,
-        label="Replace wherever they stand",
-        choices=[(str(detector), words) for detector, words in DETECTORS.items()],
+        label=_("Replace wherever they stand"),
+        choices=[(str(detector), _(words)) for detector, words in DETECTORS.items()],
         widget=forms.CheckboxSelectMultiple(attrs={"class": "check"}),
     )
     based_on = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
@@ -44,24 +57,24 @@ class RuleForm(forms.Form):
 
     pointer = forms.CharField(
         required=False,
-        label="Place",
+        label=_("Place"),
         max_length=MAX_POINTER_LENGTH,
         widget=forms.TextInput(
             attrs={"class": "input mono", "placeholder": "/arguments/customer/name", "spellcheck": "false"}
         ),
     )
     treatment = forms.ChoiceField(
-        label="What is done there",
-        choices=[(str(treatment), words) for treatment, words in TREATMENTS.items()],
+        label=_("What is done there"),
+        choices=[(str(treatment), _(words)) for treatment, words in TREATMENTS.items()],
         initial=str(Treatment.PSEUDONYM),
         widget=forms.Select(attrs={"class": "select"}),
     )
     action_types = forms.CharField(
         required=False,
-        label="Only for these action types",
+        label=_("Only for these action types"),
         max_length=4000,
         widget=forms.TextInput(
-            attrs={"class": "input mono", "placeholder": "all of them", "spellcheck": "false"}
+            attrs={"class": "input mono", "placeholder": _("all of them"), "spellcheck": "false"}
         ),
     )
 
@@ -132,7 +145,8 @@ class ProfileEditor:
             return Profile.from_document(document)
         except InvalidProfile as exc:
             for fault in exc.faults:
-                self._tell(fault.pointer, fault.message, [row for row, _ in written])
+                told = gettext(fault.message) if fault.message in _FAULTS else fault.message
+                self._tell(fault.pointer, told, [row for row, _ in written])
         return None
 
     def _tell(self, pointer: str, message: str, rows: list[RuleForm]) -> None:
@@ -149,9 +163,10 @@ class ProfileEditor:
         """Return every fault with the place to mend it, for the summary."""
         found = _errors(self.form, "")
         for number, row in enumerate(self.rows, 1):
-            found += _errors(row, f"Rule {number}")
+            found += _errors(row, gettext("Rule {number}").format(number=number))
         found += [
-            {"anchor": "", "label": "Rules", "message": str(one)} for one in self.rows.non_form_errors()
+            {"anchor": "", "label": gettext("Rules"), "message": str(one)}
+            for one in self.rows.non_form_errors()
         ]
         return found
 
@@ -159,7 +174,7 @@ class ProfileEditor:
 def _errors(form: forms.Form, title: str) -> list[dict[str, str]]:
     found = []
     for name, faults in form.errors.items():
-        words = str(form[name].label) if name in form.fields else ("" if title else "Profile")
+        words = str(form[name].label) if name in form.fields else ("" if title else gettext("Profile"))
         anchor = form[name].id_for_label or form[name].auto_id if name in form.fields else ""
         label = " · ".join(part for part in (title, words) if part)
         found += [{"anchor": anchor, "label": label, "message": str(fault)} for fault in faults]

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db.models import Count, F
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
 from datasets.choices import Label, Split
 from datasets.models import DatasetMember, DatasetVersion
@@ -96,7 +97,7 @@ def _together(rows: Iterable[BalanceRow]) -> BalanceRow:
         names += 1
         for label, count in row.labels:
             total[label] += count
-    return _row(f"{names} more action types", total)
+    return _row(gettext("{n} more action types").format(n=names), total)
 
 
 def _row(name: str, counts: Mapping[str, int]) -> BalanceRow:

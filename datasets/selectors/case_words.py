@@ -144,7 +144,9 @@ def _spelt(code: str) -> str:
 
 def _span(milliseconds: int) -> str:
     seconds = milliseconds / 1000
-    return f"{seconds:.1f} s" if seconds < 10 else wording.duration(seconds)
+    if seconds >= 10:
+        return wording.duration(seconds)
+    return f"{wording.number(seconds, 1)} {wording.units().second}"
 
 
 def _texts(value: JsonValue) -> list[str]:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar, cast
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from datasets.choices import Split
 from hitl_site.lib.strict_json import JsonValue
@@ -23,18 +25,18 @@ MAX_SALT_LENGTH: Final = 60
 
 
 class SplitBy(TextChoices):
-    GROUP = "group", "By a hash of the group"
-    TIME = "time", "By the time of the group's first decision"
+    GROUP = "group", _("By a hash of the group")
+    TIME = "time", _("By the time of the group's first decision")
 
 
 class NearDuplicates(TextChoices):
-    KEEP = "keep", "Keep all of them"
-    ONE_PER_GROUP = "one_per_group", "Keep the first of each group"
+    KEEP = "keep", _("Keep all of them")
+    ONE_PER_GROUP = "one_per_group", _("Keep the first of each group")
 
 
 class WeakLabels(TextChoices):
-    KEEP = "keep", "Keep them"
-    LEAVE_OUT = "leave_out", "Leave them out"
+    KEEP = "keep", _("Keep them")
+    LEAVE_OUT = "leave_out", _("Leave them out")
 
 
 class InvalidChoices(ValueError):
@@ -52,7 +54,7 @@ class Shares:
     def __post_init__(self) -> None:
         if any(share < 0 for share in self.in_order()) or sum(self.in_order()) != 100:
             raise InvalidChoices(
-                "The shares of the splits are whole numbers from 0 up and make 100 together."
+                gettext("The shares of the splits are whole numbers from 0 up and make 100 together.")
             )
 
     def in_order(self) -> tuple[int, int, int]:
@@ -83,7 +85,8 @@ class SplitRule:
 
     def __post_init__(self) -> None:
         if not 0 < len(self.salt) <= MAX_SALT_LENGTH:
-            raise InvalidChoices(f"The seed of the split has 1 to {MAX_SALT_LENGTH} characters.")
+            said = gettext("The seed of the split has 1 to {most} characters.")
+            raise InvalidChoices(said.format(most=MAX_SALT_LENGTH))
         if self.cuts and (self.by != SplitBy.TIME or len(self.cuts) != len(self.shares.wanted()) - 1):
             raise InvalidChoices("There is one cut between two splits, and only in a split by time.")
         if list(self.cuts) != sorted(self.cuts):

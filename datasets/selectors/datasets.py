@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from django.utils.translation import gettext
+
 from datasets.choices import FreezingState, Label, Split
 from datasets.models import Dataset, DatasetVersion, Export, Freezing, RedactionProfile
 from datasets.selectors import differences, exports, taking
@@ -78,7 +80,8 @@ class VersionView:
     def differences(self) -> tuple[tuple[str, int], ...]:
         """Return what is different since the version before, in words."""
         counts = self.version.difference
-        return tuple((title, counts[kind]) for kind, title in differences.TITLES.items() if kind in counts)
+        titles = differences.TITLES.items()
+        return tuple((gettext(title), counts[kind]) for kind, title in titles if kind in counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def taken_now(selection: Selection, choices: Choices) -> Taken:
     left_out = taking.left_out(counts)
     return Taken(
         labels=_by_label(taking.label_counts(counts)),
-        left_out=tuple((taking.REASONS[reason], count) for reason, count in left_out.items()),
+        left_out=tuple((gettext(taking.REASONS[reason]), count) for reason, count in left_out.items()),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_noop
 
 from datasets.models import DatasetMember, DatasetVersion
 
@@ -14,10 +15,10 @@ REMOVED: Final = "removed"
 RELABELLED: Final = "relabelled"
 UPDATED: Final = "updated"
 TITLES: Final = {
-    ADDED: "added",
-    REMOVED: "removed",
-    RELABELLED: "relabelled",
-    UPDATED: "updated",
+    ADDED: gettext_noop("added"),
+    REMOVED: gettext_noop("removed"),
+    RELABELLED: gettext_noop("relabelled"),
+    UPDATED: gettext_noop("updated"),
 }
 KINDS: Final = tuple(TITLES)
 

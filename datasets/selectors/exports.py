@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from django.db.models import DateTimeField, Func, Q, QuerySet
+from django.utils.translation import gettext
 
 from datasets.choices import Cadence, ExportState
 from datasets.models import Dataset, Export, ExportSchedule
+from datasets.selectors import words
 from hitl_site.lib import pagination, wording
 from hitl_site.lib.pagination import Page
 
@@ -50,6 +52,7 @@ class DownloadableFile:
     title: str
     size: int
     sha256: str
+    is_card: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,13 @@ class Progress:
         export = self.export
         parts = [str(export.get_format_display())]
         if export.split:
-            parts.append(f"split {export.get_split_display().lower()}")
+            split = words.inside(str(export.get_split_display()))
+            parts.append(gettext("split {split}").format(split=split))
         if export.since_version is not None:
-            parts.append(f"new since version {export.since_version.number}")
+            said = gettext("new since version {number}")
+            parts.append(said.format(number=export.since_version.number))
         if export.compression:
-            parts.append(export.get_compression_display())
+            parts.append(str(export.get_compression_display()))
         return ", ".join(parts)
 
     @property
@@ -96,9 +101,12 @@ class Progress:
         return tuple(
             DownloadableFile(
                 name=file["name"],
-                title="Data card" if file["role"] == "card" else file["name"].partition("/")[2] or "Data",
+                title=gettext("Data card")
+                if file["role"] == "card"
+                else file["name"].partition("/")[2] or gettext("Data"),
                 size=file["bytes"],
                 sha256=file["sha256"],
+                is_card=file["role"] == "card",
             )
             for file in listed
             if self.is_here or file["role"] == "card"
@@ -110,7 +118,8 @@ class Progress:
         if self.seconds_left is None or not self.rows_a_second:
             return ""
         left = wording.duration(self.seconds_left)
-        return f"{wording.number(self.rows_a_second)} rows a second, about {left} left"
+        said = gettext("{rows} rows a second, about {left} left")
+        return said.format(rows=wording.number(self.rows_a_second), left=left)
 
 
 def to_do() -> QuerySet[Export]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_noop
 
 from datasets.choices import ExportState
 from datasets.models import (
@@ -43,21 +44,21 @@ from reviews.models import (
 
 # What is counted, in the order in which it is shown, and in words.
 KINDS: Final = {
-    "actions": "Actions: arguments, title, subject",
-    "contexts": "Contexts of actions",
-    "final_arguments": "Final arguments",
-    "decisions": "Decisions: notes and patches",
-    "drafts": "Drafts",
-    "conversations": "Whole conversations",
-    "omissions": "Omissions that were found",
-    "cases": "Labelled cases",
-    "ground_truth": "Ground truth",
-    "revisions": "Later answers to cases",
-    "versions": "Frozen versions, which are marked",
-    "exports": "Export files, which are removed",
-    "eval_results": "Answers of eval runs",
-    "ingest_rows": "Lines of batches",
-    "ledger_payloads": "What ledger entries say",
+    "actions": gettext_noop("Actions: arguments, title, subject"),
+    "contexts": gettext_noop("Contexts of actions"),
+    "final_arguments": gettext_noop("Final arguments"),
+    "decisions": gettext_noop("Decisions: notes and patches"),
+    "drafts": gettext_noop("Drafts"),
+    "conversations": gettext_noop("Whole conversations"),
+    "omissions": gettext_noop("Omissions that were found"),
+    "cases": gettext_noop("Labelled cases"),
+    "ground_truth": gettext_noop("Ground truth"),
+    "revisions": gettext_noop("Later answers to cases"),
+    "versions": gettext_noop("Frozen versions, which are marked"),
+    "exports": gettext_noop("Export files, which are removed"),
+    "eval_results": gettext_noop("Answers of eval runs"),
+    "ingest_rows": gettext_noop("Lines of batches"),
+    "ledger_payloads": gettext_noop("What ledger entries say"),
 }
 
 

@@ -7,31 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext, gettext_noop
+
 from datasets.choices import ExportState
 from datasets.models import Dataset, DatasetVersion, Export, RedactionProfile
 from datasets.redaction import Detector, FieldRule, InvalidProfile, Profile, Treatment
+from datasets.selectors import words
 
 MAX_USES: Final = 200
 DETECTORS: Final = {
-    Detector.EMAIL: "E-mail addresses",
-    Detector.PHONE: "Telephone numbers",
-    Detector.IBAN: "Bank accounts (IBAN)",
-    Detector.CARD: "Payment cards",
-    Detector.IP: "IP addresses",
-    Detector.SECRET: "Keys, tokens and passwords",
-    Detector.URL_CREDENTIALS: "Names and passwords in addresses",
+    Detector.EMAIL: gettext_noop("E-mail addresses"),
+    Detector.PHONE: gettext_noop("Telephone numbers"),
+    Detector.IBAN: gettext_noop("Bank accounts (IBAN)"),
+    Detector.CARD: gettext_noop("Payment cards"),
+    Detector.IP: gettext_noop("IP addresses"),
+    Detector.SECRET: gettext_noop("Keys, tokens and passwords"),
+    Detector.URL_CREDENTIALS: gettext_noop("Names and passwords in addresses"),
 }
 TREATMENTS: Final = {
-    Treatment.PSEUDONYM: "Pseudonym",
-    Treatment.MASK: "Mask",
-    Treatment.DROP: "Leave out",
-    Treatment.YEAR: "Only the year of a date",
-    Treatment.MONTH: "Only year and month of a date",
-    Treatment.KEEP: "Keep as it is",
-}
-_WORDS: Final[Mapping[str, str]] = {
-    **{str(detector): words for detector, words in DETECTORS.items()},
-    **{str(treatment): f"Field rule: {words.lower()}" for treatment, words in TREATMENTS.items()},
+    Treatment.PSEUDONYM: gettext_noop("Pseudonym"),
+    Treatment.MASK: gettext_noop("Mask"),
+    Treatment.DROP: gettext_noop("Leave out"),
+    Treatment.YEAR: gettext_noop("Only the year of a date"),
+    Treatment.MONTH: gettext_noop("Only year and month of a date"),
+    Treatment.KEEP: gettext_noop("Keep as it is"),
 }
 
 
@@ -89,7 +88,7 @@ def uses(name: str) -> list[Use]:
 def by_kind(replaced: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     """Return counts in words, the most frequent first."""
     ordered = sorted(replaced.items(), key=lambda one: (-one[1], one[0]))
-    return tuple((_WORDS.get(kind, kind), count) for kind, count in ordered)
+    return tuple((_said(kind), count) for kind, count in ordered)
 
 
 def rules_of(profile: RedactionProfile) -> tuple[FieldRule, ...]:
@@ -106,8 +105,8 @@ def detectors_of(profile: RedactionProfile) -> frozenset[Detector]:
 
 def _row(profile: RedactionProfile, datasets: int) -> ProfileRow:
     on = detectors_of(profile)
-    words = tuple(words for detector, words in DETECTORS.items() if detector in on)
-    return ProfileRow(profile=profile, detectors=words, rules=len(rules_of(profile)), datasets=datasets)
+    told = tuple(gettext(title) for detector, title in DETECTORS.items() if detector in on)
+    return ProfileRow(profile=profile, detectors=told, rules=len(rules_of(profile)), datasets=datasets)
 
 
 def _read(profile: RedactionProfile) -> Profile | None:
@@ -115,6 +114,16 @@ def _read(profile: RedactionProfile) -> Profile | None:
         return Profile.from_document(profile.document)
     except InvalidProfile:
         return None
+
+
+def _said(kind: str) -> str:
+    """Return what replaced something: a detector, or a field rule with what it does."""
+    if kind in set(Detector):
+        return gettext(DETECTORS[Detector(kind)])
+    if kind in set(Treatment):
+        treatment = words.inside(gettext(TREATMENTS[Treatment(kind)]))
+        return gettext("Field rule: {treatment}").format(treatment=treatment)
+    return kind
 
 
 def _replaced(export: Export) -> dict[str, int]:

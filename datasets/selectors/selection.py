@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from django.utils.translation import gettext
+
 from datasets.choices import CaseKind, Label, LabelSource, LabelStrength
 from hitl_site.lib.strict_json import JsonValue
 
@@ -31,6 +33,10 @@ _FIELDS: Final = frozenset({*_LISTS, "blind_only", "since", "until", "text"})
 
 class InvalidSelection(ValueError):
     """The document is not a selection."""
+
+
+class EndsTooSoon(InvalidSelection):
+    """The end of its time is not after the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,12 @@ class Selection:
             if moment is not None and moment.tzinfo is None:
                 raise InvalidSelection(f"{name} needs a zone, such as 2026-03-01T00:00:00Z.")
         if self.since is not None and self.until is not None and self.until <= self.since:
-            raise InvalidSelection("The end of the time is not after its beginning.")
+            raise EndsTooSoon(gettext("The end of the time is not after its beginning."))
         if len(self.text) > MAX_TEXT_LENGTH:
-            raise InvalidSelection(f"The text to look for has at most {MAX_TEXT_LENGTH} characters.")
+            said = gettext("The text to look for has at most {most} characters.")
+            raise InvalidSelection(said.format(most=MAX_TEXT_LENGTH))
         if "\x00" in self.text:
-            raise InvalidSelection("No text has a null character.")
+            raise InvalidSelection(gettext("No text has a null character."))
 
     @classmethod
     def from_document(cls, document: Mapping[str, JsonValue]) -> Selection:

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField, Value, When
 from django.db.models.expressions import Window
 from django.db.models.functions import Cast, Coalesce, NullIf, RowNumber
+from django.utils.translation import gettext_noop
 
 from datasets.choices import Label, LabelStrength
 from datasets.models import LabelledCase, LabelRevision
@@ -31,11 +32,11 @@ DISPUTED: Final = "disputed"
 WEAK: Final = "weak"
 NEAR_DUPLICATE: Final = "near_duplicate"
 REASONS: Final = {
-    ERASED: "Erased on a person's request",
-    EXCLUDED: "Excluded by a person",
-    DISPUTED: "Disputed, and not adjudicated yet",
-    WEAK: "Weak label",
-    NEAR_DUPLICATE: "Nearly the same as an earlier case",
+    ERASED: gettext_noop("Erased on a person's request"),
+    EXCLUDED: gettext_noop("Excluded by a person"),
+    DISPUTED: gettext_noop("Disputed, and not adjudicated yet"),
+    WEAK: gettext_noop("Weak label"),
+    NEAR_DUPLICATE: gettext_noop("Nearly the same as an earlier case"),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import F
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext, gettext_noop
 
 from datasets.choices import Label, Split
 from datasets.models import DatasetMember, DatasetVersion
@@ -20,11 +21,11 @@ from hitl_site.lib.pagination import Page
 PAGE_SIZE: Final = 50
 ALL: Final = "all"
 TITLES: Final = {
-    ALL: "All cases",
-    differences.ADDED: "Added",
-    differences.REMOVED: "Removed",
-    differences.RELABELLED: "Relabelled",
-    differences.UPDATED: "Updated",
+    ALL: gettext_noop("All cases"),
+    differences.ADDED: gettext_noop("Added"),
+    differences.REMOVED: gettext_noop("Removed"),
+    differences.RELABELLED: gettext_noop("Relabelled"),
+    differences.UPDATED: gettext_noop("Updated"),
 }
 
 
@@ -71,17 +72,17 @@ def view(version: DatasetVersion, *, kind: str) -> VersionPage:
             if split in version.split_counts
         ),
         left_out=tuple(
-            (title, version.left_out[reason])
+            (gettext(title), version.left_out[reason])
             for reason, title in taking.REASONS.items()
             if version.left_out.get(reason)
         ),
         balance=balance.balance(version),
         lists=tuple(
-            ListChoice(kind=name, title=TITLES[name], count=counts[name], current=name == kind)
+            ListChoice(kind=name, title=gettext(TITLES[name]), count=counts[name], current=name == kind)
             for name in TITLES
             if name in counts
         ),
-        title=TITLES[kind],
+        title=gettext(TITLES[kind]),
         erased=sum(version.marks.values_list("cases", flat=True)),
     )
 

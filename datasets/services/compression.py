@@ -52,4 +52,4 @@ CODECS: Final[Mapping[str, Codec]] = _found()
 
 def choices() -> list[tuple[str, str]]:
     """Return what can be chosen here, as a form shows it."""
-    return [(kind.value, kind.label) for kind in Compression if not kind or kind.value in CODECS]
+    return [(kind.value, str(kind.label)) for kind in Compression if not kind or kind.value in CODECS]

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 
 from datasets.choices import CheckFinding
 from datasets.models import Conversation, ConversationCheck, ConversationShare, Omission
-from hitl_site.lib import ids
+from hitl_site.lib import ids, wording
 from hitl_site.lib.canonical import body_digest, canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from policies.engine.sampling import audit_draw
@@ -164,7 +164,7 @@ def set_share(*, agent: Agent, share: float, by: User, now: datetime) -> Convers
     person = current_holder(by, MANAGE_AGENTS)
     if not settings.OMISSION_FLOOR <= share <= 1:
         said = gettext("A share lies between {least} and 100%.")
-        raise BadShare(said.format(least=f"{settings.OMISSION_FLOOR:.1%}"))
+        raise BadShare(said.format(least=wording.share_of(settings.OMISSION_FLOOR, 1)))
     Agent.objects.select_for_update(of=("self",)).get(pk=agent.pk)
     before = share_of(agent)
     actor = Actor.person(person)

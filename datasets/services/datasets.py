@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.db import IntegrityError, OperationalError, transaction
+from django.utils.translation import gettext
 from psycopg.errors import LockNotAvailable
 
 from datasets.models import Dataset, RedactionProfile
@@ -56,7 +57,8 @@ def create_dataset(
     """
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME_LENGTH:
-        raise UnableToCreate(f"A dataset's name has 1 to {MAX_NAME_LENGTH} characters.")
+        said = gettext("A dataset's name has 1 to {most} characters.")
+        raise UnableToCreate(said.format(most=MAX_NAME_LENGTH))
     _check_action_types(selection, known_before=())
     choices = choices or Choices()
     profile = _profile(redaction)
@@ -84,7 +86,8 @@ def create_dataset(
             )
     except IntegrityError as exc:
         if Dataset.objects.filter(name=name).exists():
-            raise NameTaken(f"There is a dataset named {name!r} already.") from exc
+            said = gettext("There is a dataset named {name!r} already.")
+            raise NameTaken(said.format(name=name)) from exc
         raise
     return dataset
 
@@ -109,7 +112,7 @@ def change_dataset(
     except OperationalError as exc:
         if not isinstance(exc.__cause__, LockNotAvailable):
             raise
-        raise UnableToCreate("The dataset is being frozen. Try again in a moment.") from exc
+        raise UnableToCreate(gettext("The dataset is being frozen. Try again in a moment.")) from exc
     before = _settings(dataset)
     _check_action_types(selection, known_before=Selection.from_document(dataset.selection).action_types)
     dataset.description = description
@@ -145,7 +148,8 @@ def _check_action_types(selection: Selection, *, known_before: Sequence[str]) ->
     known = {*cases.action_type_names(), *known_before}
     for action_type in selection.action_types:
         if action_type not in known:
-            raise UnknownActionType(f"There is no action type {action_type!r}.")
+            said = gettext("There is no action type {name!r}.")
+            raise UnknownActionType(said.format(name=action_type))
 
 
 def _profile(name: str) -> RedactionProfile | None:
@@ -153,7 +157,8 @@ def _profile(name: str) -> RedactionProfile | None:
         return None
     profile = RedactionProfile.objects.filter(name=name).order_by("-number").first()
     if profile is None:
-        raise UnknownProfile(f"There is no redaction profile named {name!r}.")
+        said = gettext("There is no redaction profile named {name!r}.")
+        raise UnknownProfile(said.format(name=name))
     return profile
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from datasets.choices import ExportState
 from datasets.models import Conversation, Export
@@ -68,17 +69,18 @@ def request(*, whose: Whose, reason: str, legal_basis: str, by: User, now: datet
     """Ask for everything of a person to be erased. While it is under way, asking again answers the same."""
     person = current_holder(by, RIGHT)
     if not reason.strip() or not legal_basis.strip():
-        raise UnableToErase("An erasure says why, and on what legal basis.")
+        raise UnableToErase(gettext("An erasure says why, and on what legal basis."))
     digest = value_digest(whose)
     under_way = _under_way(whose, digest)
     if under_way is not None:
         return under_way
     found = reach.reach(whose, until=now)
     if found.is_empty:
-        raise NothingFound("There is nothing of this name. Nothing was erased.")
+        raise NothingFound(gettext("There is nothing of this name. Nothing was erased."))
     kept = {*reach.held(found.actions).values(), *reach.held_conversations(found.conversations).values()}
     if kept:
-        raise OnHold(f"A legal hold keeps some of it: {', '.join(sorted(kept))}. Nothing was erased.")
+        said = gettext("A legal hold keeps some of it: {holds}. Nothing was erased.")
+        raise OnHold(said.format(holds=", ".join(sorted(kept))))
     actor = Actor.person(person)
     removal = Removal(
         public_id=ids.new("ers"),

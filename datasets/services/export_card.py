@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from django.utils import translation
+
 from datasets.choices import ExportFormat, Label, LabelStrength, Split
 from datasets.exporters.base import SKIP_REASONS
 from datasets.models import DatasetVersion, Export
@@ -30,7 +32,12 @@ LIMITS: Final = (
 
 
 def card(found: Finished, balance: Balance) -> str:
-    """Return the data card of a finished export."""
+    """Return the data card of a finished export: in English, whoever asks for it."""
+    with translation.override("en"):
+        return _card(found, balance)
+
+
+def _card(found: Finished, balance: Balance) -> str:
     export, version = found.export, found.export.version
     parts = [
         f"# {escaped(version.dataset.name)}, version {version.number}",

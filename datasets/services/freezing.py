@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.db import OperationalError, connection, transaction
+from django.utils.translation import gettext
 from psycopg.errors import LockNotAvailable
 
 from datasets.models import Dataset, DatasetVersion, RedactionProfile
-from datasets.selectors import differences, taking
+from datasets.selectors import differences, taking, words
 from datasets.selectors.choices import Choices, SplitBy, SplitRule
 from datasets.selectors.selection import Selection
 from datasets.services import members
@@ -95,7 +96,9 @@ def _locked(dataset_id: str) -> Dataset:
     except OperationalError as exc:
         if not isinstance(exc.__cause__, LockNotAvailable):
             raise
-        raise BeingFrozen("Somebody is freezing this dataset right now. Try again in a moment.") from exc
+        raise BeingFrozen(
+            gettext("Somebody is freezing this dataset right now. Try again in a moment.")
+        ) from exc
     return dataset
 
 
@@ -199,9 +202,13 @@ def _same(
 
 def _why_nothing(dataset: Dataset, tally: Tally) -> str:
     if not tally.seen:
-        return f"No labelled case fits the selection of {dataset.name!r} yet."
-    reasons = ", ".join(f"{taking.REASONS[reason].lower()}: {n}" for reason, n in tally.reasons().items())
-    return f"Every case that fits the selection of {dataset.name!r} stays out ({reasons})."
+        said = gettext("No labelled case fits the selection of {name!r} yet.")
+        return said.format(name=dataset.name)
+    reasons = ", ".join(
+        f"{words.inside(gettext(taking.REASONS[reason]))}: {n}" for reason, n in tally.reasons().items()
+    )
+    said = gettext("Every case that fits the selection of {name!r} stays out ({reasons}).")
+    return said.format(name=dataset.name, reasons=reasons)
 
 
 def _next_id() -> int:

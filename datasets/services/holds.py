@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from datasets.models import LegalHold
 from hitl_site.lib import ids
@@ -30,9 +31,9 @@ def place(
     """Keep all that is of this action type, subject and conversation (those that are given)."""
     person = current_holder(by, RIGHT)
     if not (action_type or subject or conversation_id):
-        raise UnableToHold("A hold names an action type, a subject or a conversation.")
+        raise UnableToHold(gettext("A hold names an action type, a subject or a conversation."))
     if not reason.strip():
-        raise UnableToHold("A hold says why.")
+        raise UnableToHold(gettext("A hold says why."))
     actor = Actor.person(person)
     hold = LegalHold.objects.create(
         public_id=ids.new("hld"),
@@ -68,7 +69,7 @@ def lift(*, hold_id: str, reason: str, by: User, now: datetime) -> LegalHold:
     if hold.lifted_at is not None:
         return hold
     if not reason.strip():
-        raise UnableToHold("Say why the hold is lifted.")
+        raise UnableToHold(gettext("Say why the hold is lifted."))
     actor = Actor.person(person)
     hold.lifted_at, hold.lifted_by_name, hold.lift_reason = now, actor.name, reason.strip()
     hold.save(update_fields=["lifted_at", "lifted_by_name", "lift_reason"])

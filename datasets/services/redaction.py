@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from datasets.models import DatasetVersion, RedactionProfile
 from datasets.redaction import Profile, Redactor, everything
@@ -89,7 +90,8 @@ def newest_of(name: str) -> RedactionProfile | None:
 
 def _save(*, name: str, profile: Profile, based_on: int, actor: Actor, now: datetime) -> RedactionProfile:
     if not 0 < len(name) <= MAX_NAME_LENGTH:
-        raise UnableToSave(f"A profile's name has 1 to {MAX_NAME_LENGTH} characters.")
+        said = gettext("A profile's name has 1 to {most} characters.")
+        raise UnableToSave(said.format(most=MAX_NAME_LENGTH))
     document = profile.to_document()
     # Saved documents pass the same door as those from outside.
     Profile.from_document(document)
@@ -131,5 +133,6 @@ def _save(*, name: str, profile: Profile, based_on: int, actor: Actor, now: date
 
 def _refusal(name: str, based_on: int) -> UnableToSave:
     if based_on == 0:
-        return NameTaken(f"There is a profile named {name!r} already.")
-    return SavedMeanwhile("Somebody saved this profile after you opened it. Look at theirs, then save again.")
+        return NameTaken(gettext("There is a profile named {name!r} already.").format(name=name))
+    said = gettext("Somebody saved this profile after you opened it. Look at theirs, then save again.")
+    return SavedMeanwhile(said)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from django.utils.translation import gettext_noop
+
 from datasets.models import Export
 from datasets.selectors.traces import SHORTEST, traces
 from datasets.services.taking_away import EXPORT
@@ -69,7 +71,7 @@ def _sent_elsewhere(removal: Removal) -> list[JsonValue]:
 def _search(removal: Removal) -> dict[str, JsonValue]:
     """Search every column of the database for the name itself, the row of the request left out."""
     if len(removal.value) < SHORTEST:
-        return {"done": False, "why": "The name is too short to be searched for.", "found": []}
+        return {"done": False, "why": gettext_noop("The name is too short to be searched for."), "found": []}
     found: list[JsonValue] = [
         {"table": trace.table, "column": trace.column, "rows": trace.rows}
         for trace in traces(removal.value)

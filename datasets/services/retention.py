@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext
 
 from datasets.choices import DataKind, ExportState
 from datasets.models import Conversation, Export, LabelledCase, RetentionRule
@@ -73,12 +74,14 @@ def set_rule(
     """Say how long a kind of data is kept; None: for ever."""
     person = current_holder(by, RIGHT)
     if action_type and kind in OF_NO_TYPE:
-        raise BadRule(f"{kind.label} belong to no action type: set one rule for all.")
+        said = gettext("{kind} belong to no action type: set one rule for all.")
+        raise BadRule(said.format(kind=kind.label))
     if keep_days is not None and keep_days < 1:
-        raise BadRule("A time to keep is a day or more.")
+        raise BadRule(gettext("A time to keep is a day or more."))
     floor = settings.RETENTION_FLOOR_DAYS
     if keep_days is not None and kind in FLOORED and keep_days < floor:
-        raise BadRule(f"This is kept for {floor} days at least (HANDRAIL_RETENTION_FLOOR_DAYS).")
+        said = gettext("This is kept for {days} days at least (HANDRAIL_RETENTION_FLOOR_DAYS).")
+        raise BadRule(said.format(days=floor))
     actor = Actor.person(person)
     with connection.cursor() as cursor:
         # Two people at once would both add the first rule, and neither would see the other's as "before".

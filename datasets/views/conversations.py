@@ -15,6 +15,7 @@ from datasets.choices import CheckFinding
 from datasets.models import ConversationCheck, Omission
 from datasets.selectors import omissions
 from datasets.services import conversations
+from hitl_site.lib import wording
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
@@ -141,7 +142,7 @@ def set_share(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
         messages.error(request, str(error))
     else:
         said = gettext("{agent}: {percent}% are read from now on.")
-        messages.success(request, said.format(agent=agent.name, percent=f"{100 * share:g}"))
+        messages.success(request, said.format(agent=agent.name, percent=wording.figures(f"{100 * share:g}")))
     return redirect("datasets:conversations")
 
 

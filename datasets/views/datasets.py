@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets.forms.datasets import DatasetForm
@@ -59,7 +60,7 @@ def _create(request: AuthenticatedRequest) -> HttpResponse:
         except acts.UnableToCreate as exc:
             form.add_error("name", str(exc))
         else:
-            messages.success(request, f"Created {dataset.name}.")
+            messages.success(request, gettext("Created {name}.").format(name=dataset.name))
             return redirect("datasets:detail", dataset.public_id)
     return _form_page(request, form)
 
@@ -85,7 +86,7 @@ def edit(request: AuthenticatedRequest, dataset_id: str) -> HttpResponse:
         except acts.UnableToCreate as exc:
             form.add_error(None, str(exc))
         else:
-            messages.success(request, "Saved. The next version is frozen this way.")
+            messages.success(request, gettext("Saved. The next version is frozen this way."))
             return redirect("datasets:detail", dataset_id)
     return _form_page(request, form, dataset)
 

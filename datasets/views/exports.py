@@ -136,7 +136,7 @@ def download(request: AuthenticatedRequest, export_id: str) -> HttpResponseBase:
     """Send the finished file; of a folder, show what there is."""
     export = _export(export_id)
     found = questions.progress(export, now=database_now())
-    data = [file for file in found.files if file.title != "Data card"]
+    data = [file for file in found.files if not file.is_card]
     if len(data) != 1 or "/" in data[0].name:
         return (
             _refuse(request, export) if not found.is_here else redirect("datasets:export_detail", export_id)

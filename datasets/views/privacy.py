@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.choices import DataKind
@@ -119,7 +120,7 @@ def keeping(request: AuthenticatedRequest) -> HttpResponse:
         except (retention.BadRule, NotAllowed) as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "Saved. The next daily sweep goes by it.")
+            messages.success(request, gettext("Saved. The next daily sweep goes by it."))
             return redirect("datasets:keeping")
     return _keeping(request, form, HoldForm(), status=422)
 
@@ -135,7 +136,8 @@ def place_hold(request: AuthenticatedRequest) -> HttpResponse:
         except (holds.UnableToHold, NotAllowed) as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, "Held. Nothing of it is taken away until the hold is lifted.")
+            said = gettext("Held. Nothing of it is taken away until the hold is lifted.")
+            messages.success(request, said)
             return redirect("datasets:keeping")
     return _keeping(request, RuleForm(), form, status=422)
 
@@ -152,7 +154,7 @@ def lift_hold(request: AuthenticatedRequest, hold_id: str) -> HttpResponse:
     except (holds.UnableToHold, NotAllowed) as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "Lifted.")
+        messages.success(request, gettext("Lifted."))
     return redirect("datasets:keeping")
 
 
@@ -161,7 +163,7 @@ def _index(request: AuthenticatedRequest, form: WhoseForm, status: int = 200) ->
         "form": form,
         "removals": Removal.objects.order_by("-pk")[:_SHOWN],
         "may_act": request.user.has_perm(ACT),
-        "bar_title": "Privacy",
+        "bar_title": gettext("Privacy"),
     }
     return render(request, "datasets/privacy/index.html", context, status=status)
 
@@ -175,26 +177,30 @@ def _preview(
         "form": form,
         "by": whose.whose().criterion.label,
         "name": whose.whose().value,
-        "counts": [(words, counts[kind]) for kind, words in reach.KINDS.items()],
+        "counts": [(gettext(words), counts[kind]) for kind, words in reach.KINDS.items()],
         "empty": found.is_empty,
         "open": len(reach.unsettled(found.actions, now=database_now())),
         "held": sorted(
             {*reach.held(found.actions).values(), *reach.held_conversations(found.conversations).values()}
         ),
-        "bar_title": "Privacy",
+        "bar_title": gettext("Privacy"),
     }
     return render(request, "datasets/privacy/preview.html", context, status=status)
 
 
 def _told(removal_id: str) -> dict[str, object]:
     removal = get_object_or_404(Removal, public_id=removal_id)
-    kinds = {**reach.KINDS, **dict(DataKind.choices)}
+    kinds = {
+        **{kind: gettext(words) for kind, words in reach.KINDS.items()},
+        **{str(kind): str(label) for kind, label in DataKind.choices},
+    }
     return {
         "removal": removal,
+        "legal_basis": gettext(removal.legal_basis),
         "under_way": removal.state != RemovalState.DONE,
         "removed": [(kinds.get(kind, kind), count) for kind, count in removal.removed.items()],
         "found": [(kinds.get(kind, kind), count) for kind, count in removal.found.items() if count],
-        "bar_title": "Privacy",
+        "bar_title": gettext("Privacy"),
     }
 
 
@@ -208,6 +214,6 @@ def _keeping(
         "hold_form": hold_form,
         "floor": settings.RETENTION_FLOOR_DAYS,
         "may_act": request.user.has_perm(ACT),
-        "bar_title": "Retention",
+        "bar_title": gettext("Retention"),
     }
     return render(request, "datasets/privacy/keeping.html", context, status=status)

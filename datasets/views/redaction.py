@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets.forms.redaction import ProfileEditor
@@ -60,7 +61,8 @@ def preview(request: AuthenticatedRequest, profile_id: str) -> HttpResponse:
         try:
             shown = redaction_preview.preview(profile, dataset)
         except InvalidProfile as exc:
-            messages.error(request, f"This release cannot read this profile: {exc}")
+            said = gettext("This release cannot read this profile: {problem}")
+            messages.error(request, said.format(problem=exc))
             status = 409
     context = {"profile": profile, "datasets": datasets, "dataset": dataset, "shown": shown}
     return render(request, "datasets/redaction/preview.html", context, status=status)
@@ -84,7 +86,8 @@ def _save(request: AuthenticatedRequest, stored: RedactionProfile | None) -> Htt
     except acts.UnableToSave as exc:
         editor.form.add_error("name" if stored is None else None, str(exc))
         return _form(request, editor, status=409)
-    messages.success(request, f"Saved as {saved}. Versions frozen from now on use it.")
+    said = gettext("Saved as {profile}. Versions frozen from now on use it.")
+    messages.success(request, said.format(profile=saved))
     return redirect("datasets:redaction_preview", saved.public_id)
 
 

@@ -7,6 +7,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.choices import FreezingState
@@ -33,11 +34,14 @@ def freeze(request: AuthenticatedRequest, dataset_id: str) -> HttpResponse:
         messages.error(request, str(exc))
         return show(request, dataset, status=409)
     if isinstance(answer, Freezing):
-        messages.info(request, "A worker is freezing this dataset. The version appears when it is whole.")
+        said = gettext("A worker is freezing this dataset. The version appears when it is whole.")
+        messages.info(request, said)
     elif answer.created:
-        messages.success(request, f"Frozen as version {answer.version.number}.")
+        said = gettext("Frozen as version {number}.")
+        messages.success(request, said.format(number=answer.version.number))
     else:
-        messages.info(request, f"No new cases: version {answer.version.number} has them all.")
+        said = gettext("No new cases: version {number} has them all.")
+        messages.info(request, said.format(number=answer.version.number))
     return redirect("datasets:detail", dataset_id)
 
 
