@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from reviews.choices import Mail
 
@@ -25,20 +25,26 @@ class MeForm(forms.Form):
         label=gettext_lazy("Language"),
         widget=forms.Select({"class": "select"}),
     )
-    mail = forms.ChoiceField(choices=Mail.choices, label="Mail", widget=forms.Select({"class": "select"}))
-    quiet_from = forms.TimeField(required=False, label="Quiet from", widget=forms.TimeInput(_TIME, "%H:%M"))
+    mail = forms.ChoiceField(
+        choices=Mail.choices, label=gettext_lazy("Mail"), widget=forms.Select({"class": "select"})
+    )
+    quiet_from = forms.TimeField(
+        required=False, label=gettext_lazy("Quiet from"), widget=forms.TimeInput(_TIME, "%H:%M")
+    )
     quiet_until = forms.TimeField(
         required=False,
-        label="Quiet until",
-        help_text="No mail leaves between these, by the clock of your time zone. What came up leaves after.",
+        label=gettext_lazy("Quiet until"),
+        help_text=gettext_lazy(
+            "No mail leaves between these, by the clock of your time zone. What came up leaves after."
+        ),
         widget=forms.TimeInput(_TIME, "%H:%M"),
     )
     undo_seconds = forms.IntegerField(
         required=False,
         min_value=0,
         max_value=_MOST_UNDO,
-        label="Undo window in seconds",
-        help_text="Never longer than the policy's, which is what counts when this is empty.",
+        label=gettext_lazy("Undo window in seconds"),
+        help_text=gettext_lazy("Never longer than the policy's, which is what counts when this is empty."),
         widget=forms.NumberInput({"class": "input"}),
     )
 
@@ -46,7 +52,7 @@ class MeForm(forms.Form):
         given: dict[str, Any] = super().clean() or {}
         begin, end = given.get("quiet_from"), given.get("quiet_until")
         if (begin is None) != (end is None):
-            raise forms.ValidationError("Quiet hours have a beginning and an end.")
+            raise forms.ValidationError(gettext("Quiet hours have a beginning and an end."))
         if begin is not None and begin == end:
-            raise forms.ValidationError("Quiet hours end at another time than they begin.")
+            raise forms.ValidationError(gettext("Quiet hours end at another time than they begin."))
         return given

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from reviews.choices import ItemKind
 from reviews.models import ActionRequest, Decision
@@ -80,15 +81,17 @@ def told(decision: Decision, *, now: datetime) -> Told:
     """Return what to say of a decision at a moment."""
     drill = drills.told(decision)
     if drill is not None:
-        standing = "Drill: caught" if drill.caught else "Drill: missed"
-        return Told(decision, standing if drill.planted else "Drill: nothing was wrong", False, drill=drill)
+        standing = gettext("Drill: caught") if drill.caught else gettext("Drill: missed")
+        return Told(
+            decision, standing if drill.planted else gettext("Drill: nothing was wrong"), False, drill=drill
+        )
     undoable = decision.undone_at is None and decision.released_at is None and decision.release_at > now
     if decision.undone_at is not None:
-        standing = "Taken back"
+        standing = gettext("Taken back")
     elif decision.released_at is not None:
-        standing = "Gone out"
+        standing = gettext("Gone out")
     elif undoable:
-        standing = "Not gone out yet"
+        standing = gettext("Not gone out yet")
     else:
-        standing = "Going out" if decision.terminal else "Waits for another person"
+        standing = gettext("Going out") if decision.terminal else gettext("Waits for another person")
     return Told(decision=decision, standing=standing, undoable=undoable, quick=is_quick(decision))

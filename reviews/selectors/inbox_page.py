@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Aggregate, Count, Exists, FloatField, OuterRef, Prefetch, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from hitl_site.lib import pagination, wording
 from hitl_site.lib.navigation import MOST_COUNTED
@@ -48,7 +49,7 @@ _COLUMNS = (
     *("claimed_by__first_name", "claimed_by__last_name", "claimed_by__username"),
 )
 # Titles that are sentences on the review page, in the one or two words that a row has room for.
-_SHORT = {"high_risk": "Always reviewed", "below_threshold": "Below threshold"}
+_SHORT = {"high_risk": gettext_noop("Always reviewed"), "below_threshold": gettext_noop("Below threshold")}
 _TONES = {"high_risk": "no", "low_confidence": "warn", "audit": "acc"}
 _NEW = frozenset({"unknown_action_type", "unknown_agent_version", "no_policy"})
 
@@ -104,6 +105,15 @@ class Looker:
 
     name: str
     doing: str
+
+    @property
+    def words(self) -> str:
+        """Return who does what, as a sentence."""
+        if self.doing == "editing":
+            return gettext("{name} is editing").format(name=self.name)
+        if self.doing == "away":
+            return gettext("{name} is away").format(name=self.name)
+        return gettext("{name} is looking").format(name=self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,20 +349,21 @@ def _row(item: ReviewItem, *, person: User, now: datetime, lookers: Sequence[Loo
 def held(item: ReviewItem, *, person: User) -> Held:
     """Return why an item is here, as far as this person may know."""
     if item.escalated_to_id == person.pk:
-        return Held("Escalated to you", "arrow-up-right", "up")
+        return Held(gettext("Escalated to you"), "arrow-up-right", "up")
     if item.kind == ItemKind.INCIDENT:
-        return Held("Incident", "circle-alert", "no")
+        return Held(gettext("Incident"), "circle-alert", "no")
     if item.kind == ItemKind.ADJUDICATION:
-        return Held("Answers differ", "layers", "warn")
+        return Held(gettext("Answers differ"), "layers", "warn")
     if item.disagreed_at is not None and person.has_perm(ADJUDICATE):
-        return Held("Answers differ", "layers", "warn")
+        return Held(gettext("Answers differ"), "layers", "warn")
     if item.blind:
-        return Held("Routine check", "eye", "acc")
+        return Held(gettext("Routine check"), "eye", "acc")
     first: dict[str, object] = next(iter(item.action.gate_check.reasons), {})
     reason = hold_reason(first)
     code = str(first.get("code", ""))
     tone = "acc" if code in _NEW else _TONES.get(item.trigger, "")
-    return Held(_SHORT.get(code, reason.title) or item.get_trigger_display(), reason.icon, tone)
+    title = gettext(_SHORT[code]) if code in _SHORT else reason.title
+    return Held(title or str(item.get_trigger_display()), reason.icon, tone)
 
 
 def _remark(item: ReviewItem, said: Stated) -> str:
@@ -363,12 +374,12 @@ def _remark(item: ReviewItem, said: Stated) -> str:
     """
     latest = next(iter(item.escalations.all()), None)
     if latest is not None:
-        return f"escalated by {latest.reviewer_name}: “{latest.note}”"
+        return gettext("escalated by {name}: “{note}”").format(name=latest.reviewer_name, note=latest.note)
     declared = item.action.action_type
     facts = [
-        "half its time is over" if item.reminded_at is not None else "",
+        gettext("half its time is over") if item.reminded_at is not None else "",
         said.fact or item.action.subject,
-        "cannot be undone" if declared is not None and declared.irreversible else "",
+        gettext("cannot be undone") if declared is not None and declared.irreversible else "",
     ]
     return " · ".join([*filter(None, facts), item.agent.name])
 
@@ -379,10 +390,10 @@ def _by_due(rows: Sequence[Row], *, now: datetime) -> list[Group]:
     def title(row: Row) -> str:
         due = row.item.due_at
         if due <= now:
-            return "Overdue"
+            return gettext("Overdue")
         if due <= now + _SOON:
-            return "Due within 30 minutes"
-        return "Today" if due < tomorrow else "Later"
+            return gettext("Due within 30 minutes")
+        return gettext("Today") if due < tomorrow else gettext("Later")
 
     return _grouped(rows, title)
 

@@ -6,36 +6,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_noop
+
 
 @dataclass(frozen=True)
 class Key:
     """An act and the key it comes with, which is also its name."""
 
     code: str
-    label: str
+    words: str
+
+    @property
+    def label(self) -> str:
+        """Return what it does, in the language in force."""
+        return gettext(self.words)
 
 
 INBOX: Final[Sequence[Key]] = (
-    Key("j", "Down the list, or the next one"),
-    Key("k", "Up the list, or the one before; on an item the check list"),
-    Key("x", "Select the row (with Shift: up to here)"),
-    Key("/", "Search"),
-    Key("v", "Saved views"),
+    Key("j", gettext_noop("Down the list, or the next one")),
+    Key("k", gettext_noop("Up the list, or the one before; on an item the check list")),
+    Key("x", gettext_noop("Select the row (with Shift: up to here)")),
+    Key("/", gettext_noop("Search")),
+    Key("v", gettext_noop("Saved views")),
 )
 REVIEW: Final[Sequence[Key]] = (
-    Key("a", "Approve"),
-    Key("c", "Correct"),
-    Key("r", "Reject"),
-    Key("e", "Escalate"),
-    Key("s", "Skip"),
-    Key("u", "Undo the last answer"),
-    Key("n", "Write a note"),
-    Key("i", "First field that can be changed"),
-    Key("d", "What will run"),
-    Key("f", "Form or JSON"),
-    Key("t", "What the agent did"),
-    Key("[", "The item before"),
-    Key("]", "The item after"),
+    Key("a", gettext_noop("Approve")),
+    Key("c", gettext_noop("Correct")),
+    Key("r", gettext_noop("Reject")),
+    Key("e", gettext_noop("Escalate")),
+    Key("s", gettext_noop("Skip")),
+    Key("u", gettext_noop("Undo the last answer")),
+    Key("n", gettext_noop("Write a note")),
+    Key("i", gettext_noop("First field that can be changed")),
+    Key("d", gettext_noop("What will run")),
+    Key("f", gettext_noop("Form or JSON")),
+    Key("t", gettext_noop("What the agent did")),
+    Key("[", gettext_noop("The item before")),
+    Key("]", gettext_noop("The item after")),
 )
 ALL: Final = (*INBOX, *REVIEW)
 _CODES: Final = frozenset(key.code for key in ALL)
@@ -46,15 +53,19 @@ _KEPT: Final = frozenset("?0123456789 ")
 def problem_with(given: Mapping[str, str]) -> str:
     """Return why these keys cannot be, "" where they can. ``given`` maps a code to the key it shall have."""
     if not given.keys() <= _CODES:
-        return "There is no such key to change."
+        return gettext("There is no such key to change.")
     for code, key in given.items():
         if len(key) != 1 or not key.isprintable() or key in _KEPT:
             label = next(each.label for each in ALL if each.code == code)
-            return f"“{label}” needs one character that is no digit and no question mark."
+            return gettext("“{act}” needs one character that is no digit and no question mark.").format(
+                act=label
+            )
     keys = [given.get(code, code).lower() for code in _CODES]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        return f"“{twice[0].upper()}” is given to two acts. Each needs a key of its own."
+        return gettext("“{key}” is given to two acts. Each needs a key of its own.").format(
+            key=twice[0].upper()
+        )
     return ""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext, gettext_noop
 
 from hitl_site.lib.navigation import MOST_COUNTED, FleetState, NavEntry, NavSection
 from policies.choices import AgentState, KillSwitchScope
@@ -49,33 +50,41 @@ _AGENT_RIGHTS = (
 )
 _PLACES = (
     _Place(
-        "Policies",
+        gettext_noop("Policies"),
         ("policies:index",),
         "sliders-horizontal",
         ("policies.view_actiontype", "policies.manage_policies"),
         beside=("/calibration/",),
     ),
     _Place(
-        "Autonomy",
+        gettext_noop("Autonomy"),
         ("policies:autonomy",),
         "award",
         ("policies.view_observation", "policies.view_agent", "policies.grant_autonomy"),
     ),
     _Place(
-        "Trust",
+        gettext_noop("Trust"),
         ("reviews:trust", "policies:trust"),
         "trending-up",
         ("policies.view_observation",),
         mobile=True,
     ),
-    _Place("Capacity", ("reviews:capacity",), "gauge", ("policies.view_observation",), rail=False),
-    _Place("Reviewing well", ("reviews:quality",), "graduation-cap", (ADJUDICATE, _REVIEW), rail=False),
-    _Place("Agents", ("policies:agents",), "bot", _AGENT_RIGHTS, mobile=True),
-    _Place("Audit log", ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
-    _Place("Team", ("reviews:team",), "users", ("reviews.view_team",)),
-    _Place("Drills", ("datasets:drills",), "target", ("reviews.manage_drills",), rail=False),
     _Place(
-        "Datasets",
+        gettext_noop("Capacity"), ("reviews:capacity",), "gauge", ("policies.view_observation",), rail=False
+    ),
+    _Place(
+        gettext_noop("Reviewing well"),
+        ("reviews:quality",),
+        "graduation-cap",
+        (ADJUDICATE, _REVIEW),
+        rail=False,
+    ),
+    _Place(gettext_noop("Agents"), ("policies:agents",), "bot", _AGENT_RIGHTS, mobile=True),
+    _Place(gettext_noop("Audit log"), ("policies:ledger",), "scroll-text", ("policies.view_ledgerentry",)),
+    _Place(gettext_noop("Team"), ("reviews:team",), "users", ("reviews.view_team",)),
+    _Place(gettext_noop("Drills"), ("datasets:drills",), "target", ("reviews.manage_drills",), rail=False),
+    _Place(
+        gettext_noop("Datasets"),
         ("datasets:index",),
         "database",
         ("datasets.view_dataset", "datasets.export_dataset"),
@@ -90,15 +99,21 @@ _PLACES = (
         ),
     ),
     _Place(
-        "Failures",
+        gettext_noop("Failures"),
         ("datasets:failures",),
         "list-x",
         ("policies.view_observation", "datasets.view_dataset", "datasets.export_dataset"),
         rail=False,
     ),
-    _Place("Conversations", ("datasets:conversations",), "message-square", (_REVIEW, _VIEW_ANY), rail=False),
     _Place(
-        "Privacy",
+        gettext_noop("Conversations"),
+        ("datasets:conversations",),
+        "message-square",
+        (_REVIEW, _VIEW_ANY),
+        rail=False,
+    ),
+    _Place(
+        gettext_noop("Privacy"),
         ("datasets:privacy",),
         "eraser",
         ("datasets.manage_retention", "policies.view_removal"),
@@ -150,9 +165,11 @@ def side_bar(person: User, *, here: Here, now: datetime, count_views: CountViews
     if waits is not None:
         if count_views is not None and waits.views and not here.at_an_item:
             waits = replace(waits, in_views=count_views(waits.views))
-        found.append(NavSection("Queues", _queues(person, waits, here=here)))
+        found.append(NavSection(gettext("Queues"), _queues(person, waits, here=here)))
     found.append(
-        NavSection("Manage", _with_one_current(_manage(person, here=here), _to_approve(person, here=here)))
+        NavSection(
+            gettext("Manage"), _with_one_current(_manage(person, here=here), _to_approve(person, here=here))
+        )
     )
     return SideBar(
         [section for section in found if section.entries],
@@ -191,7 +208,7 @@ def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:
     current = _current_inbox_entry(here, url)
     entries = [
         NavEntry(
-            "My turn" if reviews else "Everything open",
+            gettext("My turn") if reviews else gettext("Everything open"),
             url,
             "inbox",
             waits.total,
@@ -199,7 +216,7 @@ def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:
             mobile=True,
         ),
         NavEntry(
-            "Due within the hour",
+            gettext("Due within the hour"),
             f"{url}?due=hour",
             "clock",
             waits.due,
@@ -221,7 +238,7 @@ def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:
     if reviews:
         entries.append(
             NavEntry(
-                "Escalated to me",
+                gettext("Escalated to me"),
                 f"{url}?view=escalated",
                 "arrow-up-right",
                 waits.escalated,
@@ -233,7 +250,7 @@ def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:
         if person.has_perm(_VIEW_ANY):
             entries.append(
                 NavEntry(
-                    "Everything open",
+                    gettext("Everything open"),
                     f"{url}?view=all",
                     "list",
                     waits.everything,
@@ -255,19 +272,23 @@ def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:
     entries += _incidents(here)
     told = reverse("reviews:notices")
     entries.append(
-        NavEntry("Notices", told, "bell", waits.notices or None, here.within(told), rail=False, tells=True)
+        NavEntry(
+            gettext("Notices"), told, "bell", waits.notices or None, here.within(told), rail=False, tells=True
+        )
     )
     if reviews:
         history = reverse("reviews:history")
-        entries.append(NavEntry("My decisions", history, "history", current=here.within(history), rail=False))
+        entries.append(
+            NavEntry(gettext("My decisions"), history, "history", current=here.within(history), rail=False)
+        )
     return entries
 
 
 def _about_answers(waits: _Waits, *, url: str, current: str | None, leads: bool) -> list[NavEntry]:
     """Return the ways to second opinions while there are any, and for leads to what answers differ in."""
     counted = [
-        ("Second opinion", inbox.SECOND_OPINIONS, waits.second_opinions, True),
-        ("Answers differ", inbox.DISAGREEMENTS, waits.disagreements, leads),
+        (gettext("Second opinion"), inbox.SECOND_OPINIONS, waits.second_opinions, True),
+        (gettext("Answers differ"), inbox.DISAGREEMENTS, waits.disagreements, leads),
     ]
     return [
         NavEntry(label, f"{url}?asks={asks}", "layers", number, current=current == f"asks:{asks}", rail=False)
@@ -304,7 +325,7 @@ class _Waits:
 def _incidents(here: Here) -> list[NavEntry]:
     """Return the way to the incidents, with how many nobody has resolved where there are any."""
     url, waiting = reverse("reviews:incidents"), incidents.open_count() or None
-    return [NavEntry("Incidents", url, "siren", waiting, current=here.within(url), rail=False)]
+    return [NavEntry(gettext("Incidents"), url, "siren", waiting, current=here.within(url), rail=False)]
 
 
 def _waiting(person: User, *, now: datetime) -> _Waits:
@@ -369,7 +390,14 @@ def _manage(person: User, *, here: Here) -> Sequence[NavEntry]:
         if url is not None:
             current = any(here.within(each) for each in (url, *place.beside))
             entries.append(
-                NavEntry(place.label, url, place.icon, current=current, mobile=place.mobile, rail=place.rail)
+                NavEntry(
+                    gettext(place.label),
+                    url,
+                    place.icon,
+                    current=current,
+                    mobile=place.mobile,
+                    rail=place.rail,
+                )
             )
     # A place within another one is the one where the person is.
     longest = max((len(entry.url) for entry in entries if entry.current), default=0)
@@ -384,7 +412,7 @@ def _to_approve(person: User, *, here: Here) -> list[NavEntry]:
     if not waiting:
         return []
     url = reverse("policies:publications")
-    return [NavEntry("To approve", url, "stamp", waiting, current=here.within(url), rail=False)]
+    return [NavEntry(gettext("To approve"), url, "stamp", waiting, current=here.within(url), rail=False)]
 
 
 def _with_one_current(places: Sequence[NavEntry], more: Sequence[NavEntry]) -> list[NavEntry]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import Case, F, Func, IntegerField, Value, When
+from django.utils.translation import gettext, ngettext
 
 from hitl_site.lib import wording
 from policies.models import ActionType
@@ -80,10 +81,12 @@ def fact_of(arguments: Mapping[str, Any], *, action_type: ActionType | None, tit
         if isinstance(value, list):
             otherwise = otherwise or f"{label}: {len(value)}"
         elif isinstance(value, bool):
-            otherwise = otherwise or f"{label}: {'yes' if value else 'no'}"
+            said = gettext("yes") if value else gettext("no")
+            otherwise = otherwise or f"{label}: {said}"
         elif isinstance(value, str) and (len(value) > _LONGEST_SHORT or "\n" in value):
-            words = len(value.split())
-            otherwise = otherwise or f"{label}: {words} word{'' if words == 1 else 's'}"
+            number = len(value.split())
+            words = ngettext("{n} word", "{n} words", number).format(n=number)
+            otherwise = otherwise or f"{label}: {words}"
         elif not (isinstance(value, str) and len(value) >= _TELLING and value in title):
             return f"{label}: {_counted(value, name, action_type)}"
     return otherwise

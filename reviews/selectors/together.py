@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from django.utils.translation import gettext
+
 from policies.choices import Risk
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ReviewItem
@@ -40,14 +42,14 @@ class Total:
 def why_alone(item: ReviewItem) -> str:
     """Return why an item is decided by itself, "" where it may go together with others of its kind."""
     if item.kind != ItemKind.GATE or item.blind:
-        return "It is a check of its own."
+        return gettext("It is a check of its own.")
     if item.risk != Risk.LOW:
-        return "It is not of low risk."
+        return gettext("It is not of low risk.")
     if item.approvals_required > 1:
-        return "It takes more than one person."
+        return gettext("It takes more than one person.")
     action_type = item.action.action_type
     if action_type is None or not action_type.bulk_cap:
-        return "Its action type is decided one by one."
+        return gettext("Its action type is decided one by one.")
     return ""
 
 
@@ -56,22 +58,25 @@ def among(items: Sequence[ReviewItem], *, asked: int | None = None) -> Together:
     found: list[str] = []
     closed = sum(item.status != ItemStatus.OPEN for item in items)
     if not items:
-        found.append("Nothing of it waits for you any more.")
+        found.append(gettext("Nothing of it waits for you any more."))
     if asked is not None and asked > len(items) > 0:
-        found.append(f"{asked - len(items)} of {asked} do not wait for you any more. Choose again.")
+        gone = gettext("{n} of {total} do not wait for you any more. Choose again.")
+        found.append(gone.format(n=asked - len(items), total=asked))
     if closed:
-        found.append(f"{closed} of {len(items)} are decided already. Choose again.")
+        decided = gettext("{n} of {total} are decided already. Choose again.")
+        found.append(decided.format(n=closed, total=len(items)))
     if len({item.action_type_name for item in items}) > 1:
-        found.append("They are of different action types.")
+        found.append(gettext("They are of different action types."))
     if len({_reason(item) for item in items}) > 1:
-        found.append("They are held for different reasons.")
+        found.append(gettext("They are held for different reasons."))
     cap = cap_of(items)
     if items and len(items) > cap > 0:
-        found.append(f"At most {cap} of this action type go together; you chose {len(items)}.")
+        most = gettext("At most {cap} of this action type go together; you chose {n}.")
+        found.append(most.format(cap=cap, n=len(items)))
     for item in items:
         because = why_alone(item)
         if not because and required_checks(item.action):
-            because = "Its policy has a check list."
+            because = gettext("Its policy has a check list.")
         if because:
             found.append(f"{item.title}: {because}")
     return Together(items=items, problems=found)

@@ -26,6 +26,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from reviews.choices import DeliveryState, ItemStatus, Mail, NoticeKind
 from reviews.models import Delivery, Preferences
@@ -44,12 +46,12 @@ _FIXED_HOSTS: Final = frozenset(
     {"slack", "msteams", "workflow", "workflows", "discord", "tgram", "pagerduty"}
 )
 _ENDS: Final = {
-    NoticeKind.ARRIVED: "waiting for an answer",
-    NoticeKind.ESCALATED: "passed on",
-    NoticeKind.CLAIM_LAPSED: "free again: a claim lapsed",
-    NoticeKind.HALF_TIME: "waiting, with half the time over",
-    NoticeKind.SECOND_LOOK: "looked at a second time",
-    NoticeKind.DIGEST: "waiting for you",
+    NoticeKind.ARRIVED: gettext_noop("waiting for an answer"),
+    NoticeKind.ESCALATED: gettext_noop("passed on"),
+    NoticeKind.CLAIM_LAPSED: gettext_noop("free again: a claim lapsed"),
+    NoticeKind.HALF_TIME: gettext_noop("waiting, with half the time over"),
+    NoticeKind.SECOND_LOOK: gettext_noop("looked at a second time"),
+    NoticeKind.DIGEST: gettext_noop("waiting for you"),
 }
 
 
@@ -74,7 +76,8 @@ def send_due(*, now: datetime) -> int:
         first = rows[0]
         tried.add((first.user_id, first.channel_id))
         try:
-            _send(first, message_of(rows))
+            with translation.override(_language(first)):
+                _send(first, message_of(rows))
         except Exception as problem:
             said = str(problem) if isinstance(problem, UnableToSend) else type(problem).__name__
             logger.warning("a message to %s was not sent: %s", first.channel or "a mailbox", said)
@@ -86,9 +89,11 @@ def send_due(*, now: datetime) -> int:
 
 
 def message_of(rows: Sequence[Delivery]) -> Message:
-    """Return several messages for one place as one: seven refunds are one line."""
+    """Return several messages for one place as one, in the language in force: seven refunds are one line."""
     counted = Counter((_title(row), NoticeKind(row.kind)) for row in rows if row.item is not None)
-    lines = tuple(f"{number} × {title}: {_ENDS[kind]}" for (title, kind), number in counted.most_common(20))
+    lines = tuple(
+        f"{number} × {title}: {gettext(_ENDS[kind])}" for (title, kind), number in counted.most_common(20)
+    )
     items = {row.item.public_id for row in rows if row.item is not None}
     if len(items) == 1:
         path = f"/review/{min(items)}/"
@@ -96,7 +101,8 @@ def message_of(rows: Sequence[Delivery]) -> Message:
         channel = rows[0].channel
         path = f"/inbox/?queue={channel.queue.slug}" if channel is not None else "/inbox/"
     number = len(items)
-    subject = lines[0] if number == 1 else f"{number} items on Handrail"
+    several = ngettext("{n} item on Handrail", "{n} items on Handrail", number).format(n=number)
+    subject = lines[0] if number == 1 else several
     return Message(subject=subject, lines=lines, url=settings.PUBLIC_URL + path)
 
 
@@ -200,6 +206,12 @@ def _quiet_until(row: Delivery, *, now: datetime) -> datetime | None:
     return ends if ends > local else ends + timedelta(days=1)
 
 
+def _language(row: Delivery) -> str:
+    """Return the language that who receives it has chosen; a channel has many readers, and English."""
+    own = Preferences.objects.filter(user=row.user_id).first() if row.user_id is not None else None
+    return own.language if own is not None and own.language in dict(settings.LANGUAGES) else "en"
+
+
 def _send(to: Delivery, message: Message) -> None:
     if to.channel is not None:
         _send_to_channel(to.channel.name, message)
@@ -259,4 +271,4 @@ def _title(row: Delivery) -> str:
     """Return the action type's own title: an undeclared type's name is an agent's word."""
     assert row.item is not None
     declared = row.item.action.action_type
-    return declared.title if declared is not None else "Undeclared action"
+    return declared.title if declared is not None else gettext("Undeclared action")

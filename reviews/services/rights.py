@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext
-
 from collections.abc import Iterable
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
 
 from policies.services import rights
 from reviews.selectors import team
@@ -29,7 +28,9 @@ def current_reviewer(user: User) -> User:
     for fresh in _as_they_are_now([user.pk]):
         if fresh.has_perm(REVIEW):
             return fresh
-    raise NotAllowed(gettext("You need the right to decide review items; an ops admin can add you to the reviewers."))
+    raise NotAllowed(
+        gettext("You need the right to decide review items; an ops admin can add you to the reviewers.")
+    )
 
 
 def current_holder(user: User, right: str) -> User:
@@ -37,7 +38,9 @@ def current_holder(user: User, right: str) -> User:
     for fresh in _as_they_are_now([user.pk]):
         if fresh.has_perm(right):
             return fresh
-    raise NotAllowed(gettext("You need the right {right}; an administrator can grant it.").format(right=right))
+    raise NotAllowed(
+        gettext("You need the right {right}; an administrator can grant it.").format(right=right)
+    )
 
 
 def who_may_review(user_ids: Iterable[int], *, action_type_name: str) -> frozenset[int]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from hitl_site.lib import ids
@@ -35,7 +36,7 @@ def save(*, person: User, name: str, query: str, order: str, shared: bool, now: 
     if shared and not (view is not None and view.shared):
         rights.current_holder(person, selector.SHARE)
     if view is None and own.count() >= _MOST:
-        raise UnableToSave(f"You have {_MOST} views already. Delete one first.")
+        raise UnableToSave(gettext("You have {most} views already. Delete one first.").format(most=_MOST))
     before = _said(view) if view is not None else None
     if view is None:
         view = SavedView(public_id=ids.new("sav"), owner=person, created_at=now)
@@ -53,7 +54,7 @@ def change(*, view_id: str, person: User, name: str, shared: bool, now: datetime
     if shared and not view.shared:
         rights.current_holder(person, selector.SHARE)
     if SavedView.objects.filter(owner=view.owner, name=name).exclude(pk=view.pk).exists():
-        raise UnableToSave("There is a view of that name already.")
+        raise UnableToSave(gettext("There is a view of that name already."))
     before = _said(view)
     view.name, view.shared = name, shared
     if _said(view) == before:
@@ -79,17 +80,17 @@ def start_with(*, view_id: str, person: User, now: datetime) -> None:
     """Make one of the person's views the one they start with; "" for none."""
     view = selector.view_for(person, view_id)
     if view_id and view is None:
-        raise NotAllowed("There is no such view.")
+        raise NotAllowed(gettext("There is no such view."))
     Preferences.objects.update_or_create(user=person, defaults={"default_view": view, "updated_at": now})
 
 
 def _to_change(view_id: str, person: User) -> SavedView:
     view = SavedView.objects.select_for_update(of=("self",)).filter(public_id=view_id).first()
     if view is None:
-        raise NotAllowed("There is no such view.")
+        raise NotAllowed(gettext("There is no such view."))
     if view.owner_id != person.pk:
         if not view.shared:
-            raise NotAllowed("There is no such view.")
+            raise NotAllowed(gettext("There is no such view."))
         rights.current_holder(person, selector.SHARE)
     return view
 
@@ -97,9 +98,9 @@ def _to_change(view_id: str, person: User) -> SavedView:
 def _name(name: str) -> str:
     name = " ".join(name.replace("\x00", "").split())
     if not name:
-        raise UnableToSave("Give the view a name.")
+        raise UnableToSave(gettext("Give the view a name."))
     if len(name) > _LONGEST_NAME:
-        raise UnableToSave(f"A name has at most {_LONGEST_NAME} characters.")
+        raise UnableToSave(gettext("A name has at most {most} characters.").format(most=_LONGEST_NAME))
     return name
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext, gettext_noop
 
 from hitl_site.lib import ids
 from reviews.models import Decision, Queue, ReviewItem
@@ -46,13 +47,13 @@ class Outcome:
     decision: Decision | None = None
 
 
-_DONE: Final = {"approve": "Approved", "reject": "Rejected"}
+_DONE: Final = {"approve": gettext_noop("Approved"), "reject": gettext_noop("Rejected")}
 
 
 def decide(*, reviewer: User, shown: Sequence[Shown], answer: Answer, now: datetime) -> list[Outcome]:
     """Give the same answer, an approval or a rejection, to each of these items."""
     if not answer.bulk or answer.kind not in _DONE:
-        raise InvalidAnswer("Together, items are approved or rejected.")
+        raise InvalidAnswer(gettext("Together, items are approved or rejected."))
 
     def act(one: Shown) -> Outcome:
         item = _allowed(one, reviewer=reviewer, number=len(shown))
@@ -65,7 +66,7 @@ def decide(*, reviewer: User, shown: Sequence[Shown], answer: Answer, now: datet
             opening=None,
             now=now,
         )
-        return Outcome(one.item_id, item.title, True, _DONE[answer.kind], decided.decision)
+        return Outcome(one.item_id, item.title, True, gettext(_DONE[answer.kind]), decided.decision)
 
     return _each(shown, act)
 
@@ -92,7 +93,7 @@ def pass_on(
             to_queue=to_queue,
             now=now,
         )
-        return Outcome(one.item_id, item.title, True, "Passed on")
+        return Outcome(one.item_id, item.title, True, gettext("Passed on"))
 
     return _each(shown, act)
 
@@ -109,7 +110,7 @@ def undo(*, reviewer: User, decision_ids: Sequence[str], now: datetime) -> list[
         except (UnableToDecide, rights.NotAllowed) as problem:
             outcomes.append(Outcome(item.public_id, item.title, False, str(problem)))
         else:
-            outcomes.append(Outcome(item.public_id, item.title, True, "Taken back"))
+            outcomes.append(Outcome(item.public_id, item.title, True, gettext("Taken back")))
     return outcomes
 
 
@@ -135,8 +136,8 @@ def _allowed(one: Shown, *, reviewer: User, number: int) -> ReviewItem:
     item = ReviewItem.objects.select_related("action__action_type").get(public_id=one.item_id)
     because = rules.why_alone(item)
     if because:
-        raise InvalidAnswer(f"{because} Decide it by itself.")
+        raise InvalidAnswer(gettext("{because} Decide it by itself.").format(because=because))
     cap = rules.cap_of([item])
     if number > cap:
-        raise InvalidAnswer(f"At most {cap} of this action type go together.")
+        raise InvalidAnswer(gettext("At most {cap} of this action type go together.").format(cap=cap))
     return item

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib import http
@@ -38,7 +39,7 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
         return _page(request)
     zone = request.POST.get("tz", "")
     if zone and zone not in zones():
-        return _page(request, problem="There is no such time zone. Choose one of the list.")
+        return _page(request, problem=gettext("There is no such time zone. Choose one of the list."))
     _keep(request, zone=zone)
     response = redirect(way_back(request))
     for field, cookie, allowed in _CHOICES:
@@ -48,7 +49,7 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
     if zone:
         # Readable by static/js/zone.js, which must not guess over a choice.
         _remember(response, http.ZONE_COOKIE, zone, readable=True)
-        messages.success(request, f"Times are shown in {zone}.")
+        messages.success(request, gettext("Times are shown in {zone}.").format(zone=zone))
     return response
 
 
@@ -72,7 +73,7 @@ def zones() -> tuple[str, ...]:
 
 
 def _page(request: AuthenticatedRequest, *, problem: str = "") -> HttpResponse:
-    context = {"zones": zones(), "problem": problem, "bar_title": "Appearance"}
+    context = {"zones": zones(), "problem": problem, "bar_title": gettext("Appearance")}
     return render(request, "reviews/appearance/page.html", context, status=422 if problem else 200)
 
 

@@ -9,6 +9,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.access import needs_sign_in
@@ -35,7 +36,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     if wants_json(request):
         answer: HttpResponse = JsonResponse({"places": [asdict(place) for place in places]})
     else:
-        answer = render(request, "reviews/go/page.html", {"places": places, "bar_title": "Go to"})
+        answer = render(request, "reviews/go/page.html", {"places": places, "bar_title": gettext("Go to")})
     answer["Cache-Control"] = "no-store"
     patch_vary_headers(answer, ["Accept"])
     return answer
@@ -46,7 +47,7 @@ def _places(request: AuthenticatedRequest) -> Iterator[Place]:
     for section in navigation.sections(request.user, here=here, now=database_now()):
         for entry in section.entries:
             yield Place(entry.label, entry.url, section.title)
-    yield Place("Saved views", reverse("reviews:views"), "Settings")
-    yield Place("My settings", reverse("reviews:me"), "Settings")
-    yield Place("Appearance and time zone", reverse("reviews:appearance"), "Settings")
-    yield Place("Keys", reverse("reviews:keys"), "Settings")
+    yield Place(gettext("Saved views"), reverse("reviews:views"), gettext("Settings"))
+    yield Place(gettext("My settings"), reverse("reviews:me"), gettext("Settings"))
+    yield Place(gettext("Appearance and time zone"), reverse("reviews:appearance"), gettext("Settings"))
+    yield Place(gettext("Keys"), reverse("reviews:keys"), gettext("Settings"))

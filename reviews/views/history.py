@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from hitl_site.lib.clock import database_now
@@ -56,7 +57,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         .order_by("item__action_type_name")
         .values_list("item__action_type_name", flat=True)
         .distinct(),
-        "bar_title": "My decisions",
+        "bar_title": gettext("My decisions"),
     }
     return render(request, "reviews/history/page.html", context)
 
@@ -73,7 +74,9 @@ def second_look(request: AuthenticatedRequest, decision_id: str) -> HttpResponse
         now=database_now(),
     )
     if asked is None:
-        messages.info(request, "There is nothing to ask: it has not gone out, or somebody has been asked.")
+        messages.info(
+            request, gettext("There is nothing to ask: it has not gone out, or somebody has been asked.")
+        )
     else:
-        messages.success(request, "Somebody else will look at it, without seeing your answer.")
+        messages.success(request, gettext("Somebody else will look at it, without seeing your answer."))
     return redirect("reviews:history")

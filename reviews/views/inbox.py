@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from hitl_site.lib.access import needs_sign_in
@@ -87,10 +88,14 @@ def start(request: AuthenticatedRequest) -> HttpResponseBase:
         messages.info(request, str(problem))
         return redirect(_address_of("reviews:inbox", query))
     except claims.NothingToClaim:
-        messages.info(request, "Nothing here is free for you now: it is decided, or others are on it.")
+        messages.info(
+            request, gettext("Nothing here is free for you now: it is decided, or others are on it.")
+        )
         return redirect(_address_of("reviews:inbox", query))
     if not team.is_on_duty(request.user, now=now):
-        messages.info(request, "You are off duty by the rota. You may go on; notices go to who is on duty.")
+        messages.info(
+            request, gettext("You are off duty by the rota. You may go on; notices go to who is on duty.")
+        )
     return redirect(_address_of("reviews:review", query, item_id=item.public_id))
 
 

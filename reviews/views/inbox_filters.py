@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext, ngettext
 
 from hitl_site.lib import wording
 from hitl_site.lib.navigation import MOST_COUNTED
@@ -16,6 +18,9 @@ from reviews.selectors import inbox, inbox_page, saved_views
 from reviews.selectors.inbox import SECOND_OPINIONS
 from reviews.selectors.inbox_page import Reading
 from reviews.views.inbox_query import BY_RISK, ESCALATED, EVERYTHING, InboxQuery
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -51,18 +56,24 @@ class EmptyState:
     def text(self) -> str:
         """Return what there is besides."""
         if self.kind != "filtered":
-            return (
-                f"{_number(self.alone, 'action')} ran on {'its' if self.alone == 1 else 'their'} own today."
+            words = ngettext(
+                "{n} action ran on its own today.", "{n} actions ran on their own today.", self.alone
             )
-        verb = "waits" if self.elsewhere == 1 else "wait"
-        return f"{_counted(self.elsewhere)} {verb} without these filters."
+            return words.format(n=_counted(self.alone))
+        words = ngettext(
+            "{n} waits without these filters.", "{n} wait without these filters.", self.elsewhere
+        )
+        return words.format(n=_counted(self.elsewhere))
 
     @property
     def checks_text(self) -> str:
         """Return what there is to take, "" without."""
         if not self.checks:
             return ""
-        return f"{_number(self.checks, 'routine check')} {'is' if self.checks == 1 else 'are'} free to take."
+        words = ngettext(
+            "{n} routine check is free to take.", "{n} routine checks are free to take.", self.checks
+        )
+        return words.format(n=_counted(self.checks))
 
 
 def heading(query: InboxQuery, *, person: User) -> str:
@@ -71,33 +82,33 @@ def heading(query: InboxQuery, *, person: User) -> str:
     if saved is not None:
         return saved.name
     if query.base == ESCALATED:
-        return "Escalated to me"
+        return gettext("Escalated to me")
     queue = Queue.objects.filter(slug=query.queue).first() if query.queue else None
     if queue is not None:
         return queue.name
     if query.asks:
-        return "Second opinions" if query.asks == SECOND_OPINIONS else "Answers differ"
+        return gettext("Second opinions") if query.asks == SECOND_OPINIONS else gettext("Answers differ")
     if query.due:
-        return "Due within the hour"
-    return "Everything open" if query.base == EVERYTHING else "My turn"
+        return gettext("Due within the hour")
+    return gettext("Everything open") if query.base == EVERYTHING else gettext("My turn")
 
 
 def menus(query: InboxQuery, reading: Reading, *, person: User) -> list[Menu]:
     """Return the order and the filters. An option that is in force leads back to none."""
     types = inbox_page.action_types(reading, person=person)
     agents = inbox_page.agents(reading, person=person)
-    orders = [("Due first", ""), ("Risk first", BY_RISK)]
+    orders = [(gettext("Due first"), ""), (gettext("Risk first"), BY_RISK)]
     return [
         Menu(
-            label="Order",
+            label=gettext("Order"),
             icon="shield-alert" if query.order else "clock",
-            chosen="Risk first" if query.order else "Due first",
+            chosen=gettext("Risk first") if query.order else gettext("Due first"),
             options=[Option(label, query.url(order=value), query.order == value) for label, value in orders],
         ),
-        _filter(query, "Action type", "type", ((name, name) for name in types)),
-        _filter(query, "Agent", "agent", ((name, name) for name in agents)),
-        _filter(query, "Why held", "why", Trigger.choices),
-        _filter(query, "Risk", "risk", reversed(Risk.choices)),
+        _filter(query, gettext("Action type"), "type", ((name, name) for name in types)),
+        _filter(query, gettext("Agent"), "agent", ((name, name) for name in agents)),
+        _filter(query, gettext("Why held"), "why", Trigger.choices),
+        _filter(query, gettext("Risk"), "risk", reversed(Risk.choices)),
     ]
 
 
@@ -118,16 +129,12 @@ def _counted(number: int) -> str:
     return f"{MOST_COUNTED}+" if number > MOST_COUNTED else wording.number(number)
 
 
-def _number(number: int, noun: str) -> str:
-    return f"{_counted(number)} {noun}{'' if number == 1 else 's'}"
-
-
-def _filter(query: InboxQuery, label: str, name: str, choices: Iterable[tuple[str, str]]) -> Menu:
+def _filter(query: InboxQuery, label: str, name: str, choices: Iterable[tuple[str, StrOrPromise]]) -> Menu:
     value = query.fields.get(name, "")
-    found = list(choices)
+    found = [(code, str(text)) for code, text in choices]
     if value and value not in dict(found):
         found.append((value, value))  # chosen by an old address: nothing of it waits any more
-    options = [Option("Any", query.url(**{name: ""}), not value)] if value else []
+    options = [Option(gettext("Any"), query.url(**{name: ""}), not value)] if value else []
     options += [Option(text, query.url(**{name: code}), code == value) for code, text in found]
     return Menu(
         label=label, icon="check" if value else "plus", chosen=dict(found).get(value, ""), options=options

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.access import needs_sign_in
@@ -31,7 +32,7 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
     back = way_back(request, otherwise=reverse("reviews:keys"))
     if request.POST.get("reset"):
         preferences.change(person=request.user, now=now, keys={})
-        messages.success(request, "The keys are those they came with.")
+        messages.success(request, gettext("The keys are those they came with."))
         return redirect(back)
     given = {
         key.code: request.POST[f"key-{key.code}"].strip()[:20]
@@ -43,7 +44,7 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
         preferences.change(person=request.user, now=now, single_keys=request.POST.get("single_keys") == "on")
     except preferences.UnableToSet as problem:
         return _page(request, given, problem=str(problem))
-    messages.success(request, "Your keys are saved.")
+    messages.success(request, gettext("Your keys are saved."))
     return redirect(back)
 
 
@@ -57,11 +58,14 @@ def groups_of(given: Mapping[str, str]) -> Groups:
     """Return every act with its key, under the headings of the form."""
     return [
         (title, [(key, given.get(key.code, key.code)) for key in members])
-        for title, members in (("In lists", keys.INBOX), ("On an item", keys.REVIEW))
+        for title, members in (
+            (gettext("In lists"), keys.INBOX),
+            (gettext("On an item"), keys.REVIEW),
+        )
     ]
 
 
 def _page(request: AuthenticatedRequest, given: Mapping[str, str], *, problem: str = "") -> HttpResponse:
     here = way_back(request, otherwise=request.path)
-    context = {"groups": groups_of(given), "here": here, "problem": problem, "bar_title": "Keys"}
+    context = {"groups": groups_of(given), "here": here, "problem": problem, "bar_title": gettext("Keys")}
     return render(request, "reviews/keys/page.html", context, status=422 if problem else 200)

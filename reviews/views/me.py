@@ -44,6 +44,6 @@ def change(request: AuthenticatedRequest) -> HttpResponse:
         "zones": zones(),
         "groups": keys.groups_of(keys.given_by(request)),
         "here": request.path,
-        "bar_title": "My settings",
+        "bar_title": gettext("My settings"),
     }
     return render(request, "reviews/me/page.html", context, status=422 if form.is_bound else 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from hitl_site.lib.clock import database_now
@@ -26,7 +27,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     context = {
         "notices": told.select_related("item").order_by("-id")[:_SHOWN],
         "unread": told.filter(read_at=None).count(),
-        "bar_title": "Notices",
+        "bar_title": gettext("Notices"),
     }
     response = render(request, "reviews/notices/page.html", context)
     response["Cache-Control"] = "no-store"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from hitl_site.lib.clock import database_now
@@ -21,7 +22,7 @@ def answer(request: AuthenticatedRequest) -> HttpResponse:
     """Take the person's word and go where it leads: to the break, or back to the item they were at."""
     said = request.POST.get("answer", "")
     if said not in PaceAnswer.values:
-        messages.error(request, "Choose one of the two: take five, or go on.")
+        messages.error(request, gettext("Choose one of the two: take five, or go on."))
         return redirect("reviews:inbox")
     try:
         pace.answer(reviewer=request.user, said=PaceAnswer(said), now=database_now())
@@ -41,4 +42,6 @@ def rest(request: AuthenticatedRequest) -> HttpResponse:
     until = attention.on_a_break_until(request.user, now=now)
     if until is None:
         return redirect("reviews:inbox")
-    return render(request, "reviews/pace/page.html", {"until": until, "now": now, "bar_title": "A break"})
+    return render(
+        request, "reviews/pace/page.html", {"until": until, "now": now, "bar_title": gettext("A break")}
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl_site.lib.clock import database_now
@@ -44,7 +45,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         )
     except NotAllowed as problem:
         return refused(request, str(problem))
-    messages.success(request, f"Saved “{view.name}”.")
+    messages.success(request, gettext("Saved “{name}”.").format(name=view.name))
     return redirect(_address(view))
 
 
@@ -56,16 +57,17 @@ def change(request: AuthenticatedRequest, view_id: str) -> HttpResponse:
     try:
         if act == "delete":
             saved_views.delete(view_id=view_id, person=request.user, now=now)
-            messages.success(request, "Deleted.")
+            messages.success(request, gettext("Deleted."))
         elif act in {"start", "no-start"}:
             saved_views.start_with(view_id=view_id if act == "start" else "", person=request.user, now=now)
             messages.success(
-                request, "You start here now." if act == "start" else "You start with My turn now."
+                request,
+                gettext("You start here now.") if act == "start" else gettext("You start with My turn now."),
             )
         else:
             name, shared = request.POST.get("name", "")[:_NAME_LIMIT], request.POST.get("shared") == "on"
             saved_views.change(view_id=view_id, person=request.user, name=name, shared=shared, now=now)
-            messages.success(request, "Saved.")
+            messages.success(request, gettext("Saved."))
     except saved_views.UnableToSave as problem:
         return _page(request, problem=str(problem), status=422)
     except NotAllowed as problem:
@@ -94,7 +96,7 @@ def _page(
         "name": name,
         "given_query": query,
         "may_share": person.has_perm(selector.SHARE),
-        "bar_title": "Saved views",
+        "bar_title": gettext("Saved views"),
     }
     return render(request, "reviews/views/page.html", context, status=status)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl_site.lib.clock import database_now
@@ -28,7 +29,7 @@ from reviews.views.access import for_reviewers as for_anyone_who_reviews
 from reviews.views.inbox_query import InboxQuery
 from reviews.views.pages import Complaint
 
-TO_DECIDE_SEVERAL = (
+TO_DECIDE_SEVERAL = gettext_noop(
     "You need the right to decide several items at once (reviews.decide_in_bulk). An administrator grants it."
 )
 WAYS = ("look", "approve", "reject", "escalate")
@@ -83,7 +84,7 @@ def for_those_who_decide_several(view: View) -> View:
 
     def guarded(request: AuthenticatedRequest, *args: object, **kwargs: object) -> HttpResponse:
         if not request.user.has_perm(acts.RIGHT):
-            return refused(request, TO_DECIDE_SEVERAL)
+            return refused(request, gettext(TO_DECIDE_SEVERAL))
         answer = view(request, *args, **kwargs)
         assert isinstance(answer, HttpResponse)
         return answer
@@ -146,21 +147,20 @@ def _faults(given: Given, form: EscalationForm) -> list[Complaint]:
     if given.way == "approve":
         seen_all = given.looked >= {one.item_id for one in given.shown}
         if not seen_all and given.count != str(number):
-            return [
-                Complaint("count", "Approve", f"Look through all of them, or type {number} to approve them.")
-            ]
+            words = gettext("Look through all of them, or type {n} to approve them.").format(n=number)
+            return [Complaint("count", gettext("Approve"), words)]
     elif given.way == "reject":
         if not given.reasons:
-            return [Complaint("reasons", "Reject", "Say why: choose at least one reason.")]
+            return [Complaint("reasons", gettext("Reject"), gettext("Say why: choose at least one reason."))]
     elif given.way == "escalate":
         if not form.is_valid():
             return [
-                Complaint("escalate", "Escalate", str(message))
+                Complaint("escalate", gettext("Escalate"), str(message))
                 for messages in form.errors.values()
                 for message in messages
             ]
     else:
-        return [Complaint("", "Your answer", "Choose what to do with them.")]
+        return [Complaint("", gettext("Your answer"), gettext("Choose what to do with them."))]
     return []
 
 
@@ -193,7 +193,7 @@ def _page(
         "reasons": reason_codes(first.action.action_type) if first is not None else (),
         "form": form or _escalation(request, found.items),
         "way_query": _way_back(request, now=now),
-        "bar_title": "Together",
+        "bar_title": gettext("Together"),
     }
     return _unkept(render(request, "reviews/several/page.html", context, status=status))
 
@@ -226,7 +226,7 @@ def _told(request: AuthenticatedRequest, outcomes: Sequence[Outcome], *, now: da
         "release_at": min((decision.release_at for decision in taken), default=None),
         "way_query": _way_back(request, now=now),
         "now": now,
-        "bar_title": "Together",
+        "bar_title": gettext("Together"),
     }
     return _unkept(render(request, "reviews/several/done.html", context))
 
