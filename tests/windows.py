@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -23,7 +24,7 @@ from playwright.sync_api import (
 from reviews.tests.browsing import browser_of
 from tests.chromium import LAUNCH_ARGUMENTS, find_chromium
 
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 # Of the page's clock at a time. A request that is under way for a minute is given up by htmx.
 STEP_SECONDS = 10
 
@@ -40,19 +41,25 @@ def chromium() -> Iterator[Browser]:
 
 
 class Window:
-    """One person's window. ``problems`` are errors of scripts and of the security policy, ``strays`` requests
-    that would have left the machine (none is let out), ``dialogs`` what asked for an answer.
+    """One person's window. ``problems`` are errors of scripts and of the security policy, ``unloaded`` what
+    was refused or did not come, ``strays`` requests that would have left the machine (none is let out),
+    ``dialogs`` what asked for an answer.
+
+    Without ``live`` nobody answers for live updates: they are another process, which most tests do without.
     """
 
-    def __init__(self, browser: Browser, site: str, person: User, **options: object) -> None:
+    def __init__(
+        self, browser: Browser, site: str, person: User, *, live: bool = False, **options: object
+    ) -> None:
         self.site = site
         self.problems: list[str] = []
+        self.unloaded: list[str] = []
         self.strays: list[str] = []
         self.dialogs: list[str] = []
         self.context: BrowserContext = browser.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]  # new_context's own options
         self.sign_in(person)
-        # Live updates are served by another process, which is not here: no request for them, no error of it.
-        self.context.route("**/stream**", lambda route: route.abort())
+        if not live:
+            self.context.route("**/live/**", lambda route: route.abort())
         self.page: Page = self.new_tab()
 
     def sign_in(self, person: User) -> None:
@@ -69,7 +76,7 @@ class Window:
         page.on("request", self._send)
         return page
 
-    def open(self, path: str) -> Page:
+    def open(self, path: str = "/inbox/") -> Page:
         """Go to a page of the site."""
         self.page.goto(self.site + path)
         return self.page
@@ -97,8 +104,9 @@ class Window:
 
     def _hear(self, message: ConsoleMessage) -> None:
         # A refusal is a 4xx, which the browser calls an error; what it says is for the tests to read.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            self.problems.append(message.text)
+        if message.type == "error":
+            refused = message.text.startswith("Failed to load resource")
+            (self.unloaded if refused else self.problems).append(message.text)
 
     def _fail(self, error: Error) -> None:
         self.problems.append(str(error))

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
-from django.contrib.auth.models import User
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
+from django.conf import LazySettings
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from hitl_site.groups import make_groups
@@ -18,28 +17,17 @@ from policies.services import policies
 from reviews.choices import NoticeKind
 from reviews.models import Decision, ReviewItem
 from reviews.services import claims, notices
-from reviews.tests.browsing import browser_of
 from reviews.tests.cast import REFUND, Cast, decide_as, held, make_cast
 from reviews.tests.stream_server import StreamServer, serve_stream
-from tests.chromium import find_chromium
+from tests.windows import DESK, PHONE, Window, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    # Playwright keeps an event loop in this thread, which Django takes for a view that may not wait.
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -49,53 +37,28 @@ def cast(transactional_db: None) -> Cast:
 
 
 @pytest.fixture
-def stream(live_server: LiveServer, settings: object, transactional_db: None) -> Iterator[StreamServer]:
+def stream(live_server: LiveServer, settings: LazySettings, transactional_db: None) -> Iterator[StreamServer]:
     with serve_stream(site_port=live_server.thread.port) as server:
-        settings.HANDRAIL_STREAM_PORT = server.port  # type: ignore[attr-defined]  # pytest-django's settings
+        settings.HANDRAIL_STREAM_PORT = server.port
         yield server
 
 
-class Window:
-    """A signed-in person's window, and everything that went wrong in it."""
-
-    def __init__(self, chromium: Browser, site: str, person: User, **options: object) -> None:
-        self.site = site
-        self.context: BrowserContext = chromium.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]  # new_context's own options
-        cookie = browser_of(person).cookies[settings.SESSION_COOKIE_NAME].value
-        self.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
-        self.page: Page = self.context.new_page()
-        self.problems: list[str] = []
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", self._fail)
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.problems.append(message.text)
-
-    def _fail(self, error: Error) -> None:
-        self.problems.append(str(error))
-
-    def open(self, path: str = "/inbox/") -> Page:
-        self.page.goto(self.site + path)
-        return self.page
+@pytest.fixture
+def alice(browser: Browser, live_server: LiveServer, stream: StreamServer, cast: Cast) -> Iterator[Window]:
+    window = Window(browser, live_server.url, cast.alice, live=True)
+    yield window
+    window.context.close()
+    assert (window.problems, window.unloaded) == ([], [])
 
 
 @pytest.fixture
-def alice(chromium: Browser, live_server: LiveServer, stream: StreamServer, cast: Cast) -> Iterator[Window]:
-    window = Window(chromium, live_server.url, cast.alice)
+def still(browser: Browser, live_server: LiveServer, cast: Cast) -> Iterator[Window]:
+    """Return Alice's window beside no stream: it polls."""
+    window = Window(browser, live_server.url, cast.alice)
     yield window
     window.context.close()
     assert window.problems == []
-
-
-@pytest.fixture
-def still(chromium: Browser, live_server: LiveServer, cast: Cast, settings: object) -> Iterator[Window]:
-    """Return Alice's window beside no stream: it polls, and needs no process more."""
-    settings.HANDRAIL_STREAM_PORT = 9  # type: ignore[attr-defined]  # pytest-django's settings; nobody answers
-    window = Window(chromium, live_server.url, cast.alice)
-    yield window
-    window.context.close()
-    assert [problem for problem in window.problems if "net::" not in problem] == []
+    assert [each for each in window.unloaded if "net::" not in each] == []
 
 
 def refund(cast: Cast, order: str) -> ReviewItem:
@@ -185,10 +148,9 @@ def test_single_keys_can_be_switched_off(alice: Window, cast: Cast) -> None:
 
 
 def test_without_the_stream_the_page_says_how_old_it_is_and_goes_on(
-    chromium: Browser, live_server: LiveServer, cast: Cast, settings: object
+    browser: Browser, live_server: LiveServer, cast: Cast
 ) -> None:
-    settings.HANDRAIL_STREAM_PORT = 9  # type: ignore[attr-defined]  # pytest-django's settings; nobody answers
-    window = Window(chromium, live_server.url, cast.alice)
+    window = Window(browser, live_server.url, cast.alice)
     refund(cast, "A")
     page = window.open()
     expect(page.locator("[data-live-chip]")).to_contain_text("Updated")
@@ -200,9 +162,9 @@ def test_without_the_stream_the_page_says_how_old_it_is_and_goes_on(
 
 
 def test_without_scripts_filters_pages_and_the_start_work(
-    chromium: Browser, live_server: LiveServer, cast: Cast
+    browser: Browser, live_server: LiveServer, cast: Cast
 ) -> None:
-    window = Window(chromium, live_server.url, cast.alice, java_script_enabled=False)
+    window = Window(browser, live_server.url, cast.alice, java_script_enabled=False)
     wanted = refund(cast, "A")
     held(cast, action_type="note.add", arguments={"text": "x"}, confidence=0.1)
     page = window.open()
@@ -217,21 +179,21 @@ def test_without_scripts_filters_pages_and_the_start_work(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_inbox_is_accessible_and_fits(
-    chromium: Browser,
+    browser: Browser,
     live_server: LiveServer,
     stream: StreamServer,
     cast: Cast,
     theme: str,
-    size: dict[str, int],
+    size: ViewportSize,
 ) -> None:
-    window = Window(chromium, live_server.url, cast.alice, color_scheme=theme, viewport=size)
+    window = Window(browser, live_server.url, cast.alice, live=True, color_scheme=theme, viewport=size)
     for path in ("/inbox/", "/inbox/?q=nothing", "/settings/appearance/", "/settings/keys/", "/inbox/views/"):
         refund(cast, path)
         page = window.open(path)
         assert Axe().run(page).violations_count == 0, path
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"], path
     window.context.close()
-    assert window.problems == []
+    assert (window.problems, window.unloaded) == ([], [])
 
 
 def test_a_day_of_triage_by_keyboard_alone(still: Window, cast: Cast) -> None:
@@ -310,12 +272,11 @@ def test_low_risk_items_are_looked_through_and_approved_together(still: Window, 
 
 
 def test_several_are_looked_through_and_approved_on_a_phone(
-    chromium: Browser, live_server: LiveServer, cast: Cast, settings: object
+    browser: Browser, live_server: LiveServer, cast: Cast
 ) -> None:
-    settings.HANDRAIL_STREAM_PORT = 9  # type: ignore[attr-defined]  # pytest-django's settings; nobody answers
     hold_notes(cast, 12.5, 9)
     refund(cast, "A")
-    window = Window(chromium, live_server.url, cast.alice, viewport=PHONE, has_touch=True)
+    window = Window(browser, live_server.url, cast.alice, viewport=PHONE, has_touch=True)
     page = window.open()
     expect(page.locator(".startm")).to_be_visible()
     boxes = page.locator("tr.row", has_text="note.add").get_by_role("checkbox")
@@ -358,7 +319,8 @@ def test_several_are_looked_through_and_approved_on_a_phone(
     expect(page.locator("h1")).to_have_text("2 of 2 done")
     assert set(Decision.objects.values_list("kind", "bulk")) == {("approve", True)}
     window.context.close()
-    assert [problem for problem in window.problems if "net::" not in problem] == []
+    assert window.problems == []
+    assert [each for each in window.unloaded if "net::" not in each] == []
 
 
 def test_what_a_person_is_told_comes_up_on_whatever_page_is_open(alice: Window, cast: Cast) -> None:

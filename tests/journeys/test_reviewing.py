@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from hitl_site.groups import make_groups
@@ -272,8 +272,8 @@ def test_the_review_page_is_accessible_in_every_state_and_size(
     page.locator('[data-tab="json"]').click()
     expect(page.locator("#json")).to_be_visible()
     check("json, after a refusal")
-    for size in (PHONE, {"width": 320, "height": 640}):
-        page.set_viewport_size(size)  # type: ignore[arg-type]  # a plain dict of two numbers
+    for size in (PHONE, ViewportSize(width=320, height=640)):
+        page.set_viewport_size(size)
         check(f"{size}")
     page.set_viewport_size({"width": 1440, "height": 900})
     # A browser's setting for larger text: no style of the page's own, which its policy would not let in.

@@ -88,7 +88,7 @@ def test_it_works_small_large_in_forced_colours_and_without_motion(
     assert lost_focus(page) == []
 
     # Text twice as large (1.4.4), by the browser's setting.
-    page.set_viewport_size(DESK)  # type: ignore[arg-type]  # a plain dict of two numbers
+    page.set_viewport_size(DESK)
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert sideways(page) == 0
     typed = page.locator("input.input:visible")
