@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from django.db.models import F, Q
+from django.utils.translation import gettext, gettext_noop
 
 from datasets.models import DatasetMember, EvalRun
 from policies.statistics.pairs import Difference, Pairs, difference, exact_p
@@ -27,7 +29,15 @@ class Change(StrEnum):
     @property
     def words(self) -> str:
         """Return the change in words."""
-        return self.value.replace("_", " ").capitalize()
+        return gettext(_IN_WORDS[self])
+
+
+_IN_WORDS: Final = {
+    Change.FIXED: gettext_noop("Fixed"),
+    Change.BROKEN: gettext_noop("Broken"),
+    Change.STILL_WRONG: gettext_noop("Still wrong"),
+    Change.STILL_RIGHT: gettext_noop("Still right"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from datasets.models import DatasetVersion, EvalResult, EvalRun
 from hitl_site.lib.pagination import Page, page
@@ -13,9 +14,9 @@ from policies.models import Agent
 from policies.statistics.intervals import clopper_pearson
 
 OUTCOMES: Final = {
-    "passed": "Right",
-    "failed": "Wrong",
-    "ungraded": "Could not be graded",
+    "passed": pgettext_lazy("answer", "Right"),
+    "failed": pgettext_lazy("answer", "Wrong"),
+    "ungraded": gettext_lazy("Could not be graded"),
 }
 PAGE: Final = 50
 

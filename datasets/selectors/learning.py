@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.db.models import Count, Q
+from django.utils import dateformat
+from django.utils.translation import gettext, ngettext
 
 from datasets.choices import EvalState, ExportState, Label, Split
 from datasets.models import DatasetMember, EvalRun, LabelledCase
 from datasets.selectors import eval_comparison
 from datasets.selectors.eval_comparison import Compared, Comparison
+from hitl_site.lib import wording
 from policies.models import ActionType
 
 SURE: Final = 0.05
@@ -102,33 +105,79 @@ def report() -> list[Learning]:
 
 def sentence(learning: Learning) -> str:
     """Return the manager's sentence; where there is too little, it says so and claims nothing."""
-    progress, title = learning.progress, f"“{learning.title}”"
+    progress = learning.progress
     if progress is None or not progress.compared.pairs.n:
-        return (
-            f"Nothing can be said of {title} yet: no two versions of an agent were tested on the same cases."
-        )
-    compared = progress.compared
-    rates = f"from {_percent(compared.before)} to {_percent(compared.now)}"
-    n = compared.pairs.n
-    size = f"{n} case{'' if n == 1 else 's'}"
-    low, high = compared.difference.low * 100, compared.difference.high * 100
-    versions = f"version {progress.now.agent_version} of {progress.now.agent_name}"
-    if progress.verdict == "better":
-        who = f"Corrections of {_months(progress)}" if progress.corrections else f"V{versions[1:]}"
-        return f"{who} cut errors of {title} {rates} ({size}, range {low:.1f} to {high:.1f} points)."
-    if progress.verdict == "worse":
-        how_far = f"{size}, range {-high:.1f} to {-low:.1f} points"
-        return f"Errors of {title} rose {rates} with {versions} ({how_far})."
-    if compared.pairs.fixed == compared.pairs.broken == 0:
-        return f"Errors of {title} are the same {size} as before with {versions}: {_percent(compared.now)}."
-    return (
-        f"Errors of {title} went {rates} with {versions}, but {size} cannot tell this from chance "
-        f"(the change lies between {-high:+.1f} and {-low:+.1f} points)."
+        return gettext(
+            "Nothing can be said of “{title}” yet: no two versions of an agent were tested on the same cases."
+        ).format(title=learning.title)
+    return _told(progress).format(
+        title=learning.title,
+        agent=progress.now.agent_name,
+        version=progress.now.agent_version,
+        before=_percent(progress.compared.before),
+        now=_percent(progress.compared.now),
+        n=progress.compared.pairs.n,
+        months=_months(progress) if progress.corrections else "",
+        **_range(progress),
     )
 
 
+def _told(progress: Progress) -> str:
+    """Return the sentence with places for its values."""
+    n, pairs = progress.compared.pairs.n, progress.compared.pairs
+    if progress.verdict == "better" and progress.corrections:
+        return ngettext(
+            "Corrections of {months} cut errors of “{title}” from {before} to {now} ({n} case, range {low}"
+            " to {high} points).",
+            "Corrections of {months} cut errors of “{title}” from {before} to {now} ({n} cases, range {low}"
+            " to {high} points).",
+            n,
+        )
+    if progress.verdict == "better":
+        return ngettext(
+            "Version {version} of {agent} cut errors of “{title}” from {before} to {now} ({n} case, range"
+            " {low} to {high} points).",
+            "Version {version} of {agent} cut errors of “{title}” from {before} to {now} ({n} cases, range"
+            " {low} to {high} points).",
+            n,
+        )
+    if progress.verdict == "worse":
+        return ngettext(
+            "Errors of “{title}” rose from {before} to {now} with version {version} of {agent} ({n} case,"
+            " range {low} to {high} points).",
+            "Errors of “{title}” rose from {before} to {now} with version {version} of {agent} ({n} cases,"
+            " range {low} to {high} points).",
+            n,
+        )
+    if pairs.fixed == pairs.broken == 0:
+        return ngettext(
+            "Errors of “{title}” are the same {n} case as before with version {version} of {agent}: {now}.",
+            "Errors of “{title}” are the same {n} cases as before with version {version} of {agent}: {now}.",
+            n,
+        )
+    return ngettext(
+        "Errors of “{title}” went from {before} to {now} with version {version} of {agent}, but {n} case"
+        " cannot tell this from chance (the change lies between {low} and {high} points).",
+        "Errors of “{title}” went from {before} to {now} with version {version} of {agent}, but {n} cases"
+        " cannot tell this from chance (the change lies between {low} and {high} points).",
+        n,
+    )
+
+
+def _range(progress: Progress) -> dict[str, str]:
+    """Return the ends of the range in points: of the fall where there was one, else of the rise."""
+    low, high = progress.compared.difference.low * 100, progress.compared.difference.high * 100
+    if progress.verdict == "better":
+        ends = f"{low:.1f}", f"{high:.1f}"
+    elif progress.verdict == "worse":
+        ends = f"{-high:.1f}", f"{-low:.1f}"
+    else:
+        ends = f"{-high:+.1f}", f"{-low:+.1f}"
+    return {name: wording.figures(end) for name, end in zip(("low", "high"), ends, strict=True)}
+
+
 def _percent(share: float | None) -> str:
-    return "nothing" if share is None else f"{share * 100:.1f}%"
+    return gettext("nothing") if share is None else wording.share_of(share, 1)
 
 
 def _months(progress: Progress) -> str:
@@ -136,9 +185,11 @@ def _months(progress: Progress) -> str:
     assert first is not None
     assert last is not None
     begin, end = first.astimezone(UTC), last.astimezone(UTC)
+    whole = dateformat.format(end, "F Y")
     if (begin.year, begin.month) == (end.year, end.month):
-        return f"{begin:%B %Y}"
-    return f"{begin:%B} to {end:%B %Y}" if begin.year == end.year else f"{begin:%B %Y} to {end:%B %Y}"
+        return whole
+    start = dateformat.format(begin, "F" if begin.year == end.year else "F Y")
+    return gettext("{begin} to {end}").format(begin=start, end=whole)
 
 
 def _uses() -> dict[str, Uses]:

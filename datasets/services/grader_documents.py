@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from datasets import graders
 from datasets.models import Grader
@@ -27,7 +28,7 @@ class UnableToSet(ValueError):
 def put_in_use(*, action_type: str, document: object, author: User, now: datetime) -> Grader:
     """Judge the answers of an action type like this from the next run on. The same again is no new number."""
     if not ActionType.objects.filter(name=action_type).exists():
-        raise UnableToSet("There is no such action type.")
+        raise UnableToSet(gettext("There is no such action type."))
     try:
         said = graders.from_document(document).document()
     except graders.InvalidGrader as error:

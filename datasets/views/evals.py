@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets.models import DatasetVersion, EvalRun
@@ -131,9 +132,8 @@ def _put_in_use(request: AuthenticatedRequest, action_type: ActionType) -> HttpR
     except (strict_json.DoorError, grader_documents.UnableToSet) as error:
         told = error.detail if isinstance(error, strict_json.DoorError) else str(error)
         return _grader_page(request, action_type, text=text, error=told, status=422)
-    messages.success(
-        request, f"{action_type.title or action_type.name} is judged like this from the next run on."
-    )
+    told = gettext("{name} is judged like this from the next run on.")
+    messages.success(request, told.format(name=action_type.title or action_type.name))
     return redirect(reverse("datasets:graders"))
 
 
