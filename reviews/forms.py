@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from reviews.choices import DecisionKind, SkipReason
 from reviews.models import Queue
@@ -36,9 +37,9 @@ class DecisionForm(forms.Form):
     """A verdict. The arguments and the reasons are in the workspace, which has read them already."""
 
     kind = forms.ChoiceField(
-        choices=DecisionKind.choices, error_messages={"required": "Choose what to do with it."}
+        choices=DecisionKind.choices, error_messages={"required": gettext_lazy("Choose what to do with it.")}
     )
-    note = forms.CharField(max_length=NOTE_LIMIT, required=False, label="Note")
+    note = forms.CharField(max_length=NOTE_LIMIT, required=False, label=gettext_lazy("Note"))
     shown_digest = forms.CharField(max_length=80)
     item_version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
 
@@ -52,15 +53,21 @@ class DecisionForm(forms.Form):
         kind, shown = cleaned.get("kind"), self.workspace
         if kind == DecisionKind.APPROVE and shown.changed:
             count = shown.form.changed_count or 1
-            fields = "1 field" if count == 1 else f"{count} fields"
-            self.add_error(None, f"You changed {fields}. Choose Correct to run your version, or reset it.")
+            said = ngettext(
+                "You changed {n} field. Choose Correct to run your version, or reset it.",
+                "You changed {n} fields. Choose Correct to run your version, or reset it.",
+                count,
+            )
+            self.add_error(None, said.format(n=count))
         if shown.unticked and kind != DecisionKind.REJECT:
             self.add_error(None, forms.ValidationError(_lines_left(shown.unticked), code="required"))
         unticked = [check for check in shown.checks if not check.checked]
         if unticked and kind != DecisionKind.REJECT and shown.item.risk in _CHECKED_RISKS:
             self.add_error(
                 None,
-                forms.ValidationError("Go through the check list before you let this run.", code="checks"),
+                forms.ValidationError(
+                    gettext("Go through the check list before you let this run."), code="checks"
+                ),
             )
         return cleaned
 
@@ -82,23 +89,23 @@ class EscalationForm(forms.Form):
     to_user = forms.ModelChoiceField(
         queryset=User.objects.none(),
         required=False,
-        label="To a person",
-        empty_label="Nobody in particular",
+        label=gettext_lazy("To a person"),
+        empty_label=gettext_lazy("Nobody in particular"),
         widget=forms.Select(attrs={"class": "select"}),
     )
     to_queue = forms.ModelChoiceField(
         queryset=Queue.objects.none(),
         required=False,
-        label="To a queue",
-        empty_label="No queue",
+        label=gettext_lazy("To a queue"),
+        empty_label=gettext_lazy("No queue"),
         to_field_name="slug",
         widget=forms.Select(attrs={"class": "select"}),
     )
     note = forms.CharField(
         max_length=NOTE_LIMIT,
-        label="Why you pass it on",
+        label=gettext_lazy("Why you pass it on"),
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 3}),
-        error_messages={"required": "Say why you pass it on."},
+        error_messages={"required": gettext_lazy("Say why you pass it on.")},
     )
     item_version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
@@ -112,7 +119,7 @@ class EscalationForm(forms.Form):
         """Ask for exactly one receiver."""
         cleaned = super().clean() or {}
         if bool(cleaned.get("to_user")) == bool(cleaned.get("to_queue")):
-            self.add_error("to_user", "Choose a person or a queue, one of the two.")
+            self.add_error("to_user", gettext("Choose a person or a queue, one of the two."))
         return cleaned
 
 
@@ -121,15 +128,18 @@ class SkipForm(forms.Form):
 
     reason = forms.ChoiceField(
         choices=SkipReason.choices,
-        label="Why do you leave it?",
+        label=gettext_lazy("Why do you leave it?"),
         widget=forms.RadioSelect(attrs={"class": "check"}),
-        error_messages={"required": "Choose a reason."},
+        error_messages={"required": gettext_lazy("Choose a reason.")},
     )
 
 
 def _lines_left(number: int) -> str:
-    lines = "1 line" if number == 1 else f"{number} lines"
-    return f"Tick the check list first: {lines} left. To reject it, nothing needs to be ticked."
+    return ngettext(
+        "Tick the check list first: {n} line left. To reject it, nothing needs to be ticked.",
+        "Tick the check list first: {n} lines left. To reject it, nothing needs to be ticked.",
+        number,
+    ).format(n=number)
 
 
 def _name(person: object) -> str:

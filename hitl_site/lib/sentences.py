@@ -36,10 +36,11 @@ class Sentences:
         for marked, pattern in self._patterns:
             match = pattern.fullmatch(text)
             if match is not None:
-                return gettext(marked).format_map(
-                    {name: self._said(name, value) for name, value in match.groupdict().items()}
-                )
+                return self._put(match.groupdict(), into=gettext(marked))
         return text
+
+    def _put(self, values: Mapping[str, str], *, into: str) -> str:
+        return _PLACE.sub(lambda place: self._said(place[1], values[place[1]]), into)
 
     @cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:

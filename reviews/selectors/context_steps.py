@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from django.utils.translation import gettext, gettext_noop, pgettext
+
 from hitl_site.lib.strict_json import JsonValue
 from reviews.selectors.masking import mask, mask_text
 
@@ -19,14 +21,14 @@ SHOWN_OF_LONG = 240
 LOADED_ON_DEMAND = 4_000  # characters; longer ones come when somebody opens them
 
 _SPEAKERS = {
-    "user": ("user", "The user wrote"),
-    "human": ("user", "The user wrote"),
-    "customer": ("user", "The customer wrote"),
-    "assistant": ("bot", "The agent wrote"),
-    "agent": ("bot", "The agent wrote"),
-    "ai": ("bot", "The agent wrote"),
-    "system": ("scroll-text", "Instructions to the agent"),
-    "developer": ("scroll-text", "Instructions to the agent"),
+    "user": ("user", gettext_noop("The user wrote")),
+    "human": ("user", gettext_noop("The user wrote")),
+    "customer": ("user", gettext_noop("The customer wrote")),
+    "assistant": ("bot", gettext_noop("The agent wrote")),
+    "agent": ("bot", gettext_noop("The agent wrote")),
+    "ai": ("bot", gettext_noop("The agent wrote")),
+    "system": ("scroll-text", gettext_noop("Instructions to the agent")),
+    "developer": ("scroll-text", gettext_noop("Instructions to the agent")),
 }
 _RESULT_ROLES = frozenset({"tool", "function", "environment", "observation"})
 _RESULT_NAMES = ("output", "result", "observation", "response")
@@ -96,11 +98,11 @@ def steps_of(context: JsonValue, cover: Cover) -> Iterator[Step]:
     """Yield the steps of a context, in the order in which the agent gave them."""
     if not isinstance(context, dict):
         if context is not None:
-            yield Step("file-text", "Context", observation=_document(cover, context))
+            yield Step("file-text", gettext("Context"), observation=_document(cover, context))
         return
     if context.get("input") not in _NOTHING:
         yield _saying(
-            cover, Step("user", "Input", kind="user", places=frozenset({"input"})), context["input"]
+            cover, Step("user", gettext("Input"), kind="user", places=frozenset({"input"})), context["input"]
         )
     messages = context.get("messages")
     if isinstance(messages, list):
@@ -112,7 +114,7 @@ def steps_of(context: JsonValue, cover: Cover) -> Iterator[Step]:
             for number, step in enumerate(steps)
         )
     for link in _as_list(context.get("links")):
-        yield _saying(cover, Step("link", "Named a source"), link)
+        yield _saying(cover, Step("link", gettext("Named a source")), link)
     rest: dict[str, JsonValue] = {
         name: value
         for name, value in context.items()
@@ -120,7 +122,7 @@ def steps_of(context: JsonValue, cover: Cover) -> Iterator[Step]:
         or (name in {"messages", "steps"} and not isinstance(value, list) and value is not None)
     }
     if rest:
-        yield Step("file-text", "More from the agent", observation=_document(cover, rest))
+        yield Step("file-text", gettext("More from the agent"), observation=_document(cover, rest))
 
 
 def _of_messages(cover: Cover, messages: list[JsonValue]) -> Iterator[Step]:
@@ -131,7 +133,7 @@ def _of_messages(cover: Cover, messages: list[JsonValue]) -> Iterator[Step]:
         if not isinstance(message, dict):
             yield from (step for _, step in waiting)
             waiting = []
-            yield _saying(cover, Step("message-square", "Message", places=here), message)
+            yield _saying(cover, Step("message-square", gettext("Message"), places=here), message)
             continue
         role = str(message.get("role", "")).lower()
         if role in _RESULT_ROLES:
@@ -150,36 +152,56 @@ def _of_messages(cover: Cover, messages: list[JsonValue]) -> Iterator[Step]:
             continue
         yield from (step for _, step in waiting)
         waiting = []
-        icon, title = _SPEAKERS.get(role, ("message-square", f"{role or 'Somebody'} wrote"))
+        icon, title = _speaker(role)
         content = message.get("content", message.get("parts"))
         kind = {"user": "user", "bot": "agent"}.get(icon, "other")
         thought = message.get("thought")
         if isinstance(thought, str) and thought.strip():
-            yield Step("brain", "The agent noted", text=cover.text(thought.strip()), at=_time(message))
+            yield Step(
+                "brain", gettext("The agent noted"), text=cover.text(thought.strip()), at=_time(message)
+            )
         if content not in _NOTHING:
             yield _saying(cover, Step(icon, title, at=_time(message), kind=kind, places=here), content)
         if message.get("action") not in _NOTHING:
-            yield _saying(cover, Step("wrench", "Acted", at=_time(message), kind="call"), message["action"])
+            yield _saying(
+                cover, Step("wrench", gettext("Acted"), at=_time(message), kind="call"), message["action"]
+            )
         rest: dict[str, JsonValue] = {
             name: value
             for name, value in message.items()
             if name not in _OF_MESSAGES and value not in _NOTHING
         }
         if rest:
-            yield Step("file-text", "With it came", observation=_document(cover, rest), places=here)
+            yield Step("file-text", gettext("With it came"), observation=_document(cover, rest), places=here)
         waiting = [_call(cover, call, at=_time(message)) for call in _as_list(message.get("tool_calls"))]
     yield from (step for _, step in waiting)
 
 
+def _speaker(role: str) -> tuple[str, str]:
+    """Return the picture and the title of what somebody wrote."""
+    if role in _SPEAKERS:
+        icon, title = _SPEAKERS[role]
+        return icon, gettext(title)
+    return "message-square", gettext("{name} wrote").format(name=role or gettext("Somebody"))
+
+
 def _call(cover: Cover, call: JsonValue, *, at: dt.datetime | None) -> tuple[str, Step]:
     if not isinstance(call, dict):
-        return "", Step("wrench", "Called a tool", arguments=_document(cover, call), at=at, kind="call")
+        return "", Step(
+            "wrench", gettext("Called a tool"), arguments=_document(cover, call), at=at, kind="call"
+        )
     inner = call.get("function")
     named: Mapping[str, JsonValue] = inner if isinstance(inner, dict) else call
-    name = str(named.get("name", "") or "a tool")
+    name = str(named.get("name", "") or pgettext("called", "a tool"))
     arguments = named.get("arguments", named.get("input", named.get("args")))
     key = str(call.get("id") or named.get("name") or "")
-    return key, Step("wrench", f"Called {name}", arguments=_arguments(cover, arguments), at=at, kind="call")
+    return key, Step(
+        "wrench",
+        gettext("Called {name}").format(name=name),
+        arguments=_arguments(cover, arguments),
+        at=at,
+        kind="call",
+    )
 
 
 def _keys(message: Mapping[str, JsonValue]) -> set[str]:
@@ -188,7 +210,11 @@ def _keys(message: Mapping[str, JsonValue]) -> set[str]:
 
 def _step_of_result(cover: Cover, message: Mapping[str, JsonValue]) -> Step:
     name = message.get("name")
-    title = f"{name} answered" if isinstance(name, str) and name else "A tool answered"
+    title = (
+        gettext("{name} answered").format(name=name)
+        if isinstance(name, str) and name
+        else gettext("A tool answered")
+    )
     return Step(
         "file-text",
         title,
@@ -200,8 +226,10 @@ def _step_of_result(cover: Cover, message: Mapping[str, JsonValue]) -> Step:
 
 def _of_step(cover: Cover, step: JsonValue) -> Step:
     if not isinstance(step, dict):
-        return _saying(cover, Step("circle-dot", "Step"), step)
-    name = next((str(step[n]) for n in ("title", "tool", "name", "type", "kind") if step.get(n)), "Step")
+        return _saying(cover, Step("circle-dot", gettext("Step")), step)
+    name = next(
+        (str(step[n]) for n in ("title", "tool", "name", "type", "kind") if step.get(n)), gettext("Step")
+    )
     is_call = bool(step.get("tool")) or any(n in step for n in _RESULT_NAMES)
     text = next((step[n] for n in ("text", "content", "thought", "message") if step.get(n)), None)
     given = next((step[n] for n in ("arguments", "input", "args") if step.get(n) is not None), None)
@@ -214,7 +242,7 @@ def _of_step(cover: Cover, step: JsonValue) -> Step:
         observation = "\n".join(part for part in (observation, _document(cover, rest)) if part)
     return Step(
         "wrench" if is_call else "circle-dot",
-        f"Called {name}" if step.get("tool") and not step.get("title") else name,
+        gettext("Called {name}").format(name=name) if step.get("tool") and not step.get("title") else name,
         text=cover.text(text)
         if isinstance(text, str)
         else _document(cover, text)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from hitl_site.lib import wording
 from hitl_site.lib.strict_json import JsonValue
@@ -24,11 +25,11 @@ from reviews.selectors.reasons import reason_codes
 TOLD_FOR: Final = timedelta(minutes=10)
 _LONGEST_VALUE: Final = 60
 _WORDS: Final = {
-    "wrong_value": "a wrong value",
-    "missing": "something left out",
-    "extra": "something too much",
-    "wrong_target": "the wrong person or thing",
-    "wrong_wording": "wrong words",
+    "wrong_value": gettext_lazy("a wrong value"),
+    "missing": gettext_lazy("something left out"),
+    "extra": gettext_lazy("something too much"),
+    "wrong_target": gettext_lazy("the wrong person or thing"),
+    "wrong_wording": gettext_lazy("wrong words"),
 }
 
 
@@ -47,9 +48,9 @@ class Told:
 def kind_in_words(kind: str, action_type: ActionType | None) -> str:
     """Return a kind of planted error as people say it; "" is what was right."""
     if not kind:
-        return "nothing was wrong"
-    labels = {reason.code: reason.label for reason in reason_codes(action_type)}
-    return _WORDS.get(kind) or labels.get(kind) or kind.replace("_", " ")
+        return gettext("nothing was wrong")
+    labels = {reason.code: reason.words for reason in reason_codes(action_type)}
+    return str(_WORDS.get(kind, "")) or labels.get(kind) or kind.replace("_", " ")
 
 
 def told(decision: Decision) -> Told | None:
@@ -105,7 +106,7 @@ def sentence_for(action: ActionRequest, viewer: User) -> str | None:
     mine = action.decisions.filter(reviewer=viewer, undone_at=None)
     own = mine.select_related("action__action_type").first()
     said = told(own) if own is not None else None
-    return said.sentence if said is not None else "Nobody proposed it, and nothing of it ran."
+    return said.sentence if said is not None else gettext("Nobody proposed it, and nothing of it ran.")
 
 
 def expected_of(drill: Drill) -> dict[str, JsonValue] | None:
@@ -163,28 +164,37 @@ def _sentence(
     decision: Decision,
 ) -> str:
     if not planted:
-        found = "Nothing was wrong with it."
-        end = "You let it pass." if result.caught else "You objected."
+        found = gettext("Nothing was wrong with it.")
+        end = gettext("You let it pass.") if result.caught else gettext("You objected.")
         return f"{found} {end}"
     if expected is None:
-        found = f"It should not have run: {kind_in_words(result.error_kind, action.action_type)}."
+        found = gettext("It should not have run: {why}.").format(
+            why=kind_in_words(result.error_kind, action.action_type)
+        )
     else:
         changes = json_changes(dict(proposed), dict(expected))
         found = " ".join(_wrong(change, action.action_type) for change in changes[:3])
     if result.caught:
-        return f"{found} You caught it."
-    end = "You approved it." if decision.kind == DecisionKind.APPROVE else "You changed something else."
+        end = gettext("You caught it.")
+        return f"{found} {end}"
+    end = (
+        gettext("You approved it.")
+        if decision.kind == DecisionKind.APPROVE
+        else gettext("You changed something else.")
+    )
     return f"{found} {end}"
 
 
 def _wrong(change: Change, action_type: ActionType | None) -> str:
     place = _title(change.pointer, action_type)
     if change.kind == "added":
-        return f"{place} was left out on purpose."
+        return gettext("{field} was left out on purpose.").format(field=place)
     if change.kind == "removed":
-        return f"{place} was put in on purpose and does not belong there."
+        return gettext("{field} was put in on purpose and does not belong there.").format(field=place)
     right = _short(change.after)
-    return f"{place} was made wrong on purpose" + (f": {right} is right." if right else ".")
+    if not right:
+        return gettext("{field} was made wrong on purpose.").format(field=place)
+    return gettext("{field} was made wrong on purpose: {value} is right.").format(field=place, value=right)
 
 
 def _title(pointer: str, action_type: ActionType | None) -> str:
@@ -197,13 +207,13 @@ def _title(pointer: str, action_type: ActionType | None) -> str:
     title = declared.get("title") if isinstance(declared, dict) else None
     if isinstance(title, str) and title.strip():
         return title
-    return name.replace("_", " ").capitalize() or "It"
+    return name.replace("_", " ").capitalize() or pgettext("a field", "It")
 
 
 def _short(value: JsonValue) -> str:
     if isinstance(value, bool) or value is None:
-        return str(value).lower() if value is not None else "nothing"
+        return str(value).lower() if value is not None else pgettext("a value", "nothing")
     if isinstance(value, int | float):
-        return wording.number(value) if isinstance(value, int) else f"{value:,.2f}"
+        return wording.number(value) if isinstance(value, int) else wording.number(value, 2)
     text = value if isinstance(value, str) else ""
     return text if 0 < len(text) <= _LONGEST_VALUE and "\n" not in text else ""

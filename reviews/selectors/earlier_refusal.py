@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from policies.selectors.policies import live_document
+from policies.selectors.reason_words import title_in_words
 from reviews.choices import ActionState, DecisionKind
 from reviews.models import ActionRequest, Decision, ReviewItem
 from reviews.selectors.history import refused
@@ -52,7 +53,7 @@ def earlier_refusal(action: ActionRequest) -> EarlierRefusal | None:
             refused_at=earlier.closed_at or earlier.created_at,
             by="",
             reasons=tuple(
-                str(reason["title"])
+                title_in_words(str(reason.get("code", "")), str(reason["title"]))
                 for reason in earlier.gate_check.reasons
                 if reason.get("strictness") == "deny"
             ),
@@ -70,7 +71,7 @@ def _by_a_person(earlier: ActionRequest) -> EarlierRefusal | None:
     )
     if decision is None:
         return None
-    labels = {reason.code: reason.label for reason in reason_codes(earlier.action_type)}
+    labels = {reason.code: reason.words for reason in reason_codes(earlier.action_type)}
     item: ReviewItem = decision.item
     return EarlierRefusal(
         action_id=earlier.public_id,

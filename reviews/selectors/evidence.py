@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from django.utils.translation import gettext, pgettext
+
 from hitl_site.lib import visible_text
 from hitl_site.lib.strict_json import JsonValue
 from policies.engine.documents import value_at
@@ -96,7 +98,9 @@ def _evidence(
             differs = not any(_agrees(_value(arguments, row.pointer), each) for each in found)
             yield Beside(
                 kind="evidence",
-                text=f"{source.label} says {', '.join(_shown(each, source.path) for each in found)}",
+                text=gettext("{source} says {values}").format(
+                    source=source.label, values=", ".join(_shown(each, source.path) for each in found)
+                ),
                 tone="warn" if differs else "",
                 icon="file-text",
                 step=step.number if step else 0,
@@ -155,16 +159,16 @@ _ICONS = {
 
 
 def _words(origin: Origin) -> str:
-    tool = origin.tool or "a tool"
+    tool = origin.tool or gettext("a tool")
     if origin.missing:
-        return f"Nowhere in the context: {', '.join(origin.missing)}"
+        return gettext("Nowhere in the context: {values}").format(values=", ".join(origin.missing))
     if origin.source is From.USER:
-        return "The user’s own words"
+        return gettext("The user’s own words")
     if origin.source is From.TOOL:
-        return f"From {tool}"
+        return gettext("From {tool}").format(tool=tool)
     if origin.source is From.LOOKS_LIKE:
-        return "Looks like something in the context, but is written with other letters"
-    return "Nowhere in the context"
+        return gettext("Looks like something in the context, but is written with other letters")
+    return gettext("Nowhere in the context")
 
 
 def _shown(found: object, path: str) -> str:
@@ -188,8 +192,13 @@ def _letters(row: Row) -> Iterator[Beside]:
     if not isinstance(row.proposed, str):
         return
     for token in visible_text.mixed_tokens(row.proposed)[:3]:
-        scripts = " and ".join(script.capitalize() for script in token.scripts)
-        yield Beside("letters", f"“{token.token}” mixes {scripts} letters", "warn", "triangle-alert")
+        scripts = pgettext("between several", " and ").join(script.capitalize() for script in token.scripts)
+        yield Beside(
+            "letters",
+            gettext("“{word}” mixes {scripts} letters").format(word=token.token, scripts=scripts),
+            "warn",
+            "triangle-alert",
+        )
     if not visible_text.is_nfc(row.proposed):
-        text = "Written with combining characters: not the same to a machine as it looks"
+        text = gettext("Written with combining characters: not the same to a machine as it looks")
         yield Beside("letters", text, "", "circle-help")

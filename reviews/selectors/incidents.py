@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from policies.models import LedgerPayload
@@ -83,11 +84,11 @@ def told(*, incident_id: str, viewer: User) -> Told:
 
 def _why_not(incident: Incident, viewer: User) -> str:
     if incident.resolution:
-        return "It has been resolved."
+        return gettext("It has been resolved.")
     if not viewer.has_perm(_REVIEW):
-        return "You may look; resolving it takes the right to decide review items."
+        return gettext("You may look; resolving it takes the right to decide review items.")
     if incident.action.agent.owner_id == viewer.pk:
-        return "You own this agent; somebody else finds out what it did."
+        return gettext("You own this agent; somebody else finds out what it did.")
     return ""
 
 

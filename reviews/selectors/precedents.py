@@ -15,6 +15,7 @@ from typing import Final
 
 from django.db import connection
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from hitl_site.lib.strict_json import JsonValue
 from reviews.choices import DecisionKind, ItemStatus
@@ -25,6 +26,7 @@ from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.independence import APART
 from reviews.selectors.reasons import reason_codes
+from reviews.selectors.verbs import verb_of
 
 SHOWN: Final = 3
 _LEAST_ALIKE: Final = 0.4
@@ -101,7 +103,7 @@ class Precedents:
         approving it as it is those that were all corrected.
         """
         kinds = {twin.kind for twin in self.twins}
-        if not kinds or kind not in _NAMES:
+        if not kinds or kind not in _AGAINST:
             return ""
         ran = DecisionKind.REJECT not in kinds
         against = (kinds == {DecisionKind.REJECT} if kind != DecisionKind.REJECT else ran) or (
@@ -109,24 +111,20 @@ class Precedents:
         )
         if not against:
             return ""
-        said = " or ".join(sorted(_VERBS[each] for each in kinds))
-        count = len(self.twins)
-        same = "The same kind of action was" if count == 1 else f"{count} actions of the same kind were"
+        said = pgettext("between several", " or ").join(sorted(verb_of(each) for each in kinds))
         why = ", ".join(dict.fromkeys(reason for twin in self.twins for reason in twin.reasons))
-        return (
-            f"{same} {said}{f' ({why})' if why else ''}. {_NAMES[DecisionKind(kind)]} would contradict that."
-        )
+        before = ngettext(
+            "The same kind of action was {said}.",
+            "{n} actions of the same kind were {said}.",
+            len(self.twins),
+        ).format(n=len(self.twins), said=f"{said} ({why})" if why else said)
+        return f"{before} {_AGAINST[DecisionKind(kind)]}"
 
 
-_VERBS = {
-    DecisionKind.APPROVE: "approved",
-    DecisionKind.CORRECT: "corrected",
-    DecisionKind.REJECT: "rejected",
-}
-_NAMES = {
-    DecisionKind.APPROVE: "Approving this",
-    DecisionKind.CORRECT: "Letting your version run",
-    DecisionKind.REJECT: "Rejecting this",
+_AGAINST: Final = {
+    DecisionKind.APPROVE: gettext_lazy("Approving this would contradict that."),
+    DecisionKind.CORRECT: gettext_lazy("Letting your version run would contradict that."),
+    DecisionKind.REJECT: gettext_lazy("Rejecting this would contradict that."),
 }
 NOTHING = Precedents(found=())
 # Whoever may be asked about a decision anew must not read it here.
@@ -162,13 +160,13 @@ def precedents_of(action: ActionRequest) -> Precedents:
 
 def _found(row: Precedent, share: float, arguments: JsonValue) -> Found:
     decision, before = row.decision, proposed_arguments(row.action)
-    labels = {reason.code: reason.label for reason in reason_codes(row.action.action_type)}
+    labels = {reason.code: reason.words for reason in reason_codes(row.action.action_type)}
     final = decision.final_arguments_canonical
     return Found(
         action_id=row.action.public_id,
         title=row.action.title,
         kind=DecisionKind(row.kind),
-        verb=_VERBS[DecisionKind(row.kind)],
+        verb=verb_of(row.kind),
         decided_at=row.decided_at,
         who="" if decision.blind else decision.reviewer_name,
         reasons=tuple(labels.get(code, code) for code in decision.reasons),

@@ -7,52 +7,69 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import ActorKind
 from policies.models import LedgerEntry
 from policies.selectors import ledger
-from reviews.choices import DecisionKind, ItemStatus
+from reviews.choices import ItemStatus
 from reviews.models import ActionRequest, Decision, Execution, Permit, ReviewItem
 from reviews.selectors import drills, inbox, independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.their_answers import are_hidden
+from reviews.selectors.verbs import verb_of
 from reviews.selectors.why import Why, why_held
-from reviews.selectors.workspace import VERBS, plainly
+from reviews.selectors.workspace import plainly
 
 _SENTENCES = {
-    "action.allowed": ("check", "The gate allowed it"),
-    "action.held": ("hand", "The gate held it for a person"),
-    "action.denied": ("ban", "The gate denied it"),
-    "action.observed": ("eye", "Reported after it ran"),
-    "action.cancelled": ("undo-2", "The agent took it back"),
-    "action.expired": ("hourglass", "Time ran out: nothing runs"),
-    "item.escalated": ("arrow-up-right", "Passed on"),
-    "item.reminded": ("clock", "Called to mind at half its time"),
-    "item.skipped": ("skip-forward", "Left to others"),
-    "drill.served": ("target", "Served as a drill: nobody proposed it"),
-    "drill.answered": ("target", "Answered the drill"),
-    "decision.recorded": ("pencil", "Answered"),
-    "decision.undone": ("undo-2", "Took the answer back"),
-    "decision.released": ("send", "The answer went out"),
-    "second_opinion.drawn": ("layers", "Drawn for a second opinion"),
-    "second_opinion.asked": ("layers", "A second opinion was asked for"),
-    "second_opinion.agreed": ("layers", "A second person said the same"),
-    "second_opinion.disagreed": ("layers", "A second person said otherwise"),
-    "second_opinion.settled": ("layers", "A lead settled the disagreement"),
-    "second_opinion.expired": ("hourglass", "No second opinion came in time"),
-    "permit.issued": ("key-round", "A permit was issued"),
-    "permit.consumed": ("play", "The permit was used: it ran"),
-    "permit.revoked": ("ban", "The permit was revoked"),
-    "permit.expired": ("hourglass", "The permit expired unused"),
-    "execution.outcome": ("flag", "The agent reported what came of it"),
-    "execution.outcome_unknown": ("circle-help", "No report came: the outcome is unknown"),
-    "execution.outcome_conflict": ("circle-alert", "The agent contradicted its report; the first one stands"),
-    "incident.opened": ("circle-alert", "An incident was opened"),
-    "incident.reported_late": ("clock", "The agent reported after the incident was opened"),
-    "incident.resolved": ("check", "The incident was resolved"),
+    "action.allowed": ("check", gettext_noop("The gate allowed it")),
+    "action.held": ("hand", gettext_noop("The gate held it for a person")),
+    "action.denied": ("ban", gettext_noop("The gate denied it")),
+    "action.observed": ("eye", gettext_noop("Reported after it ran")),
+    "action.cancelled": ("undo-2", gettext_noop("The agent took it back")),
+    "action.expired": ("hourglass", gettext_noop("Time ran out: nothing runs")),
+    "item.escalated": ("arrow-up-right", gettext_noop("Passed on")),
+    "item.reminded": ("clock", gettext_noop("Called to mind at half its time")),
+    "item.skipped": ("skip-forward", gettext_noop("Left to others")),
+    "drill.served": ("target", gettext_noop("Served as a drill: nobody proposed it")),
+    "drill.answered": ("target", gettext_noop("Answered the drill")),
+    "decision.recorded": ("pencil", gettext_noop("Answered")),
+    "decision.undone": ("undo-2", gettext_noop("Took the answer back")),
+    "decision.released": ("send", gettext_noop("The answer went out")),
+    "second_opinion.drawn": ("layers", gettext_noop("Drawn for a second opinion")),
+    "second_opinion.asked": ("layers", gettext_noop("A second opinion was asked for")),
+    "second_opinion.agreed": ("layers", gettext_noop("A second person said the same")),
+    "second_opinion.disagreed": ("layers", gettext_noop("A second person said otherwise")),
+    "second_opinion.settled": ("layers", gettext_noop("A lead settled the disagreement")),
+    "second_opinion.expired": ("hourglass", gettext_noop("No second opinion came in time")),
+    "permit.issued": ("key-round", gettext_noop("A permit was issued")),
+    "permit.consumed": ("play", gettext_noop("The permit was used: it ran")),
+    "permit.revoked": ("ban", gettext_noop("The permit was revoked")),
+    "permit.expired": ("hourglass", gettext_noop("The permit expired unused")),
+    "execution.outcome": ("flag", gettext_noop("The agent reported what came of it")),
+    "execution.outcome_unknown": ("circle-help", gettext_noop("No report came: the outcome is unknown")),
+    "execution.outcome_conflict": (
+        "circle-alert",
+        gettext_noop("The agent contradicted its report; the first one stands"),
+    ),
+    "incident.opened": ("circle-alert", gettext_noop("An incident was opened")),
+    "incident.reported_late": ("clock", gettext_noop("The agent reported after the incident was opened")),
+    "incident.resolved": ("check", gettext_noop("The incident was resolved")),
+}
+# The values of a fixed set that an entry tells of, as the page says them.
+_VALUES = {
+    "approve": pgettext_lazy("told of", "approve"),
+    "correct": pgettext_lazy("told of", "correct"),
+    "reject": pgettext_lazy("told of", "reject"),
+    "succeeded": pgettext_lazy("told of", "succeeded"),
+    "failed": pgettext_lazy("told of", "failed"),
+    "partial": pgettext_lazy("told of", "partial"),
+    "unknown": pgettext_lazy("told of", "unknown"),
+    "digest_mismatch": pgettext_lazy("told of", "digest mismatch"),
+    "outcome_unknown": pgettext_lazy("told of", "outcome unknown"),
 }
 _ABOUT_THE_REASON = frozenset({"action.held", "action.allowed", "action.denied", "action.observed"})
 
@@ -144,7 +161,7 @@ def story(*, action_id: str, viewer: User) -> Story:
 
 
 def _answered(decision: Decision, action: ActionRequest, proposed: JsonValue) -> Answered:
-    labels = {reason.code: reason.label for reason in reason_codes(action.action_type)}
+    labels = {reason.code: reason.words for reason in reason_codes(action.action_type)}
     change = (
         difference(proposed, json.loads(bytes(decision.final_arguments_canonical)))
         if decision.final_arguments_canonical
@@ -152,7 +169,7 @@ def _answered(decision: Decision, action: ActionRequest, proposed: JsonValue) ->
     )
     return Answered(
         decision=decision,
-        verb=VERBS[DecisionKind(decision.kind)],
+        verb=verb_of(decision.kind),
         reasons=tuple(labels.get(code, code) for code in decision.reasons),
         change=change,
     )
@@ -164,11 +181,11 @@ def _event(entry: LedgerEntry, *, hidden: bool, as_held_by: str) -> Event:
     verb = "action.held" if disguised else entry.verb
     icon, title = _SENTENCES.get(verb, ("circle-dot", verb))
     if hidden and verb in _ABOUT_THE_REASON:
-        icon, title = "hand", "The gate answered"
+        icon, title = "hand", gettext_noop("The gate answered")
     link = getattr(entry, "link", None)
     return Event(
         icon=icon,
-        title=title,
+        title=gettext(title) if verb in _SENTENCES else title,
         who=_who(entry) if not disguised else as_held_by,
         detail="" if hidden else _detail(entry),
         at=entry.occurred_at,
@@ -185,6 +202,12 @@ def _detail(entry: LedgerEntry) -> str:
     if not isinstance(payload, dict):
         return ""
     told = (
-        payload.get(name) for name in ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason")
+        (name, payload.get(name))
+        for name in ("kind", "outcome", "to_user", "to_queue", "second_queue", "reason")
     )
-    return ", ".join(str(value).replace("_", " ") for value in told if isinstance(value, str) and value)
+    return ", ".join(_told(name, value) for name, value in told if isinstance(value, str) and value)
+
+
+def _told(name: str, value: str) -> str:
+    words = _VALUES.get(value) if name in {"kind", "outcome"} else None
+    return value.replace("_", " ") if words is None else str(words)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext, gettext_lazy
 
 from hitl_site.lib import wording
 from hitl_site.lib.strict_json import JsonValue
@@ -19,11 +20,15 @@ from reviews.selectors.independence import ADJUDICATE
 from reviews.selectors.reasons import reason_codes
 
 _ENDED = frozenset({ItemStatus.DECIDED, ItemStatus.EXPIRED, ItemStatus.CANCELLED})
-_PLACES = ("First answer", "Second answer", "Third answer")
+_PLACES = (
+    gettext_lazy("First answer"),
+    gettext_lazy("Second answer"),
+    gettext_lazy("Third answer"),
+)
 _TITLES = {
-    DecisionKind.APPROVE: "Approve as proposed",
-    DecisionKind.CORRECT: "Correct it",
-    DecisionKind.REJECT: "Reject: nothing should run",
+    DecisionKind.APPROVE: gettext_lazy("Approve as proposed"),
+    DecisionKind.CORRECT: gettext_lazy("Correct it"),
+    DecisionKind.REJECT: gettext_lazy("Reject: nothing should run"),
 }
 
 
@@ -95,7 +100,9 @@ def origin_of(opinion: SecondOpinion) -> str:
     """Return how it came to a second opinion, in a sentence."""
     if opinion.because:
         return opinion.because
-    return f"Drawn at random: {wording.percent(opinion.propensity, 1)} of such decisions are."
+    # Shown as a text in which a space that does not break is called by its name.
+    share = wording.percent(opinion.propensity, 1).replace("\N{NO-BREAK SPACE}", " ")
+    return gettext("Drawn at random: {share} of such decisions are.").format(share=share)
 
 
 def _opinion(item: ReviewItem) -> SecondOpinion:
@@ -108,14 +115,14 @@ def _side_by_side(
     item: ReviewItem, given: Sequence[Decision], *, origin: str, to_settle: bool
 ) -> TheirAnswers:
     proposed: JsonValue = dict(proposed_arguments(item.action))
-    labels = {reason.code: reason.label for reason in reason_codes(item.action.action_type)}
+    labels = {reason.code: reason.words for reason in reason_codes(item.action.action_type)}
     finals = [_final(each, proposed) for each in given]
     runnable = [final for final in finals if final is not None]
     return TheirAnswers(
         given=tuple(
             TheirAnswer(
-                place=_PLACES[number] if number < len(_PLACES) else "A further answer",
-                title=_TITLES[DecisionKind(each.kind)],
+                place=str(_PLACES[number]) if number < len(_PLACES) else gettext("A further answer"),
+                title=str(_TITLES[DecisionKind(each.kind)]),
                 kind=each.kind,
                 at=each.decided_at,
                 reasons=tuple(labels.get(code, code) for code in each.reasons),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, OuterRef, Q
+from django.utils.translation import gettext
 
 from reviews.models import ItemView, ReviewItem
 from reviews.selectors import inbox
@@ -37,8 +38,8 @@ class Presence:
     def words(self) -> str:
         """Return what they are doing."""
         if self.away:
-            return "is away"
-        return "is editing too" if self.editing else "is looking too"
+            return gettext("is away")
+        return gettext("is editing too") if self.editing else gettext("is looking too")
 
 
 def turn_of(item: ReviewItem, person: User, *, view: inbox.View | None = None) -> Turn:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from hitl_site.lib import wording
 from policies.engine import plain_words
 from policies.models import GateCheck
+from policies.selectors import reason_words
 from policies.selectors.policies import live_document
 from reviews.models import ActionRequest
 
@@ -80,9 +83,11 @@ def why_held(check: GateCheck, action: ActionRequest) -> Why:
         threshold=check.threshold,
         note=_footnote(check, action),
         reasons=tuple(hold_reason(document) for document in check.reasons),
-        policy=f"Policy {check.action_type_name}, version {policy.number}"
+        policy=gettext("Policy {name}, version {number}").format(
+            name=check.action_type_name, number=policy.number
+        )
         if policy
-        else "No policy in force",
+        else gettext("No policy in force"),
         measures=_measures(check),
     )
 
@@ -104,15 +109,15 @@ def _measures(check: GateCheck) -> tuple[MeasureSeen, ...]:
 
 def _number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "not measured"
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
+        return gettext("not measured")
+    return wording.figures(f"{value:,.2f}".rstrip("0").rstrip("."))
 
 
 def _footnote(check: GateCheck, action: ActionRequest) -> str:
     """Return the agent's own figure where another one counted: a footnote, never the number to go by."""
     if check.score is None or action.confidence is None or action.confidence == check.score:
         return ""
-    return f"The agent itself said {wording.percent(action.confidence)}"
+    return gettext("The agent itself said {share}").format(share=wording.percent(action.confidence))
 
 
 def hold_reason(document: Mapping[str, object]) -> HoldReason:
@@ -121,6 +126,6 @@ def hold_reason(document: Mapping[str, object]) -> HoldReason:
     return HoldReason(
         icon=_ICONS.get(code) or _ICON_OF_TRIGGER.get(trigger, "circle-alert"),
         tone="no" if trigger == "high_risk" else "",
-        title=str(document.get("title", code)),
-        detail=str(document.get("detail", "")),
+        title=reason_words.title_in_words(code, str(document.get("title", code))),
+        detail=reason_words.detail_in_words(str(document.get("detail", ""))),
     )

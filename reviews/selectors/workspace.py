@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
 
 from hitl_site.lib import visible_text
 from hitl_site.lib.strict_json import JsonValue
@@ -23,6 +24,7 @@ from reviews.selectors.difference import Difference, difference
 from reviews.selectors.earlier_refusal import earlier_refusal
 from reviews.selectors.edits import Edit, Posted
 from reviews.selectors.evidence import Annotated, annotate
+from reviews.selectors.form_words import form_in_words, message_in_words
 from reviews.selectors.precedents import NOTHING, Precedents, precedents_of
 from reviews.selectors.reasons import reason_codes
 from reviews.selectors.required_checks import required_checks
@@ -30,6 +32,7 @@ from reviews.selectors.small_screens import needs_large_screen
 from reviews.selectors.their_answers import TheirAnswers, are_hidden, their_answers
 from reviews.selectors.timeline import Timeline
 from reviews.selectors.turn import Presence, Turn, name_of, others_at, turn_of
+from reviews.selectors.verbs import verb_of
 from reviews.selectors.why import Why, why_held
 from reviews.selectors.workspace_parts import (
     Approvals,
@@ -42,13 +45,6 @@ from reviews.selectors.workspace_parts import (
     RequiredCheck,
     Standing,
 )
-
-VERBS = {
-    DecisionKind.APPROVE: "approved",
-    DecisionKind.CORRECT: "corrected",
-    DecisionKind.REJECT: "rejected",
-}
-
 
 _JOINS = (
     "action__agent",
@@ -218,7 +214,12 @@ class Workspace:
     @property
     def json_error(self) -> str:
         """Return what is wrong in the JSON tab, with line and column; "" when it is not what is shown."""
-        return self.edit.errors[0].message if self.edit.editor == "json" and self.edit.errors else ""
+        return self.unreadable if self.edit.editor == "json" else ""
+
+    @property
+    def unreadable(self) -> str:
+        """Return what cannot be read of the person's version, "" where all of it can."""
+        return message_in_words(self.edit.errors[0].message) if self.edit.errors else ""
 
 
 def workspace(
@@ -273,7 +274,7 @@ def workspace(
         repeated=None if hidden else _repeated(action, proposed),
         precedents=precedents_of(action) if compare and not hidden else NOTHING,
         edit=edit,
-        form=edits.form_of(edit, schema=schema, proposed=proposed),
+        form=form_in_words(edits.form_of(edit, schema=schema, proposed=proposed)),
         difference=difference(proposed, edit.value),
         changed=edits.is_changed(typed or edit, proposed),
         reasons=_reasons(item, edit),
@@ -292,7 +293,9 @@ def workspace(
         ending=ending,
         present=others_at(item, viewer, now=now),
         typed=typed,
-        typed_form=edits.form_of(typed, schema=schema, proposed=proposed) if typed is not None else None,
+        typed_form=None
+        if typed is None
+        else form_in_words(edits.form_of(typed, schema=schema, proposed=proposed)),
         drill=drills.sentence_for(action, viewer) if action.drill else None,
         viewer=viewer,
         view=view,
@@ -303,7 +306,7 @@ def workspace(
 def with_errors(shown: Workspace, errors: Sequence[FieldError]) -> Workspace:
     """Return the page with errors that came up after the form was read (the schema's, the policy's)."""
     form = edits.form_of(shown.edit, schema=shown.schema, proposed=shown.proposed, errors=tuple(errors))
-    return replace(shown, form=form)
+    return replace(shown, form=form_in_words(form))
 
 
 def plainly(text: str) -> str:
@@ -343,7 +346,7 @@ def _ending(item: ReviewItem, viewer: User, decisions: list[Decision], proposed:
         at=last.decided_at,
         decision=last,
         who=last.reviewer_name,
-        verb=VERBS[DecisionKind(last.kind)],
+        verb=verb_of(last.kind),
         mine=last.reviewer_id == viewer.pk,
         final=final,
     )
@@ -364,7 +367,7 @@ def _approvals(item: ReviewItem, decisions: list[Decision], *, hidden: bool) -> 
     given = tuple(
         Given(
             name="" if hidden else decision.reviewer_name,
-            verb="" if hidden else VERBS[DecisionKind(decision.kind)],
+            verb="" if hidden else verb_of(decision.kind),
             at=decision.decided_at,
             digest=decision.final_digest,
         )
@@ -384,7 +387,7 @@ def _lease(item: ReviewItem, viewer: User, *, now: datetime) -> Lease | None:
 
 def _reasons(item: ReviewItem, edit: Edit) -> tuple[ReasonChoice, ...]:
     return tuple(
-        ReasonChoice(reason.code, reason.label, str(place) if place < 10 else "", reason.code in edit.reasons)
+        ReasonChoice(reason.code, reason.words, str(place) if place < 10 else "", reason.code in edit.reasons)
         for place, reason in enumerate(reason_codes(item.action.action_type), start=1)
     )
 
@@ -396,9 +399,9 @@ def _checks(item: ReviewItem, edit: Edit) -> tuple[Check, ...]:
 
 def _end_of(item: ReviewItem, *, hidden: bool) -> timeline.Step:
     if item.kind == ItemKind.AUDIT:
-        words = "Did this"
+        words = gettext("Did this")
     else:
-        words = "Proposed this" if hidden else "Proposed this and was held"
+        words = gettext("Proposed this") if hidden else gettext("Proposed this and was held")
     return timeline.Step("hand", words, at=item.action.created_at, stop=True, kind="stop")
 
 

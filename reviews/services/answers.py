@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from hitl_site.lib.canonical import action_digest, canonicalize
@@ -19,18 +20,24 @@ from reviews.services.open_items import UnableToDecide
 
 
 class InvalidAnswer(UnableToDecide):
-    """The answer itself is incomplete or cannot stand. ``errors`` say where."""
+    """The answer itself is incomplete or cannot stand. ``errors`` say where in the arguments.
 
-    def __init__(self, message: str, errors: Sequence[FieldError] = ()) -> None:
+    ``about`` names another part of the answer: ``reasons``, ``note`` or ``required``, the check list.
+    """
+
+    def __init__(self, message: str, errors: Sequence[FieldError] = (), *, about: str = "") -> None:
         super().__init__(message)
         self.errors = tuple(errors)
+        self.about = about
 
 
 class ChecksMissing(InvalidAnswer):
     """Something that the policy wants checked first was not ticked. ``sentences`` say what."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
-        super().__init__("Tick each line of the check list before you let this run.")
+        super().__init__(
+            gettext("Tick each line of the check list before you let this run."), about="required"
+        )
         self.sentences = tuple(sentences)
 
 
@@ -82,21 +89,27 @@ def final_of(item: ReviewItem, answer: Answer) -> Final:
             digest=action.digest,
         )
     if not isinstance(answer.arguments, dict):
-        raise InvalidAnswer("The arguments must be an object.", [FieldError("", "This must be an object.")])
+        raise InvalidAnswer(
+            gettext("The arguments must be an object."), [FieldError("", gettext("This must be an object."))]
+        )
     try:
         canonical = canonicalize(answer.arguments)
     except ValueError as error:
         raise InvalidAnswer(
-            "The arguments hold something that cannot be sent.", [FieldError("", str(error))]
+            gettext("The arguments hold something that cannot be sent."), [FieldError("", str(error))]
         ) from None
     if len(canonical) > ARGUMENTS_LIMIT:
-        raise InvalidAnswer(f"The arguments are too large; {ARGUMENTS_LIMIT // 1024} KiB is the most.")
+        raise InvalidAnswer(
+            gettext("The arguments are too large; {most} KiB is the most.").format(
+                most=ARGUMENTS_LIMIT // 1024
+            )
+        )
     if canonical == bytes(action.arguments_canonical):
-        raise InvalidAnswer("You changed nothing. Approve it as it is, or change a field.")
+        raise InvalidAnswer(gettext("You changed nothing. Approve it as it is, or change a field."))
     if action.action_type is not None:
         errors = validate(action.action_type.argument_schema, answer.arguments)
         if errors:
-            raise InvalidAnswer("Some fields need another look.", errors)
+            raise InvalidAnswer(gettext("Some fields need another look."), errors)
     digest = action_digest(
         agent=action.agent.name,
         subject=action.subject,
@@ -115,11 +128,15 @@ def check_reasons(item: ReviewItem, answer: Answer) -> None:
     known = {reason.code for reason in reason_codes(item.action.action_type)}
     unknown = sorted(set(answer.reasons) - known)
     if unknown:
-        raise InvalidAnswer(f"Unknown reason: {', '.join(unknown)}.")
+        raise InvalidAnswer(
+            gettext("Unknown reason: {codes}.").format(codes=", ".join(unknown)), about="reasons"
+        )
     if answer.kind in OVERRIDES and not answer.reasons:
-        raise InvalidAnswer("Say why: choose at least one reason.")
+        raise InvalidAnswer(gettext("Say why: choose at least one reason."), about="reasons")
     if item.kind == ItemKind.ADJUDICATION and not answer.note.strip():
-        raise InvalidAnswer("Say in the note how you came to this: both of them will read it.")
+        raise InvalidAnswer(
+            gettext("Say in the note how you came to this: both of them will read it."), about="note"
+        )
 
 
 def ticked(item: ReviewItem, answer: Answer) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from django.contrib.auth.models import User
 from django.core import signing
 from django.db import transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from reviews.choices import ItemStatus
@@ -106,7 +107,7 @@ def save_draft(*, item_id: str, reviewer: User, form: Mapping[str, Sequence[str]
         if name != "csrfmiddlewaretoken"
     }
     if sum(len(name) + sum(map(len, values)) for name, values in kept.items()) > _DRAFT_LIMIT:
-        raise DraftTooLarge("This is more than a draft can keep.")
+        raise DraftTooLarge(gettext("This is more than a draft can keep."))
     item = ReviewItem.objects.get(public_id=item_id)
     if item.status != ItemStatus.OPEN:
         return False
@@ -124,7 +125,7 @@ def _read_token(token: str, *, item_id: str, reviewer: User) -> _Token:
     try:
         facts = signing.loads(token, salt=_SALT)
     except signing.BadSignature:
-        raise UnknownOpening("This page was not opened here.") from None
+        raise UnknownOpening(gettext("This page was not opened here.")) from None
     if facts["i"] != item_id or facts["u"] != reviewer.pk:
-        raise UnknownOpening("This page was opened by somebody else, or for another item.")
+        raise UnknownOpening(gettext("This page was opened by somebody else, or for another item."))
     return _Token(view_id=facts["v"], opened_at=datetime.fromtimestamp(facts["t"], tz=UTC))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from reviews.choices import ItemStatus
 from reviews.models import Capacity, ReviewItem
@@ -23,7 +24,7 @@ class OnABreak(UnableToClaim):
     """This person takes a break: nothing new is served to them until then."""
 
     def __init__(self, until: datetime) -> None:
-        super().__init__("You are taking five.")
+        super().__init__(gettext("You are taking five."))
         self.until = until
 
 
@@ -35,7 +36,11 @@ class AtCapacity(NothingToClaim):
     """They hold as many as their lead has set."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"You hold {most} items, the most set for you. Decide or release one first.")
+        super().__init__(
+            gettext("You hold {most} items, the most set for you. Decide or release one first.").format(
+                most=most
+            )
+        )
 
 
 class ItemClosed(UnableToClaim):
@@ -46,7 +51,7 @@ class ClaimedByOther(UnableToClaim):
     """Somebody else holds it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is on this one.")
+        super().__init__(gettext("{name} is on this one.").format(name=name))
         self.name = name
 
 
@@ -65,7 +70,7 @@ def claim(*, item_id: str, reviewer: User, now: datetime, take_over: bool = Fals
         # They cannot decide it, and holding it would only keep it from those who can.
         raise NotAllowed(because)
     if item.status != ItemStatus.OPEN:
-        raise ItemClosed("This item is no longer open.")
+        raise ItemClosed(gettext("This item is no longer open."))
     held = item.lease_expires_at is not None and item.lease_expires_at > now
     if held and item.claimed_by_id != reviewer.pk and not take_over:
         assert item.claimed_by is not None
@@ -101,7 +106,7 @@ def claim_next(
     if item is None:
         if full and limit is not None:
             raise AtCapacity(limit)
-        raise NothingToClaim("Nothing is waiting for you.")
+        raise NothingToClaim(gettext("Nothing is waiting for you."))
     return _hold(item, reviewer=reviewer, now=now)
 
 

@@ -10,12 +10,14 @@ from typing import cast
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from hitl_site.lib import ids
 from hitl_site.lib.textdiff import json_patch
 from policies.engine.facts import Verdict
 from policies.selectors.policies import live_version
+from policies.selectors.reason_words import title_in_words
 from policies.services import gate, ledger
 from reviews.choices import OVERRIDES, ActionState, DecisionKind, ItemKind, ItemStatus
 from reviews.models import Decision, Preferences, ReviewItem
@@ -73,7 +75,9 @@ class DeniedByPolicy(UnableToDecide):
     """The policy in force forbids these arguments, whoever approves."""
 
     def __init__(self, titles: Sequence[str]) -> None:
-        super().__init__("The policy in force forbids this: " + "; ".join(titles))
+        super().__init__(
+            gettext("The policy in force forbids this: {reasons}").format(reasons="; ".join(titles))
+        )
 
 
 class TooLateToUndo(UnableToDecide):
@@ -117,7 +121,7 @@ def decide(
         return Decided(decision=earlier, item=item, replayed=True)
     check_open(item, earlier, now=now)
     if not hmac.compare_digest(shown_digest, action.digest) or item_version != item.version:
-        raise StaleView("This item has changed since you opened it.")
+        raise StaleView(gettext("This item has changed since you opened it."))
 
     final = final_of(item, answer)
     check_reasons(item, answer)
@@ -191,15 +195,17 @@ def undo(*, decision_id: str, reviewer: User, now: datetime) -> ReviewItem:
     """Take one's own answer back while its undo window lasts. Taking it back twice changes nothing more."""
     found = Decision.objects.filter(public_id=decision_id, reviewer=reviewer).select_related("item").first()
     if found is None:
-        raise NotAllowed("This is not a decision of yours.")
+        raise NotAllowed(gettext("This is not a decision of yours."))
     item = lock_item(found.item.public_id)
     decision = Decision.objects.select_for_update().get(pk=found.pk)
     if decision.undone_at is not None:
         return item
     if item.action.drill:
-        raise TooLateToUndo("This was a drill, and you have been told what was right: the answer stands.")
+        raise TooLateToUndo(
+            gettext("This was a drill, and you have been told what was right: the answer stands.")
+        )
     if decision.released_at is not None or decision.release_at <= now:
-        raise TooLateToUndo("The undo window is over; this answer has gone out.")
+        raise TooLateToUndo(gettext("The undo window is over; this answer has gone out."))
     _take_back(decision, by=reviewer, now=now)
     # An approval that closed the item counted this one: without it, too few people have approved.
     resting = item.decisions.select_for_update().filter(
@@ -236,7 +242,7 @@ def _ask_policy(item: ReviewItem, final: Final, *, now: datetime) -> int:
         now=now,
     )
     if evaluation.verdict == Verdict.DENY:
-        raise DeniedByPolicy([reason.title for reason in evaluation.reasons])
+        raise DeniedByPolicy([title_in_words(reason.code, reason.title) for reason in evaluation.reasons])
     if item.reserved_for_id is not None:
         return 1  # a drill for them alone: nobody else could approve it as well
     return max(item.approvals_required, evaluation.approvals_required)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from hitl_site.lib import ids
@@ -39,7 +40,9 @@ class AlreadyResolved(UnableToResolve):
     """Somebody was first, with another answer. ``incident`` holds theirs."""
 
     def __init__(self, incident: Incident) -> None:
-        super().__init__(f"{incident.resolved_by_name} has resolved this incident already.")
+        super().__init__(
+            gettext("{name} has resolved this incident already.").format(name=incident.resolved_by_name)
+        )
         self.incident = incident
 
 
@@ -107,7 +110,7 @@ def resolve(
     resolver = current_reviewer(resolver)
     incident = _lock(incident_id)
     if incident.action.agent.owner_id == resolver.pk:
-        raise NotAllowed("You own this agent; somebody else finds out what it did.")
+        raise NotAllowed(gettext("You own this agent; somebody else finds out what it did."))
     note = note.strip()
     if incident.resolution:
         same = (incident.resolved_by_id, incident.resolution, incident.note) == (
@@ -119,9 +122,9 @@ def resolve(
             return Resolved(incident=incident, replayed=True)
         raise AlreadyResolved(incident)
     if not note:
-        raise NoteMissing("Say how you found out.")
+        raise NoteMissing(gettext("Say how you found out."))
     if len(note) > LONGEST_NOTE:
-        raise NoteMissing(f"At most {LONGEST_NOTE} characters.")
+        raise NoteMissing(gettext("At most {most} characters.").format(most=LONGEST_NOTE))
     incident.resolution = resolution
     incident.note = note
     incident.resolved_by = resolver

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, ReviewItem
 
@@ -56,24 +58,24 @@ def lock_item(item_id: str) -> ReviewItem:
 def check_open(item: ReviewItem, own: Decision | None, *, now: datetime) -> None:
     """Raise unless the item still takes an answer from somebody whose own answer so far is ``own``."""
     if item.kind == ItemKind.INCIDENT:
-        raise NotForDecision("This is an incident: find out what happened and resolve it.")
+        raise NotForDecision(gettext("This is an incident: find out what happened and resolve it."))
     if item.status in {ItemStatus.RECORDED, ItemStatus.DECIDED}:
         first = item.decisions.filter(terminal=True, undone_at=None).first()
         raise AlreadyDecided(_who_decided(first, own), first)
     if item.status == ItemStatus.CANCELLED:
-        raise Cancelled("The agent took this action back.")
+        raise Cancelled(gettext("The agent took this action back."))
     if item.kind == ItemKind.SECOND_OPINION:
         if item.status == ItemStatus.EXPIRED or item.due_at <= now:
-            raise TimeRanOut("Time ran out for a second opinion; what was decided first stands.")
+            raise TimeRanOut(gettext("Time ran out for a second opinion; what was decided first stands."))
     elif item.status == ItemStatus.EXPIRED or (item.kind == ItemKind.GATE and item.due_at <= now):
-        raise TimeRanOut("Time ran out; nothing will run.")
+        raise TimeRanOut(gettext("Time ran out; nothing will run."))
     if own is not None:
-        raise AlreadyDecided("You have given your answer; it waits for another person.", own)
+        raise AlreadyDecided(gettext("You have given your answer; it waits for another person."), own)
 
 
 def _who_decided(first: Decision | None, own: Decision | None) -> str:
     if first is None:
-        return "This item has been decided already."
+        return gettext("This item has been decided already.")
     if own is not None and first.pk == own.pk:
-        return "You have decided this item already."
-    return f"{first.reviewer_name} has decided this item already."
+        return gettext("You have decided this item already.")
+    return gettext("{name} has decided this item already.").format(name=first.reviewer_name)

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib.strict_json import JsonValue
 from policies.services import ledger
@@ -58,7 +59,7 @@ def answer(*, reviewer: User, said: PaceAnswer, now: datetime) -> PaceNotice:
         return waiting
     resting = mine.filter(paused_until__gt=now).order_by("-id").first()
     if resting is None:
-        raise NothingToAnswer("There is nothing to answer.")
+        raise NothingToAnswer(gettext("There is nothing to answer."))
     if said == PaceAnswer.GO_ON:
         resting.paused_until = None
         resting.save(update_fields=["paused_until"])

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from policies.services import ledger
 from reviews.choices import ItemKind, ItemStatus, NoticeKind, SkipReason
@@ -31,14 +32,14 @@ def escalate(
     """Pass an item on to a person or a queue, with a note. It decides nothing, and the deadline stays."""
     reviewer = current_reviewer(reviewer)
     if (to_user is None) == (to_queue is None):
-        raise InvalidAnswer("Say to whom: a person or a queue.")
+        raise InvalidAnswer(gettext("Say to whom: a person or a queue."))
     if not note.strip():
-        raise InvalidAnswer("Say why you pass it on.")
+        raise InvalidAnswer(gettext("Say why you pass it on."))
     item = lock_item(item_id)
     _check_sender(item, reviewer)
     _check_waits(item, now=now)
     if item_version != item.version:
-        raise StaleView("This item has changed since you opened it.")
+        raise StaleView(gettext("This item has changed since you opened it."))
     # What began their shift and is passed on is an item like any other from now on.
     item.reserved_for = None
     if to_user is not None:
@@ -121,23 +122,23 @@ def _check_waits(item: ReviewItem, *, now: datetime) -> None:
     if item.kind != ItemKind.INCIDENT:
         check_open(item, None, now=now)
     elif item.status != ItemStatus.OPEN:
-        raise AlreadyDecided("This incident has been resolved already.")
+        raise AlreadyDecided(gettext("This incident has been resolved already."))
 
 
 def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
     if target.pk == reviewer.pk:
-        raise InvalidAnswer("Pass it on to somebody else.")
+        raise InvalidAnswer(gettext("Pass it on to somebody else."))
     if item.action.agent.owner_id == target.pk:
-        raise InvalidAnswer("That person owns the agent and cannot decide for it.")
+        raise InvalidAnswer(gettext("That person owns the agent and cannot decide for it."))
     try:
         # As they are now: the right may have gone since the page was opened.
         target = current_reviewer(target)
     except NotAllowed:
-        raise InvalidAnswer("That person may not decide review items.") from None
+        raise InvalidAnswer(gettext("That person may not decide review items.")) from None
     if independence.why_not(item, target):
-        raise InvalidAnswer("That person cannot answer this one. Choose somebody else.")
+        raise InvalidAnswer(gettext("That person cannot answer this one. Choose somebody else."))
     if item.decisions.filter(reviewer=target, undone_at=None).exists():
-        raise InvalidAnswer("That person has answered this one already; it waits for somebody else.")
+        raise InvalidAnswer(gettext("That person has answered this one already; it waits for somebody else."))
 
 
 def _check_sender(item: ReviewItem, reviewer: User) -> None:

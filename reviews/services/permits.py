@@ -10,6 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from hitl_site.lib import ids, rows
@@ -230,13 +231,13 @@ def revoke(*, permit_id: str, reason: str, actor: User, now: datetime) -> Permit
         .first()
     )
     if permit is None:
-        raise UnableToRevoke("There is no such permit.")
+        raise UnableToRevoke(gettext("There is no such permit."))
     if permit.revoked_at is not None:
         return permit
     if permit.consumed_at is not None:
-        raise UnableToRevoke("This permit has been used: the run had begun before you took it back.")
+        raise UnableToRevoke(gettext("This permit has been used: the run had begun before you took it back."))
     if not reason.strip():
-        raise UnableToRevoke("Say why: others will read it.")
+        raise UnableToRevoke(gettext("Say why: others will read it."))
     permit.revoked_at = now
     permit.revoke_reason = reason.strip()
     permit.save(update_fields=["revoked_at", "revoke_reason"])

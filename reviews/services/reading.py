@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from django.utils.translation import gettext
+
 from reviews.choices import DecisionKind
 from reviews.models import ReviewItem
 from reviews.selectors.attention import is_to_be_read
@@ -37,13 +39,15 @@ def check_read(item: ReviewItem, answer: Answer, opening: Opening | None, *, now
     if answer.kind == DecisionKind.REJECT or not is_to_be_read(item):
         return
     if opening is None or not opening.arguments_seen:
-        raise NotRead("Go to the end of the proposal before you let this run: it is high risk.")
+        raise NotRead(gettext("Go to the end of the proposal before you let this run: it is high risk."))
     if opening.milliseconds_until(now) < LEAST_LOOK_MS:
-        raise NotRead("Look at it for at least two seconds before you let this run: it is high risk.")
+        raise NotRead(
+            gettext("Look at it for at least two seconds before you let this run: it is high risk.")
+        )
 
 
 def check_screen(item: ReviewItem, answer: Answer, channel: Channel) -> None:
     """Raise ``SmallScreen`` where something critical would run from a telephone. Rejecting works anywhere."""
     small = channel == Channel.SMALL_SCREEN and answer.kind != DecisionKind.REJECT
     if small and needs_large_screen(item):
-        raise SmallScreen("This is critical: open it on a larger screen to let it run.")
+        raise SmallScreen(gettext("This is critical: open it on a larger screen to let it run."))

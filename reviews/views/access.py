@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext, gettext_lazy
 
 from hitl_site.lib.access import to_sign_in
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
@@ -18,13 +19,16 @@ from reviews.models import Decision, ReviewItem
 from reviews.selectors import inbox, independence
 from reviews.services import rights
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 View = Callable[..., HttpResponseBase]
 
-TO_LOOK = (
+TO_LOOK = gettext_lazy(
     "You need the right to see review items. An administrator can add you to the reviewers, who decide them, "
     "or to the managers, who may look."
 )
-TO_DECIDE = (
+TO_DECIDE = gettext_lazy(
     "You need the right to decide review items (reviews.review_item). An administrator grants it by adding "
     "you to the group of reviewers."
 )
@@ -72,19 +76,19 @@ def _session_over(request: HttpRequest, address: Mapping[str, object]) -> HttpRe
     return answer
 
 
-def _guarded(view: View, allows: Callable[..., bool], text: str) -> View:
+def _guarded(view: View, allows: Callable[..., bool], text: StrOrPromise) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not request.user.is_authenticated:
             if wants_json(request):
-                return JsonResponse({"detail": "Your session is over. Sign in again."}, status=401)
+                return JsonResponse({"detail": gettext("Your session is over. Sign in again.")}, status=401)
             return _session_over(request, kwargs) if is_fragment(request) else to_sign_in(request)
         if not allows(request.user):
-            return refused(request, text)
+            return refused(request, str(text))
         try:
             return view(cast(AuthenticatedRequest, request), *args, **kwargs)
         except (ReviewItem.DoesNotExist, Decision.DoesNotExist):
-            raise Http404("There is no such item.") from None
+            raise Http404(gettext("There is no such item.")) from None
         except rights.NotAllowed as problem:
             return refused(request, str(problem))
         except independence.KeptApart as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.clock import database_now
@@ -21,11 +22,11 @@ def show(request: AuthenticatedRequest, action_id: str) -> HttpResponse:
     try:
         told = story(action_id=action_id, viewer=request.user)
     except ActionRequest.DoesNotExist:
-        raise Http404("There is no such action.") from None
+        raise Http404(gettext("There is no such action.")) from None
     context = {
         "story": told,
         "may_revoke": request.user.has_perm(STOP),
         "now": database_now(),
-        "bar_title": "Action",
+        "bar_title": gettext("Action"),
     }
     return render(request, "reviews/actions/page.html", context)

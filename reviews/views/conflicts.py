@@ -5,24 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from hitl_site.lib.http import AuthenticatedRequest
-from reviews.choices import ItemKind, ItemStatus
+from reviews.choices import DecisionKind, ItemKind, ItemStatus
 from reviews.forms import DecisionForm
 from reviews.models import Decision
 from reviews.selectors.changes import changes_since
 from reviews.selectors.difference import difference, is_same
 from reviews.selectors.workspace import Workspace, with_errors
-from reviews.selectors.workspace_parts import Standing
+from reviews.selectors.workspace_parts import Ending, Standing
 from reviews.services import attention, decisions, rights
 from reviews.views import pages
 from reviews.views.pages import Complaint, Notice
 
-KEPT = "Your version is kept below: you can read and copy it."
+
+def _and_kept(said: str) -> str:
+    """Say as well where what was typed is now."""
+    kept = gettext("Your version is kept below: you can read and copy it.")
+    return f"{said} {kept}"
+
+
+_ALL_THE_SAME: Final = {
+    DecisionKind.APPROVE: gettext_lazy("Approve all the same"),
+    DecisionKind.CORRECT: gettext_lazy("Correct all the same"),
+    DecisionKind.REJECT: gettext_lazy("Reject all the same"),
+}
 
 
 def answer(
@@ -41,11 +54,11 @@ def against(form: DecisionForm, said: str) -> Notice:
     return Notice(
         "warn",
         "scale",
-        "This would contradict what was decided before",
+        gettext("This would contradict what was decided before"),
         said,
         offers_next=False,
         confirms=kind,
-        confirm_label=f"{kind.capitalize()} all the same",
+        confirm_label=str(_ALL_THE_SAME[DecisionKind(kind)]),
     )
 
 
@@ -53,7 +66,7 @@ def notice_of_ending(shown: Workspace, *, now: datetime) -> Notice | None:
     """Return what to say of an item that nobody decides any more; None while it is open."""
     ending = shown.ending
     if shown.drill is not None:
-        return Notice("ok", "target", "This was a drill", shown.drill)
+        return Notice("ok", "target", gettext("This was a drill"), shown.drill)
     if ending is None:
         return None
     if ending.decision is None:
@@ -61,16 +74,26 @@ def notice_of_ending(shown: Workspace, *, now: datetime) -> Notice | None:
     when = moment(ending.at)
     if ending.mine:
         gone = ending.decision.released_at is not None or ending.decision.release_at <= now
-        text = "It has gone out." if gone else "It has not gone out yet: you can still take it back."
-        return Notice("ok", "check", f"You {ending.verb} this at {when}", text)
-    return Notice("ok", "check", f"{ending.who} {ending.verb} this at {when}", "Nothing is left to decide.")
+        text = (
+            gettext("It has gone out.")
+            if gone
+            else gettext("It has not gone out yet: you can still take it back.")
+        )
+        return Notice("ok", "check", _title(ending, when), text)
+    return Notice("ok", "check", _title(ending, when), gettext("Nothing is left to decide."))
+
+
+def _title(ending: Ending, when: str) -> str:
+    if ending.mine:
+        return gettext("You {verb} this at {when}").format(verb=ending.verb, when=when)
+    return gettext("{who} {verb} this at {when}").format(who=ending.who, verb=ending.verb, when=when)
 
 
 def moment(at: datetime) -> str:
     """Return a time of day in the viewer's zone, with its date when that is not today."""
     local = timezone.localtime(at)
     is_today = local.date() == timezone.localdate()
-    return date_format(local, "H:i:s" if is_today else "j M Y, H:i")
+    return date_format(local, "H:i:s" if is_today else pgettext("format of a moment", "j M Y, H:i"))
 
 
 def _already_decided(
@@ -82,16 +105,15 @@ def _already_decided(
     if first is not None and _is_the_same(request, first, shown):
         return pages.next_item(request, after=shown, now=now)  # sent twice: a retry, or a second tab
     if own or first is None or now_shown.ending is None:
-        notice = Notice("warn", "clock", "You have answered already", f"{problem} {KEPT}")
+        notice = Notice("warn", "clock", gettext("You have answered already"), _and_kept(str(problem)))
     else:
         ending = now_shown.ending
-        who = "You" if ending.mine else ending.who
         same = is_same(ending.final, shown.own.value)
         notice = Notice(
             "warn",
             "users",
-            f"{who} {ending.verb} this at {moment(ending.at)}",
-            f"Your answer was not taken. {KEPT}",
+            _title(ending, moment(ending.at)),
+            _and_kept(gettext("Your answer was not taken.")),
             lines=_said_by(ending.decision, shown),
             compare=None if same else difference(ending.final, shown.own.value),
         )
@@ -111,19 +133,23 @@ def _said_by(decision: object, shown: Workspace) -> tuple[str, ...]:
     labels = {reason.code: reason.label for reason in shown.reasons}
     codes: list[str] = getattr(decision, "reasons", [])
     note: str = getattr(decision, "note", "")
-    said = [f"Reasons: {', '.join(labels.get(code, code) for code in codes)}"] if codes else []
-    return (*said, f"Note: {note}") if note else tuple(said)
+    said = (
+        [gettext("Reasons: {reasons}").format(reasons=", ".join(labels.get(code, code) for code in codes))]
+        if codes
+        else []
+    )
+    return (*said, gettext("Note: {note}").format(note=note)) if note else tuple(said)
 
 
 def _expired(shown: Workspace) -> Notice:
     at = shown.ending.at if shown.ending is not None else shown.item.due_at
-    kept = f" {KEPT}" if shown.typed is not None else ""
     if shown.item.kind == ItemKind.SECOND_OPINION:
-        title = f"Time ran out at {moment(at)}; what was decided first stands"
-        return Notice("no", "hourglass", title, f"Nobody gave a second opinion in time.{kept}")
-    return Notice(
-        "no", "hourglass", f"Time ran out at {moment(at)}; nothing will run", f"Nobody decided in time.{kept}"
-    )
+        title = gettext("Time ran out at {when}; what was decided first stands").format(when=moment(at))
+        said = gettext("Nobody gave a second opinion in time.")
+    else:
+        title = gettext("Time ran out at {when}; nothing will run").format(when=moment(at))
+        said = gettext("Nobody decided in time.")
+    return Notice("no", "hourglass", title, said if shown.typed is None else _and_kept(said))
 
 
 def _cancelled(shown: Workspace) -> Notice:
@@ -131,8 +157,8 @@ def _cancelled(shown: Workspace) -> Notice:
     return Notice(
         "no",
         "undo-2",
-        f"The agent took this back at {moment(at)}; nothing will run",
-        "No answer is needed.",
+        gettext("The agent took this back at {when}; nothing will run").format(when=moment(at)),
+        gettext("No answer is needed."),
     )
 
 
@@ -151,7 +177,7 @@ def _stale(
     notice = Notice(
         "warn",
         "refresh-cw",
-        "This item has changed since you opened it",
+        gettext("This item has changed since you opened it"),
         "Nothing was decided. Your version is as you left it: look again, then decide.",
         lines=changes_since(now_shown.item, since, hidden=now_shown.hidden or now_shown.kept_apart)
         if since
@@ -177,33 +203,34 @@ def _invalid(
     marked = with_errors(shown, problem.errors) if shown.edit.editor == "form" else shown
     complaints = pages.complaints_of(shown, problem.errors)
     if not complaints:
-        anchor = "reasons" if "reason" in str(problem).lower() else ""
-        if isinstance(problem, decisions.ChecksMissing):
-            anchor = "required"
-        if "note" in str(problem):
-            anchor = "note"
-        complaints = (Complaint(anchor, "Your answer", str(problem)),)
+        complaints = (Complaint(problem.about, gettext("Your answer"), str(problem)),)
     return pages.answer(request, marked, now=now, errors=complaints, status=422)
 
 
 def _denied(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
-    complaints = (Complaint("", "Policy", f"{problem}. Change it, or reject it."),)
+    complaints = (
+        Complaint(
+            "", gettext("Policy"), gettext("{problem}. Change it, or reject it.").format(problem=problem)
+        ),
+    )
     return pages.answer(request, shown, now=now, errors=complaints, status=422)
 
 
 def _incident(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
-    notice = Notice("warn", "siren", "This is an incident", str(problem), offers_next=False)
+    notice = Notice("warn", "siren", gettext("This is an incident"), str(problem), offers_next=False)
     return pages.answer(request, shown, now=now, notice=notice, status=409)
 
 
 def _small_screen(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
-    text = "Nothing was decided, and your version is as you left it. Rejecting and escalating work here too."
+    text = gettext(
+        "Nothing was decided, and your version is as you left it. Rejecting and escalating work here too."
+    )
     notice = Notice("warn", "shield-alert", str(problem), text, offers_next=False)
     return pages.answer(request, shown, now=now, notice=notice, status=409)
 
@@ -211,7 +238,7 @@ def _small_screen(
 def _not_allowed(
     request: AuthenticatedRequest, shown: Workspace, problem: Exception, now: datetime
 ) -> HttpResponse:
-    notice = Notice("no", "lock", "You may not decide this", f"{problem} {KEPT}")
+    notice = Notice("no", "lock", gettext("You may not decide this"), _and_kept(str(problem)))
     return pages.answer(request, shown, now=now, notice=notice, status=403)
 
 
@@ -221,7 +248,7 @@ def _unknown_opening(
     notice = Notice(
         "warn",
         "refresh-cw",
-        "This page was open under another name, or for another item",
+        gettext("This page was open under another name, or for another item"),
         "Nothing was decided. Your version is as you left it: look again, then decide.",
         offers_next=False,
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl_site.lib.clock import database_now
@@ -75,8 +76,8 @@ def undo(request: AuthenticatedRequest, decision_id: str) -> HttpResponse:
     notice = Notice(
         "ok",
         "undo-2",
-        "Taken back",
-        "Nothing has gone out. Your version is as you left it.",
+        gettext("Taken back"),
+        gettext("Nothing has gone out. Your version is as you left it."),
         offers_next=False,
     )
     shown = pages.load(request, item.public_id, now=now)
@@ -93,7 +94,7 @@ def _complaints(form: DecisionForm, shown: Workspace) -> tuple[Complaint, ...]:
     if valid:
         return tuple(found)
     for name, problems in form.errors.as_data().items():
-        label = "Note" if name == "note" else "Your answer"
+        label = gettext("Note") if name == "note" else gettext("Your answer")
         for problem in problems:
             anchor = "note" if name == "note" else _ANCHORS.get(str(problem.code), "")
             found.extend(Complaint(anchor, label, message) for message in problem.messages)
@@ -128,5 +129,5 @@ def _too_late_to_undo(
         )
     decision = request.user.decisions.select_related("item").get(public_id=decision_id)
     shown = pages.load(request, decision.item.public_id, now=now)
-    notice = Notice("no", "clock", "Too late to take it back", str(problem))
+    notice = Notice("no", "clock", gettext("Too late to take it back"), str(problem))
     return pages.answer(request, shown, now=now, notice=notice, status=409)

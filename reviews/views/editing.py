@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from hitl_site.lib.clock import database_now
@@ -21,13 +22,12 @@ from reviews.views import conflicts, pages
 from reviews.views.access import for_reviewers
 
 _SAID = {
-    "add": "Entry added.",
-    "remove": "Entry removed.",
-    "up": "Entry moved up.",
-    "down": "Entry moved down.",
-    "reset": "Back to the agent's version.",
-    "choose": "Fields changed.",
-    "tab": "",
+    "add": gettext_noop("Entry added."),
+    "remove": gettext_noop("Entry removed."),
+    "up": gettext_noop("Entry moved up."),
+    "down": gettext_noop("Entry moved down."),
+    "reset": gettext_noop("Back to the agent's version."),
+    "choose": gettext_noop("Fields changed."),
 }
 
 
@@ -63,8 +63,8 @@ def redraw(request: AuthenticatedRequest, shown: Workspace, *, now: datetime) ->
     if not is_fragment(request):
         return redirect(_back(request, shown, "editor", now=now))
     redrawn = pages.load(request, shown.item.public_id, now=now, posted=fields)
-    said = _SAID.get(operation.partition(":")[0], "")
-    return pages.editor(request, redrawn, now=now, said=said)
+    said = _SAID.get(operation.partition(":")[0])
+    return pages.editor(request, redrawn, now=now, said=gettext(said) if said else "")
 
 
 def keep(request: AuthenticatedRequest, shown: Workspace, *, now: datetime) -> None:

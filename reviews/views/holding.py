@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from hitl_site.lib.clock import database_now
@@ -49,7 +50,7 @@ def attend(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     """Note that the person is there, and what they have seen."""
     seen = SeenForm(request.POST)
     if not seen.is_valid():
-        return JsonResponse({"detail": "This page was not opened here."}, status=422)
+        return JsonResponse({"detail": gettext("This page was not opened here.")}, status=422)
     try:
         attention.note(
             token=seen.cleaned_data["token"],

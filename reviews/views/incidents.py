@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hitl_site.lib.clock import database_now
@@ -24,13 +25,15 @@ class FindingForm(forms.Form):
     """What a person found out, and how."""
 
     resolution = forms.ChoiceField(
-        label="What happened", choices=Resolution.choices, widget=forms.RadioSelect(attrs={"class": "check"})
+        label=gettext_lazy("What happened"),
+        choices=Resolution.choices,
+        widget=forms.RadioSelect(attrs={"class": "check"}),
     )
     note = forms.CharField(
-        label="How you found out",
+        label=gettext_lazy("How you found out"),
         max_length=incidents.LONGEST_NOTE,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 4}),
-        help_text="Where you looked, whom you asked, what was put right. Others will read it.",
+        help_text=gettext_lazy("Where you looked, whom you asked, what was put right. Others will read it."),
     )
 
 
@@ -52,7 +55,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "open": found.open_ones(request.user),
         "resolved": resolved,
         "now": database_now(),
-        "bar_title": "Incidents",
+        "bar_title": gettext("Incidents"),
     }
     return render(request, "reviews/incidents/page.html", context)
 
@@ -75,15 +78,18 @@ def show(request: AuthenticatedRequest, incident_id: str) -> HttpResponse:
             now=database_now(),
         )
     except incidents.UnknownIncident:
-        raise Http404("There is no such incident.") from None
+        raise Http404(gettext("There is no such incident.")) from None
     except incidents.AlreadyResolved as problem:
-        form.add_error(None, f"{problem} What you wrote is below; nothing of it was recorded.")
+        form.add_error(
+            None,
+            gettext("{problem} What you wrote is below; nothing of it was recorded.").format(problem=problem),
+        )
         return _page(request, incident_id, form, status=409)
     except (incidents.UnableToResolve, rights.NotAllowed) as problem:
         form.add_error(None, str(problem))
         status = 403 if isinstance(problem, rights.NotAllowed) else 422
         return _page(request, incident_id, form, status=status)
-    messages.success(request, "Recorded what you found out.")
+    messages.success(request, gettext("Recorded what you found out."))
     return redirect("reviews:incident", incident_id)
 
 
@@ -93,6 +99,6 @@ def _page(
     try:
         told = found.told(incident_id=incident_id, viewer=request.user)
     except Incident.DoesNotExist:
-        raise Http404("There is no such incident.") from None
-    context = {"told": told, "form": form, "now": database_now(), "bar_title": "Incident"}
+        raise Http404(gettext("There is no such incident.")) from None
+    context = {"told": told, "form": form, "now": database_now(), "bar_title": gettext("Incident")}
     return render(request, "reviews/incident/page.html", context, status=status)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect
 
 from hitl_site.lib.http import AuthenticatedRequest, is_fragment
@@ -19,8 +20,10 @@ from reviews.selectors import decisions as answers
 from reviews.selectors import drill_bursts, drills, inbox
 from reviews.selectors.difference import Difference
 from reviews.selectors.edits import Posted
+from reviews.selectors.form_words import message_in_words
 from reviews.selectors.timeline import Timeline
-from reviews.selectors.workspace import VERBS, Workspace, workspace
+from reviews.selectors.verbs import verb_of
+from reviews.selectors.workspace import Workspace, workspace
 from reviews.services import attention, claims
 from reviews.views import screens
 from reviews.views.inbox_query import InboxQuery
@@ -108,7 +111,7 @@ def undo_strip(request: AuthenticatedRequest, *, now: datetime) -> UndoStrip | N
         )
     return UndoStrip(
         decision=decision,
-        verb=VERBS[decision.kind].capitalize(),  # type: ignore[index]  # kind holds a DecisionKind's value
+        verb=verb_of(decision.kind).capitalize(),
         undoable=decision.released_at is None and decision.release_at > now,
         waits=not decision.terminal,
         quick=attention_of.is_quick(decision),
@@ -240,7 +243,13 @@ def complaints_of(shown: Workspace, errors: tuple[FieldError, ...]) -> tuple[Com
         anchor, label = ids.get(pointer, ("", ""))
         if shown.edit.editor == "json":
             anchor = "json"
-        found.append(Complaint(quote(anchor), label or error.pointer or "Arguments", error.message))
+        found.append(
+            Complaint(
+                quote(anchor),
+                label or error.pointer or gettext("Arguments"),
+                message_in_words(error.message),
+            )
+        )
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.clock import database_now
@@ -57,7 +58,9 @@ def escalate(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
     except _CLOSED as problem:
         return _too_late(request, item, problem, now=now)
     person, queue = form.cleaned_data["to_user"], form.cleaned_data["to_queue"]
-    messages.success(request, f"Passed on to {name_of(person) if person else queue}.")
+    messages.success(
+        request, gettext("Passed on to {receiver}.").format(receiver=name_of(person) if person else queue)
+    )
     return _onward(request, item, now=now)
 
 
@@ -84,7 +87,7 @@ def _too_late(
     request: AuthenticatedRequest, item: ReviewItem, problem: Exception, *, now: datetime
 ) -> HttpResponse:
     if item.kind == ItemKind.INCIDENT:
-        messages.error(request, f"{problem} Nothing was changed.")
+        messages.error(request, gettext("{problem} Nothing was changed.").format(problem=problem))
         return redirect("reviews:incidents")
     return conflicts.answer(request, pages.load(request, item.public_id, now=now), problem, now=now)
 

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib.access import needs_one_of
@@ -20,10 +21,10 @@ class RevocationForm(forms.Form):
     """Why a permit is taken back."""
 
     reason = forms.CharField(
-        label="Why",
+        label=gettext_lazy("Why"),
         max_length=2000,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 3}),
-        help_text="Others will read it.",
+        help_text=gettext_lazy("Others will read it."),
     )
 
 
@@ -33,7 +34,7 @@ def revoke(request: AuthenticatedRequest, permit_id: str) -> HttpResponse:
     """Ask why, then take the permit back. One that was used meanwhile is told so."""
     permit = Permit.objects.select_related("action__agent").filter(public_id=permit_id).first()
     if permit is None or not inbox.may_look(request.user):
-        raise Http404("There is no such permit.")
+        raise Http404(gettext("There is no such permit."))
     form = RevocationForm(request.POST if request.method == "POST" else None)
     status = 200
     if form.is_bound:
@@ -50,7 +51,7 @@ def revoke(request: AuthenticatedRequest, permit_id: str) -> HttpResponse:
                 form.add_error(None, str(problem))
                 status = 403 if isinstance(problem, rights.NotAllowed) else 409
             else:
-                messages.success(request, "The permit is revoked: nothing runs on it.")
+                messages.success(request, gettext("The permit is revoked: nothing runs on it."))
                 return redirect("reviews:action", permit.action.public_id)
-    context = {"form": form, "permit": permit, "bar_title": "Revoke a permit"}
+    context = {"form": form, "permit": permit, "bar_title": gettext("Revoke a permit")}
     return render(request, "reviews/permit_revoke/page.html", context, status=status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from hitl_site.lib.clock import database_now
@@ -42,7 +43,7 @@ def _step(request: AuthenticatedRequest, shown: Workspace) -> Step:
     for step in shown.timeline.steps:
         if str(step.number) == wanted:
             return step
-    raise Http404("There is no such step.")
+    raise Http404(gettext("There is no such step."))
 
 
 @for_those_who_look
