@@ -20,7 +20,7 @@ from policies.services import action_types, ledger
 from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, SeedState, SkipReason
 from reviews.models import ActionRequest, Delivery, Drill, DrillBurst, DrillSeed, ItemView, Permit, ReviewItem
-from reviews.selectors import coaching, drill_bursts, inbox, quality, trust_report
+from reviews.selectors import coaching, drill_bursts, inbox, navigation, quality, trust_report
 from reviews.selectors.drills import expected_of
 from reviews.services import claims, deadlines, drills, passing_on, rights, team
 from reviews.tests.browsing import browser_of, open_form, text_of, url
@@ -147,6 +147,8 @@ def test_none_of_it_is_in_a_catch_rate_or_in_evidence(cast: Cast, ready: ReviewI
     assert "Apart: planted errors in warm-ups" in shown
 
     # One that was drawn counts as ever.
+    for right in DrillSeed.objects.filter(planted=False):
+        drills.judge_seed(seed=right, state=SeedState.RETIRED, judged_by=cast.olga, now=database_now())
     drawn = serve(cast)
     decide_as(cast.alice, drawn, DecisionKind.CORRECT, arguments=expected_of(Drill.objects.latest("id")))
     assert (catch_rate(cast.refund).planted, warm_up_rate(cast.refund).planted) == (1, 3)
@@ -343,10 +345,13 @@ def test_others_neither_see_nor_hold_nor_answer_it(cast: Cast, ready: ReviewItem
         page = client.get(reverse("reviews:inbox"), view).context["page"]
         return [row.item.public_id for group in page.groups for row in group.rows]
 
-    def badges() -> list[Any]:
-        return [text_of(each.get(reverse("reviews:inbox"))).count(">1<") for each in (bob, dan)]
+    def badges() -> list[tuple[str, int | None]]:
+        here, now = navigation.Here("/inbox/", {}), database_now()
+        found = [navigation.sections(each, here=here, now=now) for each in (cast.bob, cast.dan)]
+        return [(str(entry.label), entry.count) for nav in found for part in nav for entry in part.entries]
 
     before = badges()
+    assert ("Everything open", 1) in before
     deliveries = Delivery.objects.count()
     drill = next_of(browser_of(cast.alice))
     assert is_burst(drill)
