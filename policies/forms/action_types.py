@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Final, cast
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from hitl_site.lib import strict_json
 from hitl_site.lib.jsonb import from_jsonb
@@ -19,6 +21,7 @@ from policies.forms.binding import (
     read_arguments,
     read_normalised,
     read_pointers,
+    unreadable,
     written_normalised,
     written_pointers,
 )
@@ -40,25 +43,26 @@ from policies.forms.declaration_costs import (
 from policies.forms.declaration_evidence import evidence_field, read_evidence, written_evidence
 from policies.models import ActionType
 from policies.selectors.binding_preview import Preview, example_of, preview, written
+from policies.selectors.declaration_words import declaration_fault
 from policies.services.action_types import DEFAULT_REASON_CODES, Declaration, InvalidActionType
 
 ICONS: Final = (
-    ("wrench", "Tool"),
-    ("banknote", "Money"),
-    ("mail", "Mail"),
-    ("message-square", "Message"),
-    ("key-round", "Access"),
-    ("user", "Person"),
-    ("calendar", "Calendar"),
-    ("package", "Order"),
-    ("truck", "Delivery"),
-    ("plane", "Travel"),
-    ("file-text", "Document"),
-    ("database", "Data"),
-    ("server", "Server"),
-    ("git-branch", "Code"),
-    ("trash-2", "Deletion"),
-    ("phone", "Call"),
+    ("wrench", _("Tool")),
+    ("banknote", _("Money")),
+    ("mail", _("Mail")),
+    ("message-square", _("Message")),
+    ("key-round", _("Access")),
+    ("user", _("Person")),
+    ("calendar", _("Calendar")),
+    ("package", _("Order")),
+    ("truck", _("Delivery")),
+    ("plane", _("Travel")),
+    ("file-text", _("Document")),
+    ("database", _("Data")),
+    ("server", _("Server")),
+    ("git-branch", _("Code")),
+    ("trash-2", _("Deletion")),
+    ("phone", _("Call")),
 )
 _CHECK: Final = {"class": "check"}
 
@@ -76,119 +80,140 @@ class DeclarationForm(forms.Form):
     """What an operator says of an action type. ``seen`` is the state that the form was filled from."""
 
     title = forms.CharField(
-        label="Title", widget=_text(), help_text="What people call it, such as “Issue a refund”."
+        label=_("Title"), widget=_text(), help_text=_("What people call it, such as “Issue a refund”.")
     )
     title_template = forms.CharField(
-        label="Title of one action",
+        label=_("Title of one action"),
         required=False,
         widget=_text(spellcheck="false"),
-        help_text="The sentence in the inbox, made of arguments: Refund {amount} for {order_id}. Without"
-        " it the title is shown.",
+        help_text=_(
+            "The sentence in the inbox, made of arguments: Refund {amount} for {order_id}. Without"
+            " it the title is shown."
+        ),
     )
     icon = forms.ChoiceField(
-        label="Icon", choices=ICONS, initial="wrench", widget=forms.RadioSelect(attrs=_CHECK)
+        label=_("Icon"), choices=ICONS, initial="wrench", widget=forms.RadioSelect(attrs=_CHECK)
     )
     risk = forms.ChoiceField(
-        label="Risk",
+        label=_("Risk"),
         choices=Risk.choices,
         initial=Risk.MEDIUM,
         widget=forms.RadioSelect(attrs=_CHECK),
-        help_text="High: a person approves every one. Critical: two people do.",
+        help_text=_("High: a person approves every one. Critical: two people do."),
     )
     irreversible = forms.BooleanField(
-        label="It cannot be undone",
+        label=_("It cannot be undone"),
         required=False,
         widget=forms.CheckboxInput(attrs=_CHECK),
-        help_text="Then its cap is Review all.",
+        help_text=_("Then its cap is Review all."),
     )
     widens_rights = forms.BooleanField(
-        label="It can widen the agent’s own rights",
+        label=_("It can widen the agent’s own rights"),
         required=False,
         widget=forms.CheckboxInput(attrs=_CHECK),
-        help_text="Then it is never allowed without a person.",
+        help_text=_("Then it is never allowed without a person."),
     )
     argument_schema = forms.CharField(
-        label="Schema of the arguments",
+        label=_("Schema of the arguments"),
         required=False,
         strip=False,
         widget=_lines(12, code=True),
-        help_text="JSON Schema 2020-12. It is the declared scope (what is outside is held) and the reviewer’s"
-        " edit form.",
+        help_text=_(
+            "JSON Schema 2020-12. It is the declared scope (what is outside is held) and the reviewer’s"
+            " edit form."
+        ),
     )
     reason_codes = forms.CharField(
-        label="Reasons a reviewer can give",
+        label=_("Reasons a reviewer can give"),
         widget=_lines(7),
-        help_text="One a line, code: label. The first nine have the keys 1 to 9.",
+        help_text=_("One a line, code: label. The first nine have the keys 1 to 9."),
     )
     checklist = forms.CharField(
-        label="Check before you decide",
+        label=_("Check before you decide"),
         required=False,
         widget=_lines(3),
-        help_text="One sentence a line; reviewers see them beside the proposal.",
+        help_text=_("One sentence a line; reviewers see them beside the proposal."),
     )
     cluster_pointer = forms.CharField(
-        label="Actions are one event when they share",
+        label=_("Actions are one event when they share"),
         required=False,
         widget=_text(spellcheck="false"),
-        help_text="A JSON pointer into the arguments, such as /order_id. Statistics count an event, not each"
-        " action of it.",
+        help_text=_(
+            "A JSON pointer into the arguments, such as /order_id. Statistics count an event, not each"
+            " action of it."
+        ),
     )
     cosmetic_pointers = forms.CharField(
-        label="Fields that do not matter to an approval",
+        label=_("Fields that do not matter to an approval"),
         required=False,
         widget=_lines(3, code=True),
-        help_text="One JSON pointer a line, such as /greeting or /items/*/label; * is every member. Whatever"
-        " stands there when it runs, an approval covers it. Not for high and critical risk.",
+        help_text=_(
+            "One JSON pointer a line, such as /greeting or /items/*/label; * is every member. Whatever"
+            " stands there when it runs, an approval covers it. Not for high and critical risk."
+        ),
     )
     normalised_fields = forms.CharField(
-        label="Texts that are compared in a form",
+        label=_("Texts that are compared in a form"),
         required=False,
         widget=_lines(3, code=True),
-        help_text="One a line, /iban: remove_spaces upper. Forms: nfc, casefold, trim, collapse_spaces,"
-        " remove_spaces, upper, lower, number. Not for high and critical risk.",
+        help_text=_(
+            "One a line, /iban: remove_spaces upper. Forms: nfc, casefold, trim, collapse_spaces,"
+            " remove_spaces, upper, lower, number. Not for high and critical risk."
+        ),
     )
     pause_on_mismatch = forms.BooleanField(
-        label="Stop this action type when something else ran than was decided",
+        label=_("Stop this action type when something else ran than was decided"),
         required=False,
         widget=forms.CheckboxInput(attrs=_CHECK),
-        help_text="An incident is opened in any case; a person lifts the stop.",
+        help_text=_("An incident is opened in any case; a person lifts the stop."),
     )
     example = forms.CharField(
-        label="Approved arguments", required=False, strip=False, widget=_lines(10, code=True)
+        label=_("Approved arguments"), required=False, strip=False, widget=_lines(10, code=True)
     )
     edited = forms.CharField(
-        label="What would run", required=False, strip=False, widget=_lines(10, code=True)
+        label=_("What would run"), required=False, strip=False, widget=_lines(10, code=True)
     )
     second_admin = forms.ChoiceField(
-        label="Publishing its policy takes a second admin",
-        choices=[("", "By its risk: high and critical do"), ("always", "Always"), ("never", "Never")],
+        label=_("Publishing its policy takes a second admin"),
+        choices=[
+            ("", _("By its risk: high and critical do")),
+            ("always", _("Always")),
+            ("never", _("Never")),
+        ],
         required=False,
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="What loosens takes one person more, whatever is chosen here.",
+        help_text=_("What loosens takes one person more, whatever is chosen here."),
     )
     autonomy_cap = forms.ChoiceField(
-        label="Highest level anybody can be granted",
+        label=_("Highest level anybody can be granted"),
         widget=forms.Select(attrs={"class": "select"}),
     )
     first_contact_level = forms.ChoiceField(
-        label="Level of a new agent version",
-        choices=[(AutonomyLevel.REVIEW_ALL, "Review all"), (AutonomyLevel.SHADOW, "Shadow: nothing runs")],
+        label=_("Level of a new agent version"),
+        choices=[
+            (AutonomyLevel.REVIEW_ALL, _("Review all")),
+            (AutonomyLevel.SHADOW, _("Shadow: nothing runs")),
+        ],
         widget=forms.Select(attrs={"class": "select"}),
     )
     reading_floor = forms.DecimalField(
-        label="Reading floor, seconds",
+        label=_("Reading floor, seconds"),
         min_value=Decimal(0),
         max_value=Decimal(600),
         initial=Decimal(2),
         widget=forms.NumberInput(attrs={"class": "input", "step": "0.1"}),
-        help_text="An approval that is faster does not count as considered.",
+        help_text=_("An approval that is faster does not count as considered."),
     )
     evidence_sources = evidence_field()
     value_pointer = value_field()
     currency = currency_field()
-    cost_of_error = cost_field("A wrong action costs", "On average, when it runs and nobody stopped it.")
-    cost_of_review_minute = cost_field("A minute of review costs", "What the time of a reviewer is worth.")
-    cost_of_delay = cost_field("A held action costs", "What waiting for a person costs, on average.")
+    cost_of_error = cost_field(
+        _("A wrong action costs"), _("On average, when it runs and nobody stopped it.")
+    )
+    cost_of_review_minute = cost_field(
+        _("A minute of review costs"), _("What the time of a reviewer is worth.")
+    )
+    cost_of_delay = cost_field(_("A held action costs"), _("What waiting for a person costs, on average."))
     error_limit = evidence_rules.error_limit_field()
     material_pointers = evidence_rules.material_field()
     severities = evidence_rules.severities_field()
@@ -199,12 +224,14 @@ class DeclarationForm(forms.Form):
     second_opinion_rate = second_opinion_field()
     bulk_cap = bulk_field()
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         required=False,
         max_length=2_000,
         widget=_text(),
-        help_text="What makes it stricter counts at once. What makes it looser waits for somebody else, who"
-        " reads this.",
+        help_text=_(
+            "What makes it stricter counts at once. What makes it looser waits for somebody else, who"
+            " reads this."
+        ),
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -226,8 +253,7 @@ class DeclarationForm(forms.Form):
         try:
             return strict_json.parse(text.encode("utf-8", "surrogatepass"))
         except strict_json.DoorError as error:
-            place = f"At {error.pointer}: " if error.pointer else ""
-            raise forms.ValidationError(place + error.detail) from None
+            raise forms.ValidationError(unreadable(error)) from None
 
     def clean_reason_codes(self) -> list[dict[str, str]]:
         """Return the codes with their labels. Every line that has no colon is named."""
@@ -237,7 +263,8 @@ class DeclarationForm(forms.Form):
             if colon:
                 codes.append({"code": code.strip(), "label": label.strip()})
             elif line.strip():
-                faults.append(f"Line {number} is not of the form code: label.")
+                told = gettext("Line {number} is not of the form code: label.")
+                faults.append(told.format(number=number))
         if faults:
             raise forms.ValidationError(faults)
         return codes
@@ -296,7 +323,7 @@ class DeclarationForm(forms.Form):
             # Nothing is saved now, so what is missing for that is nobody's concern yet.
             del self.errors[field]
         if needed <= set(data) and data["example"] is None:
-            self.add_error("example", "Paste the arguments of an action here.")
+            self.add_error("example", _("Paste the arguments of an action here."))
         if not needed <= set(self.cleaned_data):
             return None
         cosmetic, normalised = data["cosmetic_pointers"], data["normalised_fields"]
@@ -304,7 +331,7 @@ class DeclarationForm(forms.Form):
             ("cosmetic_pointers", "normalised_fields"), binding.faults(cosmetic, normalised), strict=True
         ):
             for fault in faults:
-                self.add_error(field, fault)
+                self.add_error(field, declaration_fault(fault))
         if self.errors.keys() & needed:
             return None
         return preview(
@@ -366,16 +393,16 @@ class DeclarationForm(forms.Form):
         """Put each fault that the service found at its field."""
         for error in invalid.errors:
             field = "reading_floor" if error.field == "reading_floor_ms" else error.field
-            self.add_error(field if field in self.fields else None, error.message)
+            self.add_error(field if field in self.fields else None, declaration_fault(error.message))
 
 
 class NewActionTypeForm(DeclarationForm):
     """A first declaration: with a name, which stays for ever."""
 
     name = forms.CharField(
-        label="Name",
+        label=_("Name"),
         widget=_text(spellcheck="false", autocapitalize="none"),
-        help_text="What agents send, such as refund.issue. It can never be changed.",
+        help_text=_("What agents send, such as refund.issue. It can never be changed."),
     )
     field_order = ("name",)
 
@@ -387,7 +414,7 @@ class NewActionTypeForm(DeclarationForm):
         assert isinstance(cap, forms.ChoiceField)
         # Nothing chosen: what is grave stops at Review all, by itself.
         cap.required = False
-        cap.choices = [("", "By its risk"), *AutonomyLevel.choices]
+        cap.choices = [("", _("By its risk")), *AutonomyLevel.choices]
         self.fields["reason_codes"].initial = lines_of_codes(DEFAULT_REASON_CODES)
 
 

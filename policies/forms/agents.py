@@ -9,11 +9,16 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from hitl_site.lib import wording
 from policies.choices import AGENT_SCOPES, Scope
 from policies.models import Agent
 
 if TYPE_CHECKING:  # generic in its stubs alone
+    from django_stubs_ext import StrOrPromise
+
     _PersonField = forms.ModelChoiceField[User]
 else:
     _PersonField = forms.ModelChoiceField
@@ -30,23 +35,23 @@ class PersonField(_PersonField):
 
 class NewAgentForm(forms.Form):
     name = forms.CharField(
-        label="Name",
+        label=_("Name"),
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Part of the digest of everything it proposes; it stays.",
+        help_text=_("Part of the digest of everything it proposes; it stays."),
     )
     description = forms.CharField(
-        label="What it does",
+        label=_("What it does"),
         required=False,
         max_length=2_000,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 3}),
     )
     owner = PersonField(
-        label="Owner",
+        label=_("Owner"),
         queryset=User.objects.none(),
         required=False,
-        empty_label="Nobody",
+        empty_label=_("Nobody"),
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="Owners never decide about their own agents.",
+        help_text=_("Owners never decide about their own agents."),
     )
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -56,7 +61,7 @@ class NewAgentForm(forms.Form):
         owner.queryset = User.objects.filter(is_active=True).order_by("username")
 
 
-def _limit(label: str, help_text: str) -> forms.IntegerField:
+def _limit(label: StrOrPromise, help_text: StrOrPromise) -> forms.IntegerField:
     return forms.IntegerField(
         label=label,
         required=False,
@@ -71,22 +76,22 @@ class DetailsForm(forms.Form):
     """Who answers for an agent, what it does, and how much it may send. Empty limits are everybody's."""
 
     owner = PersonField(
-        label="Owner",
+        label=_("Owner"),
         queryset=User.objects.none(),
         required=False,
-        empty_label="Nobody",
+        empty_label=_("Nobody"),
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="Owners never decide about their own agents.",
+        help_text=_("Owners never decide about their own agents."),
     )
     description = forms.CharField(
-        label="What it does",
+        label=_("What it does"),
         required=False,
         max_length=2_000,
         widget=forms.Textarea(attrs={"class": "textarea", "rows": 2}),
     )
-    rate_per_minute = _limit("Requests a minute", "")
-    rate_burst = _limit("At once, after a rest", "Empty: a sixth of a minute's.")
-    max_pending = _limit("Actions that wait for a person", "")
+    rate_per_minute = _limit(_("Requests a minute"), "")
+    rate_burst = _limit(_("At once, after a rest"), _("Empty: a sixth of a minute's."))
+    max_pending = _limit(_("Actions that wait for a person"), "")
 
     def __init__(self, *args: object, agent: Agent, **kwargs: object) -> None:
         initial = {
@@ -101,47 +106,51 @@ class DetailsForm(forms.Form):
         assert isinstance(owner, PersonField)
         # Somebody who has left stays its owner until another one is named.
         owner.queryset = User.objects.filter(Q(is_active=True) | Q(pk=agent.owner_id)).order_by("username")
-        self.fields["rate_per_minute"].help_text = f"Empty: {settings.RATE_PER_MINUTE:,}, as for every agent."
-        self.fields["max_pending"].help_text = f"Empty: {settings.MAX_PENDING:,}, as for every agent."
+        told = gettext("Empty: {number}, as for every agent.")
+        for field, usual in (
+            ("rate_per_minute", settings.RATE_PER_MINUTE),
+            ("max_pending", settings.MAX_PENDING),
+        ):
+            self.fields[field].help_text = told.format(number=wording.number(usual))
 
 
 class ReasonForm(forms.Form):
     """A reason, for acts that need nothing else. Each of several on one page has a ``prefix`` of its own."""
 
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=2_000,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        error_messages={"required": "Say why: others will read it."},
+        error_messages={"required": _("Say why: others will read it.")},
     )
 
 
 class KeyForm(forms.Form):
     scopes = forms.MultipleChoiceField(
-        label="It may",
+        label=_("It may"),
         choices=Scope.choices,
         initial=[scope.value for scope in AGENT_SCOPES],
         widget=forms.CheckboxSelectMultiple(attrs=_CHECK),
-        error_messages={"required": "A key without a scope opens nothing: name at least one."},
+        error_messages={"required": _("A key without a scope opens nothing: name at least one.")},
     )
     environments = forms.CharField(
-        label="Environments",
+        label=_("Environments"),
         required=False,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Apart by commas: production, staging. Empty: every one.",
+        help_text=_("Apart by commas: production, staging. Empty: every one."),
     )
     addresses = forms.CharField(
-        label="Addresses",
+        label=_("Addresses"),
         required=False,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Networks it is good from: 192.0.2.0/24, 2001:db8::1. Empty: anywhere.",
+        help_text=_("Networks it is good from: 192.0.2.0/24, 2001:db8::1. Empty: anywhere."),
     )
     expires_in = forms.TypedChoiceField(
-        label="It expires",
+        label=_("It expires"),
         coerce=int,
         empty_value=None,
         required=False,
-        choices=[("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")],
+        choices=[("", _("Never")), ("30", _("In 30 days")), ("90", _("In 90 days")), ("365", _("In a year"))],
         widget=forms.Select(attrs={"class": "select"}),
     )
 
@@ -149,7 +158,7 @@ class KeyForm(forms.Form):
         """Return the names."""
         names = [name.strip() for name in str(self.cleaned_data["environments"]).split(",")]
         if any(len(name) > 40 for name in names):
-            raise forms.ValidationError("The name of an environment has at most 40 characters.")
+            raise forms.ValidationError(_("The name of an environment has at most 40 characters."))
         return [name for name in names if name]
 
     def clean_addresses(self) -> list[str]:
@@ -164,13 +173,13 @@ class KeyForm(forms.Form):
 
 class RotateForm(forms.Form):
     overlap = forms.TypedChoiceField(
-        label="The old key stays good for",
+        label=_("The old key stays good for"),
         coerce=int,
         choices=[
-            ("3600", "An hour"),
-            ("86400", "A day"),
-            ("604800", "A week"),
-            ("0", "No time: it ends now"),
+            ("3600", _("An hour")),
+            ("86400", _("A day")),
+            ("604800", _("A week")),
+            ("0", _("No time: it ends now")),
         ],
         initial="86400",
         widget=forms.Select(attrs={"class": "select"}),

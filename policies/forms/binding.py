@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from django import forms
+from django.utils.translation import gettext
 
 from hitl_site.lib import strict_json
 from hitl_site.lib.strict_json import JsonValue
@@ -26,9 +27,11 @@ def read_normalised(text: str) -> dict[str, list[str]]:
         if not line.strip():
             continue
         if not colon:
-            wrong.append(f"Line {number} is not of the form /pointer: form form.")
+            told = gettext("Line {number} is not of the form /pointer: form form.")
+            wrong.append(told.format(number=number))
         elif pointer in read:
-            wrong.append(f"Line {number}: {pointer} is there twice.")
+            told = gettext("Line {number}: {pointer} is there twice.")
+            wrong.append(told.format(number=number, pointer=pointer))
         else:
             read[pointer] = words.replace(",", " ").split()
     if wrong:
@@ -46,6 +49,13 @@ def written_normalised(normalised: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(f"{pointer}: {' '.join(words)}" for pointer, words in normalised.items())
 
 
+def unreadable(error: strict_json.DoorError) -> str:
+    """Return where JSON cannot be read and why. What is wrong with JSON is said in English alone."""
+    if not error.pointer:
+        return error.detail
+    return gettext("At {pointer}: {problem}").format(pointer=error.pointer, problem=error.detail)
+
+
 def read_arguments(text: str) -> JsonValue:
     """Return example arguments, None for an empty field. The same door as the API's: one meaning for all."""
     if not text.strip():
@@ -53,8 +63,7 @@ def read_arguments(text: str) -> JsonValue:
     try:
         value = strict_json.parse(text.encode("utf-8", "surrogatepass"))
     except strict_json.DoorError as error:
-        place = f"At {error.pointer}: " if error.pointer else ""
-        raise forms.ValidationError(place + error.detail) from None
+        raise forms.ValidationError(unreadable(error)) from None
     if not isinstance(value, dict):
-        raise forms.ValidationError("Arguments are an object: {…}.")
+        raise forms.ValidationError(gettext("Arguments are an object: {…}."))
     return value

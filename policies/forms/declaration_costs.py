@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 _MOST: Final = Decimal("999999999999.99")
 
@@ -13,28 +17,28 @@ _MOST: Final = Decimal("999999999999.99")
 def value_field() -> forms.CharField:
     """Return the field that says which argument is the amount at stake."""
     return forms.CharField(
-        label="What is at stake",
+        label=_("What is at stake"),
         required=False,
         max_length=200,
         widget=forms.TextInput(
             attrs={"class": "input", "spellcheck": "false", "autocomplete": "off", "placeholder": "/amount"}
         ),
-        help_text="The JSON pointer of an argument that is a number, such as /amount.",
+        help_text=_("The JSON pointer of an argument that is a number, such as /amount."),
     )
 
 
 def currency_field() -> forms.CharField:
     """Return the field for the currency of all costs."""
     return forms.CharField(
-        label="Currency",
+        label=_("Currency"),
         required=False,
         max_length=12,
         widget=forms.TextInput(attrs={"class": "input", "spellcheck": "false", "placeholder": "EUR"}),
-        help_text="Its code, such as EUR.",
+        help_text=_("Its code, such as EUR."),
     )
 
 
-def cost_field(label: str, help_text: str) -> forms.DecimalField:
+def cost_field(label: StrOrPromise, help_text: StrOrPromise) -> forms.DecimalField:
     """Return the field of one cost."""
     return forms.DecimalField(
         label=label,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 # Alone, with spaces around it: two bars mean "or" inside a path.
 _BAR: Final = re.compile(r"\s+\|\s+")
@@ -16,7 +18,7 @@ _PARTS: Final = ("pointer", "tool", "path", "label")
 def evidence_field() -> forms.CharField:
     """Return the field of a declaration form."""
     return forms.CharField(
-        label="Evidence beside the arguments",
+        label=_("Evidence beside the arguments"),
         required=False,
         widget=forms.Textarea(
             attrs={
@@ -26,8 +28,10 @@ def evidence_field() -> forms.CharField:
                 "placeholder": "/amount | get_order | $.paid_total | Order record",
             }
         ),
-        help_text="One a line: argument | tool | path | name. Beside the argument stands what the path"
-        " (JSONPath) finds in the tool’s own result: Order record says 148.00.",
+        help_text=_(
+            "One a line: argument | tool | path | name. Beside the argument stands what the path"
+            " (JSONPath) finds in the tool’s own result: Order record says 148.00."
+        ),
     )
 
 
@@ -39,11 +43,14 @@ def read_evidence(text: str) -> list[dict[str, str]]:
             continue
         parts = [part.strip() for part in _BAR.split(line.strip())]
         if len(parts) != len(_PARTS):
-            have = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
-            wrong.append(
-                f'Line {number} has {have}, it needs four with " | " between them:'
-                " argument | tool | path | name."
+            told = ngettext(
+                'Line {number} has {n} part, it needs four with " | " between them:'
+                " argument | tool | path | name.",
+                'Line {number} has {n} parts, it needs four with " | " between them:'
+                " argument | tool | path | name.",
+                len(parts),
             )
+            wrong.append(told.format(number=number, n=len(parts)))
             continue
         read.append(dict(zip(_PARTS, parts, strict=True)))
     if wrong:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from policies.choices import ActorKind
 from policies.selectors.ledger import LedgerFilter
@@ -15,17 +16,17 @@ _DAY = "%Y-%m-%d"
 
 
 class LedgerFilterForm(forms.Form):
-    actor = forms.CharField(label="Who", required=False, max_length=200)
+    actor = forms.CharField(label=_("Who"), required=False, max_length=200)
     kind = forms.ChoiceField(
-        label="Kind of actor", required=False, choices=[("", "Anybody"), *ActorKind.choices]
+        label=_("Kind of actor"), required=False, choices=[("", _("Anybody")), *ActorKind.choices]
     )
-    verb = forms.CharField(label="What", required=False, max_length=60)
-    object_kind = forms.CharField(label="Kind of object", required=False, max_length=40)
-    object = forms.CharField(label="Object id", required=False, max_length=60)
-    action = forms.CharField(label="Action id", required=False, max_length=60)
-    since = forms.DateTimeField(label="From", required=False, input_formats=[_MINUTE, _DAY])
-    until = forms.DateTimeField(label="To", required=False, input_formats=[_MINUTE, _DAY])
-    text = forms.CharField(label="Text", required=False, max_length=100)
+    verb = forms.CharField(label=_("What"), required=False, max_length=60)
+    object_kind = forms.CharField(label=_("Kind of object"), required=False, max_length=40)
+    object = forms.CharField(label=_("Object id"), required=False, max_length=60)
+    action = forms.CharField(label=_("Action id"), required=False, max_length=60)
+    since = forms.DateTimeField(label=_("From"), required=False, input_formats=[_MINUTE, _DAY])
+    until = forms.DateTimeField(label=_("To"), required=False, input_formats=[_MINUTE, _DAY])
+    text = forms.CharField(label=_("Text"), required=False, max_length=100)
 
     def filters(self) -> LedgerFilter:
         """Return what the list shows. Times are those of the viewer's zone; the last minute or day counts."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 NOW: Final = "now"
 LATER: Final = "later"
@@ -15,20 +16,20 @@ class PublishForm(forms.Form):
     """Why, and when. ``publish_at`` is a local time in the zone of whoever typed it."""
 
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=2_000,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        error_messages={"required": "Say why: others will read it."},
+        error_messages={"required": _("Say why: others will read it.")},
     )
     when = forms.ChoiceField(
-        label="When",
-        choices=[(NOW, "Now"), (LATER, "At a time")],
+        label=_("When"),
+        choices=[(NOW, _("Now")), (LATER, _("At a time"))],
         initial=NOW,
         required=False,
         widget=forms.RadioSelect(attrs={"class": "check"}),
     )
     publish_at = forms.DateTimeField(
-        label="Time",
+        label=_("Time"),
         required=False,
         widget=forms.DateTimeInput(
             attrs={"class": "input", "type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
@@ -40,7 +41,7 @@ class PublishForm(forms.Form):
         data = self.cleaned_data
         if data.get("when") == LATER:
             if data.get("publish_at") is None and "publish_at" not in self.errors:
-                self.add_error("publish_at", "Say at what time.")
+                self.add_error("publish_at", _("Say at what time."))
         else:
             data["publish_at"] = None
             self.errors.pop("publish_at", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from policies.choices import KillSwitchScope
 from policies.models import ActionType, Agent
@@ -13,46 +14,46 @@ KEEP, REJECT = "keep", "reject"
 
 class StopForm(forms.Form):
     scope = forms.ChoiceField(
-        label="What stops",
+        label=_("What stops"),
         choices=KillSwitchScope.choices,
         widget=forms.RadioSelect(attrs={"class": "check"}),
-        error_messages={"required": "Choose what stops."},
+        error_messages={"required": _("Choose what stops.")},
     )
     agent = forms.ModelChoiceField(
-        label="Agent",
+        label=_("Agent"),
         queryset=Agent.objects.none(),
         to_field_name="public_id",
         required=False,
-        empty_label="Choose an agent",
+        empty_label=_("Choose an agent"),
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="Where one agent stops.",
+        help_text=_("Where one agent stops."),
     )
     action_type = forms.ModelChoiceField(
-        label="Action type",
+        label=_("Action type"),
         queryset=ActionType.objects.none(),
         to_field_name="name",
         required=False,
-        empty_label="Choose an action type",
+        empty_label=_("Choose an action type"),
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="Where one action type stops.",
+        help_text=_("Where one action type stops."),
     )
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=2_000,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        help_text="Everybody reads it on top of every page until the stop is lifted.",
-        error_messages={"required": "A stop needs a reason: others will read it."},
+        help_text=_("Everybody reads it on top of every page until the stop is lifted."),
+        error_messages={"required": _("A stop needs a reason: others will read it.")},
     )
 
     pending = forms.ChoiceField(
-        label="What waits for a person",
-        choices=[(KEEP, "Goes on waiting"), (REJECT, "Is closed as denied; the agents are told")],
+        label=_("What waits for a person"),
+        choices=[(KEEP, _("Goes on waiting")), (REJECT, _("Is closed as denied; the agents are told"))],
         initial=KEEP,
         required=False,
         widget=forms.RadioSelect(attrs={"class": "check"}),
     )
     drill = forms.BooleanField(
-        label="A drill: stop for real, measure how long it takes to hold, and lift it again at once",
+        label=_("A drill: stop for real, measure how long it takes to hold, and lift it again at once"),
         required=False,
         widget=forms.CheckboxInput(attrs={"class": "check"}),
     )
@@ -71,11 +72,11 @@ class StopForm(forms.Form):
         scope = data.get("scope")
         for name, wanted in (("agent", KillSwitchScope.AGENT), ("action_type", KillSwitchScope.ACTION_TYPE)):
             if scope == wanted and data.get(name) is None and name not in self.errors:
-                self.add_error(name, "Choose which one.")
+                self.add_error(name, _("Choose which one."))
             elif scope != wanted:
                 data[name] = None
         if data.get("drill") and data.get("pending") == REJECT:
-            self.add_error("pending", "A drill closes nothing: it is over before anybody would notice.")
+            self.add_error("pending", _("A drill closes nothing: it is over before anybody would notice."))
         return data
 
     @property

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext
+
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import ALWAYS_REVIEWED_RISKS
 from policies.engine.binding import FORM_WORDS, Bearing, Binding, Change, changes
+from policies.selectors.declaration_words import form_in_words
 
 _DEEPEST: Final = 8
 
@@ -60,16 +63,16 @@ def written(value: JsonValue) -> str:
 def _line(change: Change) -> Line:
     voids = change.bearing is Bearing.VOIDS
     if voids:
-        meaning = "Voids the approval: a new decision is needed."
+        meaning = gettext("Voids the approval: a new decision is needed.")
     elif change.bearing is Bearing.COSMETIC:
-        meaning = "Does not matter: declared as cosmetic."
+        meaning = gettext("Does not matter: declared as cosmetic.")
     else:
-        words = ", ".join(dict.fromkeys(FORM_WORDS[form] for form in change.forms))
-        meaning = f"The same: compared {words}."
+        words = ", ".join(dict.fromkeys(form_in_words(FORM_WORDS[form]) for form in change.forms))
+        meaning = gettext("The same: compared {words}.").format(words=words)
     return Line(
-        pointer=change.pointer or "(everything)",
-        before="not there" if change.before_missing else _short(change.before),
-        after="not there" if change.after_missing else _short(change.after),
+        pointer=change.pointer or gettext("(everything)"),
+        before=gettext("not there") if change.before_missing else _short(change.before),
+        after=gettext("not there") if change.after_missing else _short(change.after),
         voids=voids,
         meaning=meaning,
     )

@@ -35,6 +35,9 @@ _WORDS: Final = {
     "nothing": pgettext_lazy("difference", "nothing"),
     "yes": pgettext_lazy("difference", "yes"),
     "no": pgettext_lazy("difference", "no"),
+    "always": pgettext_lazy("difference", "always"),
+    "never": pgettext_lazy("difference", "never"),
+    "by its risk": pgettext_lazy("difference", "by its risk"),
     "every agent": pgettext_lazy("difference", "every agent"),
     "no agent": pgettext_lazy("difference", "no agent"),
     "this action type": pgettext_lazy("difference", "this action type"),
@@ -66,7 +69,7 @@ def _word(text: str) -> str:
 
 
 def _figure(text: str) -> str:
-    return figures(text) if re.fullmatch(r"\d+\.\d+", text) else _word(text) if text in _PLAIN else text
+    return _word(text) if text == "nothing" else figures(text) if re.fullmatch(r"\d+\.\d+", text) else text
 
 
 def _percent(text: str) -> str:
@@ -96,8 +99,6 @@ def _map(text: str) -> str:
     )
 
 
-# What says the same whatever field it stands for.
-_PLAIN: Final = frozenset({"nothing", "yes", "no"})
 _A_PERCENT: Final = (r"[0-9.]+%", _percent)
 _AN_OUTCOME: Final = (r"(?:deny|review)", _word)
 _A_TRIGGER: Final = (r"(?:high risk|low confidence|policy edge|audit)", _word)
@@ -224,7 +225,18 @@ _FIELDS: Final = (
     _("Share of second opinions"),
     _("Items decided at once"),
 )
-_SCALES: Final = ("Risk", "Highest level anybody can be granted", "Level of a new agent version")
+# Whose values are words of ours, not texts of people.
+_SCALES: Final = (
+    "Risk",
+    "Publishing takes a second admin",
+    "Highest level anybody can be granted",
+    "Level of a new agent version",
+    "It cannot be undone",
+    "It can widen the agent’s own rights",
+    "Stop when something else ran than was decided",
+    "Promotion takes an eval",
+    "A shift begins with five drills",
+)
 _OF_A_DECLARATION: Final = Sentences(
     _("{scale}: {step_before} → {step}."),
     _("{field}: changed."),

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from hitl_site.lib.navigation import KillSwitchNotice
+from hitl_site.lib.sentences import Sentences
 from policies.choices import KillSwitchScope
 from policies.models import KillSwitch, LedgerEntry
+
+# Of ``policies.services.kill_switch``, as far as a form of ours can meet them.
+_REFUSALS: Final = Sentences(
+    _("This stop has been lifted already."),
+    _("This is stopped already; a drill needs something that runs."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ def engaged() -> list[KillSwitchNotice]:
     url = reverse("policies:stop")
     return [
         KillSwitchNotice(
-            text=f"{'Drill: ' if stop.drill else ''}{what(stop)}, by {stop.engaged_by_name}: {stop.reason}",
+            text=_banner(stop),
             url=url,
         )
         for stop in stops
@@ -61,10 +71,24 @@ def engaged() -> list[KillSwitchNotice]:
 def what(stop: KillSwitch) -> str:
     """Return what a stop stops, as the beginning of a sentence."""
     if stop.scope == KillSwitchScope.AGENT and stop.agent:
-        return f"The agent {stop.agent.name} is stopped"
+        return gettext("The agent {name} is stopped").format(name=stop.agent.name)
     if stop.scope == KillSwitchScope.ACTION_TYPE and stop.action_type:
-        return f"The action type {stop.action_type.name} is stopped"
-    return "Everything is stopped"
+        return gettext("The action type {name} is stopped").format(name=stop.action_type.name)
+    return gettext("Everything is stopped")
+
+
+def refusal(message: str) -> str:
+    """Return why a stop cannot be begun or lifted, to be shown: the API and commands say it in English."""
+    return _REFUSALS(message)
+
+
+def _banner(stop: KillSwitch) -> str:
+    told = (
+        gettext("Drill: {what}, by {name}: {reason}")
+        if stop.drill
+        else gettext("{what}, by {name}: {reason}")
+    )
+    return told.format(what=what(stop), name=stop.engaged_by_name, reason=stop.reason)
 
 
 def _named() -> QuerySet[KillSwitch]:

@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from django.utils.translation import gettext_noop as _
+from django.utils.translation import pgettext
+
+from hitl_site.lib.sentences import Sentences
 from hitl_site.lib.strict_json import JsonValue
 
 _NOTHING = "—"
 # Deeper than any payload of ours; hostile JSON inside one stays a text.
 _DEPTH = 4
+# Of the chain and of its checkpoints: they are stored with a run, and stand in the answer of a command.
+_PROBLEMS: Final = Sentences(
+    _("Link {seq} is missing."),
+    _("The link does not follow from the one before it."),
+    _("The entry is not the one that was linked."),
+    _("The payload is gone without a trace of an erasure."),
+    _("The payload is incomplete."),
+    _("The payload is not the one that was recorded."),
+    _("The chain ends at {end}; a checkpoint was signed at {seq}."),
+    _("Between {start} and {end} it is not the chain that was signed."),
+    _("The worker died {count} times while verifying."),
+    places=dict.fromkeys(("seq", "start", "end", "count"), (r"\d+", None)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,11 @@ def told(payload: Mapping[str, JsonValue] | None) -> Told:
     return Told(changes, tuple(Fact(name, value) for name, value in _flat(rest).items()))
 
 
+def problem_in_words(problem: str) -> str:
+    """Return what is wrong with the chain, to be shown; "" stays ""."""
+    return _PROBLEMS(problem)
+
+
 def _flat(value: JsonValue, prefix: str = "", depth: int = _DEPTH) -> dict[str, str]:
     """Return nested objects as one level: ``{"a": {"b": 1}}`` is ``{"a b": "1"}``."""
     if isinstance(value, dict) and value and depth:
@@ -73,7 +96,7 @@ def _text(value: JsonValue) -> str:
     if value is None or value in ("", [], {}):
         return _NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return pgettext("ledger", "yes") if value else pgettext("ledger", "no")
     if isinstance(value, list):
         return ", ".join(_text(each) for each in value)
     if isinstance(value, dict):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from policies.choices import RemovalKind
 from policies.models import RemovalTarget
 
@@ -21,7 +23,9 @@ class Gone:
     @property
     def why(self) -> str:
         """Return the reason in words."""
-        return f"request {self.removal_id}" if self.by_request else "its time to be kept was over"
+        if self.by_request:
+            return gettext("request {id}").format(id=self.removal_id)
+        return gettext("its time to be kept was over")
 
 
 def gone(object_id: str) -> Gone | None:

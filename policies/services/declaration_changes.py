@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Unpack, cast
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -105,19 +106,20 @@ def ask(
         current = policies.lock(action_type)
         actor = Actor.person(current_manager(person))
         if current.updated_at != seen_at:
-            raise ChangedMeanwhile("Somebody changed this declaration while you worked on it.")
+            raise ChangedMeanwhile(gettext("Somebody changed this declaration while you worked on it."))
         wanted, alone = _split(current, declaration)
         takes = _requirement(current, wanted)
         if takes.people == 1:
             alone, wanted = declaration, Declaration()
         waiting = found.waiting_for(current)
         if wanted and waiting is not None:
-            raise AlreadyAsked(
-                f"{waiting.asked_by_name} has asked to loosen this declaration already. It waits: withdraw"
+            told = gettext(
+                "{person} has asked to loosen this declaration already. It waits: withdraw"
                 " that before you ask for something else."
             )
+            raise AlreadyAsked(told.format(person=waiting.asked_by_name))
         if wanted and not reason:
-            raise NoReason("Say why: this loosens, and somebody else has to approve it.")
+            raise NoReason(gettext("Say why: this loosens, and somebody else has to approve it."))
         before = action_types.document_of(current)
         current = action_types.change(
             action_type=current,
@@ -147,11 +149,11 @@ def approve(
         current = _take(change)
         approver = current_manager(person)
         if content_sha256 != current.content_sha256:
-            raise ChangedMeanwhile("That is not the change that you have read: read it again.")
+            raise ChangedMeanwhile(gettext("That is not the change that you have read: read it again."))
         before = _standing(current)
         if before.includes(approver):
             if before.missing:
-                raise AlreadyCounted("You count already: somebody else has to approve it.")
+                raise AlreadyCounted(gettext("You count already: somebody else has to approve it."))
         else:
             DeclarationApproval.objects.create(
                 change=current,
@@ -240,16 +242,14 @@ def _take(change: DeclarationChange) -> DeclarationChange:
     policies.lock(ActionType(pk=change.action_type_id))
     current = found.by_id(change.public_id)
     if current is None or current.state != PublicationState.OPEN:
-        state = "gone" if current is None else _STATES[PublicationState(current.state)]
-        raise NotWaiting(f"This change is {state} already.")
+        raise NotWaiting(
+            gettext("This change is gone already.")
+            if current is None
+            else gettext("This change is in force already.")
+            if current.state == PublicationState.DONE
+            else gettext("This change is withdrawn already.")
+        )
     return current
-
-
-_STATES: Final = {
-    PublicationState.OPEN: "waiting",
-    PublicationState.DONE: "in force",
-    PublicationState.WITHDRAWN: "withdrawn",
-}
 
 
 def _standing(change: DeclarationChange) -> Standing:
@@ -264,7 +264,9 @@ def _settle(change: DeclarationChange, *, actor: Actor, now: datetime) -> bool:
     current = change.action_type
     if _sha256(action_types.document_of(current)) != change.declared_sha256:
         # Every way to change a declaration withdraws what waits; this is for the one that did not.
-        raise ChangedMeanwhile("The declaration is not the one that this was asked against. Ask again.")
+        raise ChangedMeanwhile(
+            gettext("The declaration is not the one that this was asked against. Ask again.")
+        )
     action_types.close_change(change, state=PublicationState.DONE, because="In force.", actor=actor, now=now)
     action_types.change(
         action_type=current,

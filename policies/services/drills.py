@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
@@ -68,7 +69,9 @@ def drill(
     with ThreadPoolExecutor(1, thread_name_prefix=NAME) as pool:
         seen_at = pool.submit(_first_seen, agent, action_type).result()
     if seen_at is None:
-        raise DidNotHold("The stop was not seen to hold. It stays in force: find out why, then lift it.")
+        raise DidNotHold(
+            gettext("The stop was not seen to hold. It stays in force: find out why, then lift it.")
+        )
     held_after_ms = max(0, round((seen_at - stop.engaged_at).total_seconds() / _MILLISECOND))
     kill_switch.note_drill(kill_switch=stop, held_after_ms=held_after_ms, now=seen_at)
     lifted = kill_switch.lift(

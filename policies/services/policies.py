@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -20,6 +21,7 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.choices import PolicyState, PublicationState
 from policies.engine.policy import InvalidPolicy, PolicyDocument
 from policies.models import ActionType, PolicyVersion, Publication
+from policies.selectors.version_words import changed_meanwhile, is_in_state, named, state_of
 from policies.services import ledger
 from policies.services.ledger import Actor
 from policies.services.rights import current_manager
@@ -138,7 +140,7 @@ def go_live(
         lock(version.action_type)
         chosen = PolicyVersion.objects.select_related("action_type").get(pk=version.pk)
         if chosen.state not in {PolicyState.DRAFT, PolicyState.SHADOW}:
-            raise NotADraft(f"{chosen} is {chosen.state}.")
+            raise NotADraft(is_in_state(chosen))
         before = PolicyVersion.objects.filter(action_type=chosen.action_type, state=PolicyState.LIVE).first()
         if before is not None:
             _set_retired(before, now=now)
@@ -166,7 +168,7 @@ def retire(*, version: PolicyVersion, person: User, reason: str, now: datetime) 
     with transaction.atomic():
         lock(version.action_type)
         who = current_manager(person)
-        live = _in_state(version, PolicyState.LIVE, "in force")
+        live = _in_state(version, PolicyState.LIVE)
         _set_retired(live, now=now)
         _record(
             "policy.retired", live, actor=Actor.person(who), now=now, retired_because=reason, replaced_by=None
@@ -187,9 +189,10 @@ def start_shadow(
         actor = Actor.person(current_manager(person)) if person is not None else _BY_COMMAND
         draft = PolicyVersion.objects.select_related("action_type").get(pk=version.pk)
         if draft.state != PolicyState.DRAFT:
-            raise NotADraft(f"{draft} is {draft.state}: only a draft goes into shadow.")
+            told = gettext("{version} is {state}: only a draft goes into shadow.")
+            raise NotADraft(told.format(version=named(draft), state=state_of(draft)))
         if draft.content_sha256 != content_sha256:
-            raise DraftChanged(f"{draft.author_name} changed {draft} after you read it: read it again.")
+            raise DraftChanged(changed_meanwhile(draft))
         earlier = PolicyVersion.objects.filter(
             action_type=draft.action_type, state=PolicyState.SHADOW
         ).first()
@@ -206,7 +209,7 @@ def end_shadow(*, version: PolicyVersion, person: User, reason: str, now: dateti
     with transaction.atomic():
         lock(version.action_type)
         who = current_manager(person)
-        shadow = _in_state(version, PolicyState.SHADOW, "in shadow")
+        shadow = _in_state(version, PolicyState.SHADOW)
         _end_shadow(shadow, because=reason, actor=Actor.person(who), now=now)
     return shadow
 
@@ -244,10 +247,15 @@ def _content(document: Mapping[str, object]) -> dict[str, JsonValue]:
     return cast(dict[str, JsonValue], PolicyDocument.from_document(document).to_document())
 
 
-def _in_state(version: PolicyVersion, state: PolicyState, words: str) -> PolicyVersion:
+def _in_state(version: PolicyVersion, state: PolicyState) -> PolicyVersion:
     current = PolicyVersion.objects.select_related("action_type").get(pk=version.pk)
     if current.state != state:
-        raise NotInThatState(f"{current} is not {words} any more: it is {current.state}.")
+        told = (
+            gettext("{version} is not in force any more: it is {state}.")
+            if state == PolicyState.LIVE
+            else gettext("{version} is not in shadow any more: it is {state}.")
+        )
+        raise NotInThatState(told.format(version=named(current), state=state_of(current)))
     return current
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -21,6 +22,7 @@ from policies.models import ActionType, PolicyVersion, Publication, PublicationA
 from policies.selectors import policies as versions
 from policies.selectors import publications as found
 from policies.selectors.publications import Standing
+from policies.selectors.version_words import changed_meanwhile, is_in_state, named
 from policies.services import ledger, policies
 from policies.services.ledger import Actor
 from policies.services.policies import DraftChanged, NotADraft
@@ -90,17 +92,18 @@ def ask(
         asker = current_manager(person)
         chosen = PolicyVersion.objects.select_related("action_type").get(pk=version.pk)
         if not found.is_publishable(chosen):
-            raise NotADraft(f"{chosen} is {chosen.state}.")
+            raise NotADraft(is_in_state(chosen))
         _require_text(chosen, content_sha256)
         waiting = found.waiting_for(chosen.action_type)
         if waiting is not None:
+            told = gettext("{person} has asked to publish {version} already. It waits.")
             raise AlreadyAsked(
-                f"{waiting.asked_by_name} has asked to publish {waiting.version} already. It waits."
+                told.format(person=waiting.asked_by_name, version=named(waiting.version)),
             )
         if publish_at is not None and publish_at <= now:
-            raise WrongTime("That time is over: choose a later one, or publish now.")
+            raise WrongTime(gettext("That time is over: choose a later one, or publish now."))
         if publish_at is not None and publish_at > now + LONGEST_AHEAD:
-            raise WrongTime("At most a year ahead.")
+            raise WrongTime(gettext("At most a year ahead."))
         takes = found.requirement(chosen)
         publication = Publication.objects.create(
             public_id=ids.new("pub"),
@@ -140,11 +143,11 @@ def approve(*, publication: Publication, person: User, content_sha256: str, now:
         approver = current_manager(person)
         _require_text(current.version, content_sha256)
         if content_sha256 != current.content_sha256:
-            raise DraftChanged("The text is not the one that was asked for: read it again.")
+            raise DraftChanged(gettext("The text is not the one that was asked for: read it again."))
         before = _standing(current)
         if before.includes(approver):
             if before.missing:
-                raise AlreadyCounted("You count already: somebody else has to approve it.")
+                raise AlreadyCounted(gettext("You count already: somebody else has to approve it."))
         else:
             PublicationApproval.objects.create(
                 publication=current,
@@ -182,10 +185,11 @@ def roll_back(
         who = current_manager(person)
         draft = versions.draft_version(to.action_type)
         if (draft.content_sha256 if draft is not None else "") != draft_sha256:
+            told = gettext("{person} saved another draft meanwhile: look again.")
             raise DraftInTheWay(
-                f"{draft.author_name} saved another draft meanwhile: look again."
+                told.format(person=draft.author_name)
                 if draft is not None
-                else "The draft is gone: look again."
+                else gettext("The draft is gone: look again.")
             )
         waiting = found.waiting_for(to.action_type)
         if waiting is not None:
@@ -236,8 +240,13 @@ def _take(publication: Publication) -> Publication:
     policies.lock(ActionType(pk=publication.action_type_id))
     current = found.by_id(publication.public_id)
     if current is None or current.state != PublicationState.OPEN:
-        state = current.get_state_display().lower() if current is not None else "gone"
-        raise NotWaiting(f"This publication is {state} already.")
+        raise NotWaiting(
+            gettext("This publication is gone already.")
+            if current is None
+            else gettext("This publication is published already.")
+            if current.state == PublicationState.DONE
+            else gettext("This publication is withdrawn already.")
+        )
     return current
 
 
@@ -292,7 +301,7 @@ def _take_anew(publication: Publication, stands: Standing, *, now: datetime) -> 
 
 def _require_text(version: PolicyVersion, content_sha256: str) -> None:
     if content_sha256 != version.content_sha256:
-        raise DraftChanged(f"{version.author_name} changed {version} after you read it: read it again.")
+        raise DraftChanged(changed_meanwhile(version))
 
 
 def _record(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from policies.selectors import people
 from policies.services.ledger import Actor
@@ -52,7 +53,8 @@ def acting_at_once(person: User, right: str) -> Iterator[Actor]:
 def _fresh(person: User, right: str) -> User:
     found = people.holders_among([person.pk], right)
     if not found:
-        raise NotAllowed(f"You need the right {right}, and do not have it (any more). Nothing was changed.")
+        told = gettext("You need the right {right}, and do not have it (any more). Nothing was changed.")
+        raise NotAllowed(told.format(right=right))
     return found[person.pk]
 
 
@@ -60,7 +62,7 @@ def current_manager(user: User) -> User:
     """Return the person as the database knows them now, when they may publish. Raises ``NotAllowed``."""
     found = hold_managers([user.pk])
     if not found:
-        raise NotAllowed("You need the right to declare action types and publish policies.")
+        raise NotAllowed(gettext("You need the right to declare action types and publish policies."))
     return found[user.pk]
 
 

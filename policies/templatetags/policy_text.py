@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from policies.selectors import change_words, policy_words, reason_words
+from policies.selectors import change_words, ledger_words, policy_words, reason_words
 
 register = template.Library()
 
@@ -18,6 +18,7 @@ register.filter("versions_in_words", policy_words.versions)
 register.filter("difference_words", change_words.difference_in_words)
 register.filter("change_words", change_words.change_in_words)
 register.filter("ended_words", change_words.ended)
+register.filter("ledger_problem", ledger_words.problem_in_words)
 register.filter("role_words", change_words.roles)
 register.filter("reason_detail", reason_words.detail_in_words)
 register.filter("nearest_words", reason_words.nearest_in_words)

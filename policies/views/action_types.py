@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from hitl_site.lib.access import needs_one_of
@@ -21,7 +22,7 @@ from policies.services import declaration_changes as changes
 
 MANAGE = "policies.manage_policies"
 SEE = ("policies.view_actiontype", MANAGE)
-CONFLICT = (
+CONFLICT = gettext_lazy(
     "Somebody changed this declaration while you worked on it. What you typed is below: save it again to"
     " replace theirs."
 )
@@ -38,7 +39,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "waiting_count": sum(row.waiting is not None for row in rows),
         "undeclared": policy_pages.undeclared(now=now),
         "may_manage": request.user.has_perm(MANAGE),
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/index/page.html", context)
 
@@ -60,7 +61,7 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
         "waiting_change": waiting_changes.waiting_for(action_type),
         "versions": policy_pages.versions(action_type),
         "may_manage": request.user.has_perm(MANAGE),
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/action_type/page.html", context)
 
@@ -87,7 +88,8 @@ def new(request: AuthenticatedRequest) -> HttpResponse:
         except changes.NotAllowed as problem:
             form.add_error(None, str(problem))
         else:
-            messages.success(request, f"Declared {action_type.name}. Without a policy all of it is held.")
+            told = gettext("Declared {name}. Without a policy all of it is held.")
+            messages.success(request, told.format(name=action_type.name))
             return redirect("policies:action_type", action_type.name)
     return _form(request, form, status=422)
 
@@ -133,10 +135,14 @@ def _after(request: AuthenticatedRequest, saved: changes.Saved) -> HttpResponse:
     """Say what counts and what waits, and lead to it."""
     name = saved.action_type.name
     if saved.waiting is None:
-        messages.success(request, f"Saved the declaration of {name}.")
+        messages.success(request, gettext("Saved the declaration of {name}.").format(name=name))
         return redirect("policies:action_type", name)
-    kept = "The rest is saved. " if saved.in_force else ""
-    messages.info(request, f"{kept}What loosens {name} waits for somebody else to approve it.")
+    told = (
+        gettext("The rest is saved. What loosens {name} waits for somebody else to approve it.")
+        if saved.in_force
+        else gettext("What loosens {name} waits for somebody else to approve it.")
+    )
+    messages.info(request, told.format(name=name))
     return redirect("policies:declaration_change", saved.waiting.public_id)
 
 
@@ -156,5 +162,5 @@ def _form(
     status: int = 200,
     preview: Preview | None = None,
 ) -> HttpResponse:
-    context = {"form": form, "action_type": action_type, "preview": preview, "bar_title": "Policies"}
+    context = {"form": form, "action_type": action_type, "preview": preview, "bar_title": gettext("Policies")}
     return render(request, "policies/declaration/page.html", context, status=status)

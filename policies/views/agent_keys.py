@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from hitl_site.lib.access import needs_one_of
@@ -47,7 +48,7 @@ def rotate_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> Htt
     """Replace a key by a new one, shown this once; both are good until the overlap is over."""
     key, form = _find(agent_id, key_id), RotateForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Choose how long the old key stays good. Nothing was changed.")
+        messages.error(request, gettext("Choose how long the old key stays good. Nothing was changed."))
         return page(request, find(agent_id), status=422)
     try:
         with acting(request.user, MANAGE) as actor:
@@ -65,7 +66,7 @@ def revoke_key(request: AuthenticatedRequest, agent_id: str, key_id: str) -> Htt
     key = _find(agent_id, key_id)
     with acting_at_once(request.user, MANAGE) as actor:
         acts.revoke_key(key=key, actor=actor, now=database_now())
-    messages.success(request, f"Revoked the key …{key.lookup}.")
+    messages.success(request, gettext("Revoked the key …{key}.").format(key=key.lookup))
     return redirect("policies:agent", agent_id)
 
 
@@ -75,7 +76,7 @@ def _find(agent_id: str, key_id: str) -> AgentKey:
 
 
 def _show_once(request: AuthenticatedRequest, key: AgentKey, token: str) -> HttpResponse:
-    context = {"agent": key.agent, "key": key, "token": token, "bar_title": "Agents"}
+    context = {"agent": key.agent, "key": key, "token": token, "bar_title": gettext("Agents")}
     response = render(request, "policies/key/page.html", context)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hitl_site.lib.access import needs_one_of
@@ -33,7 +34,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "running": agent_pages.running(rows),
         "may_manage": request.user.has_perm(MANAGE),
         "may_stop": request.user.has_perm(STOP),
-        "bar_title": "Agents",
+        "bar_title": gettext("Agents"),
     }
     return render(request, "policies/agents/page.html", context)
 
@@ -50,10 +51,11 @@ def new(request: AuthenticatedRequest) -> HttpResponse:
         except acts.UnableToCreateAgent as problem:
             form.add_error("name", str(problem))
         else:
-            messages.success(request, f"Registered {agent.name}. Make a key for it, so that it can sign in.")
+            told = gettext("Registered {name}. Make a key for it, so that it can sign in.")
+            messages.success(request, told.format(name=agent.name))
             return redirect("policies:agent", agent.public_id)
     status = 422 if form.is_bound else 200
-    context = {"form": form, "bar_title": "Agents"}
+    context = {"form": form, "bar_title": gettext("Agents")}
     return render(request, "policies/agent_new/page.html", context, status=status)
 
 
@@ -78,7 +80,7 @@ def pause(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
     except acts.AgentRetired as problem:
         form.add_error(None, str(problem))
         return page(request, agent, status=409, state_form=form)
-    messages.success(request, f"Paused {agent.name}.")
+    messages.success(request, gettext("Paused {name}.").format(name=agent.name))
     return redirect("policies:agent", agent_id)
 
 
@@ -96,7 +98,7 @@ def resume(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
     except acts.AgentRetired as problem:
         form.add_error(None, str(problem))
         return page(request, agent, status=409, state_form=form)
-    messages.success(request, f"{agent.name} runs again.")
+    messages.success(request, gettext("{name} runs again.").format(name=agent.name))
     return redirect("policies:agent", agent_id)
 
 
@@ -112,9 +114,9 @@ def retire(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
             acts.retire_agent(
                 agent=agent, reason=form.cleaned_data["reason"], actor=actor, now=database_now()
             )
-        messages.success(request, f"Retired {agent.name}. Its record stays.")
+        messages.success(request, gettext("Retired {name}. Its record stays.").format(name=agent.name))
         return redirect("policies:agent", agent_id)
-    context = {"agent": agent, "form": form, "is_wrong": is_wrong, "bar_title": "Agents"}
+    context = {"agent": agent, "form": form, "is_wrong": is_wrong, "bar_title": gettext("Agents")}
     return render(
         request, "policies/agent_retire/page.html", context, status=422 if request.method == "POST" else 200
     )
@@ -142,7 +144,7 @@ def change(request: AuthenticatedRequest, agent_id: str) -> HttpResponse:
             actor=actor,
             now=database_now(),
         )
-    messages.success(request, f"Saved {agent.name}.")
+    messages.success(request, gettext("Saved {name}.").format(name=agent.name))
     return redirect("policies:agent", agent_id)
 
 
@@ -180,6 +182,6 @@ def page(
         "may_manage": user.has_perm(MANAGE),
         "may_stop": user.has_perm(STOP),
         "may_grant": user.has_perm(GRANT),
-        "bar_title": "Agents",
+        "bar_title": gettext("Agents"),
     }
     return render(request, "policies/agent/page.html", context, status=status)

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.choices import PublicationState
-from policies.engine.declaration_loosening import name_of
 from policies.forms.agents import ReasonForm
 from policies.models import DeclarationChange
 from policies.selectors import declaration_changes as found
 from policies.selectors import people
+from policies.selectors.change_words import field_in_words
 from policies.services import declaration_changes as acts
 from policies.views.action_types import MANAGE, SEE
 
@@ -81,10 +82,15 @@ def _answer(
         return _page(request, _change(change.public_id), problem=str(problem), status=409)
     name = done.action_type.name
     if done.state == PublicationState.OPEN:
-        messages.info(request, f"You stand for the change to {name}. It waits for somebody else.")
+        told = gettext("You stand for the change to {name}. It waits for somebody else.")
+        messages.info(request, told.format(name=name))
         return redirect("policies:declaration_change", done.public_id)
-    in_force = done.state == PublicationState.DONE
-    messages.success(request, f"The change to {name} is {'in force' if in_force else 'withdrawn'}.")
+    told = (
+        gettext("The change to {name} is in force.")
+        if done.state == PublicationState.DONE
+        else gettext("The change to {name} is withdrawn.")
+    )
+    messages.success(request, told.format(name=name))
     return redirect("policies:action_type", name)
 
 
@@ -100,13 +106,15 @@ def _page(
     context = {
         "change": change,
         "action_type": change.action_type,
-        "fields": [(name_of(field), change.before[field], value) for field, value in change.after.items()],
+        "fields": [
+            (field_in_words(field), change.before[field], value) for field, value in change.after.items()
+        ],
         "stands": stands,
         "is_open": change.state == PublicationState.OPEN,
         "counts_already": stands.includes(request.user),
         "may_manage": request.user.has_perm(MANAGE),
         "withdrawal": withdrawal or ReasonForm(prefix="withdraw"),
         "problem": problem,
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/declaration_change/page.html", context, status=status)

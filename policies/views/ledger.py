@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from hitl_site.lib import pagination
@@ -17,7 +18,7 @@ from hitl_site.lib.http import AuthenticatedRequest
 from policies.forms.ledger import LedgerFilterForm
 from policies.models import LedgerEntry, LedgerLink
 from policies.selectors import ledger as questions
-from policies.selectors.ledger_words import Told, told
+from policies.selectors.ledger_words import Told, problem_in_words, told
 from policies.services import ledger, ledger_download
 
 RIGHT = "policies.view_ledgerentry"
@@ -48,7 +49,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "form": form,
         "verbs": questions.verbs(),
         "last": questions.last_link(),
-        "bar_title": "Audit log",
+        "bar_title": gettext("Audit log"),
     }
     if not form.is_valid():
         return render(request, "policies/ledger/page.html", {**context, "filtered": True}, status=400)
@@ -90,7 +91,7 @@ def entry(request: AuthenticatedRequest, seq: int) -> HttpResponse:
         "row": row,
         "before": questions.link_at(seq - 1),
         "after": questions.link_at(seq + 1),
-        "bar_title": f"Entry {seq}",
+        "bar_title": gettext("Entry {seq}").format(seq=seq),
     }
     return render(request, "policies/ledger/entry.html", context)
 
@@ -108,7 +109,7 @@ def story(request: AuthenticatedRequest, kind: str, object_id: str) -> HttpRespo
         "object_id": object_id,
         "rows": rows_of(found[:STORY]),
         "is_cut": len(found) > STORY,
-        "bar_title": "Story",
+        "bar_title": gettext("Story"),
     }
     return render(request, "policies/ledger/story.html", context)
 
@@ -142,7 +143,7 @@ def rows_of(entries: list[LedgerEntry] | tuple[LedgerEntry, ...]) -> list[Row]:
             entry=each,
             link=(link := links.get(each.pk)),
             told=told(each.payload.body if hasattr(each, "payload") else None),
-            problem=problems.get(link.seq, "") if link else "",
+            problem=problem_in_words(problems.get(link.seq, "")) if link else "",
         )
         for each in entries
     ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hitl_site.lib.access import needs_one_of
@@ -19,6 +20,7 @@ from policies.models import ActionType, PolicyVersion, Publication
 from policies.selectors import declaration_changes, people, policy_pages
 from policies.selectors import policies as versions
 from policies.selectors import publications as found
+from policies.selectors.version_words import state_of
 from policies.services import publications as acts
 from policies.views.action_types import MANAGE, SEE
 
@@ -41,7 +43,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     context = {
         "rows": policy_pages.waiting_rows(request.user),
         "changes": declaration_changes.waiting_rows(request.user),
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/publications/page.html", context)
 
@@ -52,7 +54,7 @@ def publish_draft(request: AuthenticatedRequest, name: str) -> HttpResponse:
     """Show what the draft changes and what publishing it takes; a POST asks for it."""
     draft = versions.draft_version(get_object_or_404(ActionType, name=name))
     if draft is None:
-        messages.info(request, f"{name} has no draft to publish.")
+        messages.info(request, gettext("{name} has no draft to publish.").format(name=name))
         return redirect("policies:action_type", name)
     return _publish(request, draft)
 
@@ -63,7 +65,8 @@ def publish_version(request: AuthenticatedRequest, name: str, number: int) -> Ht
     """The same for a version by its number: a draft, or what is in shadow."""
     version = get_object_or_404(PolicyVersion, action_type__name=name, number=number)
     if not found.is_publishable(version):
-        messages.info(request, f"Version {number} of {name} is {version.get_state_display().lower()}.")
+        told = gettext("Version {number} of {name} is {state}.")
+        messages.info(request, told.format(number=number, name=name, state=state_of(version)))
         return redirect("policies:version", name, number)
     return _publish(request, version)
 
@@ -114,15 +117,21 @@ def withdraw(request: AuthenticatedRequest, publication_id: str) -> HttpResponse
 
 def say_how_it_stands(request: AuthenticatedRequest, publication: Publication) -> None:
     """Tell the person what became of what they asked."""
-    version = f"version {publication.version.number} of {publication.action_type.name}"
+    missing = 0
     if publication.state == PublicationState.DONE:
-        messages.success(request, f"Published {version}.")
+        told = gettext("Published version {number} of {name}.")
     elif publication.state == PublicationState.WITHDRAWN:
-        messages.success(request, f"Withdrew the publication of {version}.")
+        told = gettext("Withdrew the publication of version {number} of {name}.")
+    elif missing := _standing(publication).missing:
+        told = ngettext(
+            "The publication of version {number} of {name} waits for {missing} more person.",
+            "The publication of version {number} of {name} waits for {missing} more people.",
+            missing,
+        )
     else:
-        missing = _standing(publication).missing
-        waits = f"{missing} more {'person' if missing == 1 else 'people'}" if missing else "its time"
-        messages.success(request, f"The publication of {version} waits for {waits}.")
+        told = gettext("The publication of version {number} of {name} waits for its time.")
+    said = told.format(number=publication.version.number, name=publication.action_type.name, missing=missing)
+    messages.success(request, said)
 
 
 def _publish(request: AuthenticatedRequest, version: PolicyVersion) -> HttpResponse:
@@ -169,7 +178,7 @@ def _asking(
         "takes": takes,
         "counted": len(people.managers_among(counted)),
         "form": form,
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/publish/page.html", context, status=status)
 
@@ -219,6 +228,6 @@ def _page(
         "may_manage": request.user.has_perm(MANAGE),
         "withdrawal": withdrawal or ReasonForm(prefix="withdraw"),
         "problem": problem,
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/publication/page.html", context, status=status)

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hitl_site.lib.access import needs_one_of, needs_sign_in
@@ -59,7 +60,9 @@ def lift(request: AuthenticatedRequest, stop_id: str) -> HttpResponse:
     stop = get_object_or_404(KillSwitch, public_id=stop_id)
     form = ReasonForm(request.POST, prefix=stop_id)
     if not form.is_valid():
-        messages.error(request, "Say why the stop is lifted: others will read it. It is still in force.")
+        messages.error(
+            request, gettext("Say why the stop is lifted: others will read it. It is still in force.")
+        )
         return _page(request, StopForm(), status=422)
     try:
         with acting(request.user, STOP):
@@ -70,12 +73,12 @@ def lift(request: AuthenticatedRequest, stop_id: str) -> HttpResponse:
                 now=database_now(),
             )
     except acts.NotEngaged as problem:
-        messages.error(request, str(problem))
+        messages.error(request, kill_switches.refusal(str(problem)))
         return _page(request, StopForm(), status=409)
     if done.lifted:
-        messages.success(request, "Lifted the stop. What it denied stays denied.")
+        messages.success(request, gettext("Lifted the stop. What it denied stays denied."))
     else:
-        messages.info(request, "The stop is still in force: a second person has to lift it as well.")
+        messages.info(request, gettext("The stop is still in force: a second person has to lift it as well."))
     return redirect("policies:stop")
 
 
@@ -88,7 +91,12 @@ def _stop(request: AuthenticatedRequest) -> HttpResponse:
     typed = request.POST.get("word")
     if typed is None or typed.strip() != form.word:
         # The first step comes without a word; a wrong one has changed nothing.
-        context = {"form": form, "word": form.word, "is_wrong": typed is not None, "bar_title": "Stop"}
+        context = {
+            "form": form,
+            "word": form.word,
+            "is_wrong": typed is not None,
+            "bar_title": gettext("Stop"),
+        }
         status = 200 if typed is None else 422
         return render(request, "policies/stop_confirm/page.html", context, status=status)
     data = form.cleaned_data
@@ -119,10 +127,14 @@ def _drill(request: AuthenticatedRequest, form: StopForm) -> HttpResponse:
             engaged_by=request.user,
         )
     except (acts.AlreadyStopped, drills.DidNotHold) as problem:
-        messages.error(request, str(problem))
+        messages.error(request, kill_switches.refusal(str(problem)))
         return _page(request, form, status=409)
-    after = "It is lifted again." if drill.lifted else "It stays: somebody stopped it for real meanwhile."
-    messages.success(request, f"The stop held after {drill.held_after_ms} ms. {after}")
+    told = (
+        gettext("The stop held after {ms} ms. It is lifted again.")
+        if drill.lifted
+        else gettext("The stop held after {ms} ms. It stays: somebody stopped it for real meanwhile.")
+    )
+    messages.success(request, told.format(ms=drill.held_after_ms))
     return redirect("policies:stop")
 
 
@@ -136,6 +148,6 @@ def _page(request: AuthenticatedRequest, form: StopForm, status: int = 200) -> H
         "lifted": kill_switches.lifted(),
         "drills": kill_switches.drills(),
         "may_stop": request.user.has_perm(STOP),
-        "bar_title": "Stop",
+        "bar_title": gettext("Stop"),
     }
     return render(request, "policies/stop/page.html", context, status=status)

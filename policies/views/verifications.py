@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from hitl_site.lib.access import needs_one_of
@@ -30,7 +31,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     context = {
         "verifications": LedgerVerification.objects.order_by("-id")[:SHOWN],
         "checkpoint": LedgerCheckpoint.objects.order_by("-seq").first(),
-        "bar_title": "Verify the ledger",
+        "bar_title": gettext("Verify the ledger"),
     }
     return render(request, "policies/ledger/verify.html", context)
 

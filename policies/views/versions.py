@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hitl_site.lib.access import needs_one_of
@@ -40,7 +41,7 @@ def show(request: AuthenticatedRequest, name: str, number: int) -> HttpResponse:
         "is_publishable": found.is_publishable(version),
         "shadow": shadow.summary(version) if version.shadowed_at is not None else None,
         "may_manage": request.user.has_perm(MANAGE),
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/version/page.html", context)
 
@@ -67,7 +68,7 @@ def show_shadow(request: AuthenticatedRequest, name: str, number: int) -> HttpRe
         "form": ReasonForm(),
         "waiting": found.waiting_for(version.action_type),
         "may_manage": request.user.has_perm(MANAGE),
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/shadow/page.html", context)
 
@@ -86,9 +87,8 @@ def start_shadow(request: AuthenticatedRequest, name: str, number: int) -> HttpR
     except (acts.NotInThatState, acts.DraftChanged, rights.NotAllowed) as problem:
         messages.error(request, str(problem))
         return redirect("policies:version", name, number)
-    messages.success(
-        request, f"Version {number} is in shadow: it is asked about every action and holds none."
-    )
+    told = gettext("Version {number} is in shadow: it is asked about every action and holds none.")
+    messages.success(request, told.format(number=number))
     return redirect("policies:shadow", name, number)
 
 
@@ -98,7 +98,7 @@ def end_shadow(request: AuthenticatedRequest, name: str, number: int) -> HttpRes
     """End a version's time in shadow; it is retired."""
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say why: others will read it.")
+        messages.error(request, gettext("Say why: others will read it."))
         return redirect("policies:shadow", name, number)
     try:
         acts.end_shadow(
@@ -110,7 +110,7 @@ def end_shadow(request: AuthenticatedRequest, name: str, number: int) -> HttpRes
     except (acts.NotInThatState, rights.NotAllowed) as problem:
         messages.error(request, str(problem))
     else:
-        messages.success(request, f"Version {number} is no longer asked.")
+        messages.success(request, gettext("Version {number} is no longer asked.").format(number=number))
     return redirect("policies:shadow", name, number)
 
 
@@ -120,7 +120,8 @@ def retire(request: AuthenticatedRequest, name: str, number: int) -> HttpRespons
     """Say what it means to have no policy in force; a POST with a reason does it."""
     version = _version(name, number)
     if version.state != PolicyState.LIVE:
-        messages.info(request, f"Version {number} of {name} is not in force.")
+        told = gettext("Version {number} of {name} is not in force.")
+        messages.info(request, told.format(number=number, name=name))
         return redirect("policies:version", name, number)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     status = 200
@@ -138,9 +139,15 @@ def retire(request: AuthenticatedRequest, name: str, number: int) -> HttpRespons
                 form.add_error(None, str(problem))
                 status = 409
             else:
-                messages.success(request, f"No policy of {name} is in force now: everything is held.")
+                told = gettext("No policy of {name} is in force now: everything is held.")
+                messages.success(request, told.format(name=name))
                 return redirect("policies:action_type", name)
-    context = {"version": version, "action_type": version.action_type, "form": form, "bar_title": "Policies"}
+    context = {
+        "version": version,
+        "action_type": version.action_type,
+        "form": form,
+        "bar_title": gettext("Policies"),
+    }
     return render(request, "policies/retire/page.html", context, status=status)
 
 
@@ -150,7 +157,8 @@ def roll_back(request: AuthenticatedRequest, name: str, number: int) -> HttpResp
     """Show what an old text would change now; a POST writes it as the next version and asks to publish it."""
     version = _version(name, number)
     if version.state != PolicyState.RETIRED:
-        messages.info(request, f"Version {number} of {name} is not retired.")
+        told = gettext("Version {number} of {name} is not retired.")
+        messages.info(request, told.format(number=number, name=name))
         return redirect("policies:version", name, number)
     if request.method != "POST":
         return _rolling_back(request, version, ReasonForm())
@@ -186,7 +194,7 @@ def _rolling_back(
         "draft": questions.draft_version(version.action_type),
         "waiting": found.waiting_for(version.action_type),
         "form": form,
-        "bar_title": "Policies",
+        "bar_title": gettext("Policies"),
     }
     return render(request, "policies/rollback/page.html", context, status=status)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from django.utils.translation import gettext
+
 from policies.engine.evaluation import Evaluation, evaluate
 from policies.engine.facts import Facts, Level
 from policies.models import ActionType, AgentKey, AgentVersion, PolicyVersion
@@ -81,9 +83,9 @@ def _chosen(outlook: gate.Outlook, text: Text) -> PolicyVersion | None:
         found = outlook.in_shadow if text is Text.SHADOW else policies.draft_version(outlook.action_type)
     if found is None:
         raise NoSuchText(
-            "There is no draft of this action type's policy."
+            gettext("There is no draft of this action type's policy.")
             if text is Text.DRAFT
-            else "No version of this action type's policy is in shadow."
+            else gettext("No version of this action type's policy is in shadow.")
         )
     return found
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from hitl_site.lib import strict_json
@@ -34,14 +36,20 @@ class AgentVersionField(_VersionField):
     """A version of an agent, by both names."""
 
     def label_from_instance(self, obj: AgentVersion) -> str:
-        return f"{obj.agent.name}, version {obj.label}" if obj.label else obj.agent.name
+        told = gettext("{agent}, version {version}")
+        return told.format(agent=obj.agent.name, version=obj.label) if obj.label else obj.agent.name
+
+
+def _at(place: str, problem: str) -> str:
+    # What is wrong with a submission is said as agents are told it, in English.
+    return gettext("At {pointer}: {problem}").format(pointer=place, problem=problem)
 
 
 class TrialForm(forms.Form):
     """A submission as an agent would send it, who would send it, and which text of the policy is asked."""
 
     submission = forms.CharField(
-        label="Submission",
+        label=_("Submission"),
         strip=False,
         widget=forms.Textarea(
             attrs={
@@ -51,30 +59,30 @@ class TrialForm(forms.Form):
                 "autocapitalize": "none",
             }
         ),
-        help_text="JSON, as an agent sends it to POST /api/v1/actions.",
-        error_messages={"required": "Paste a submission."},
+        help_text=_("JSON, as an agent sends it to POST /api/v1/actions."),
+        error_messages={"required": _("Paste a submission.")},
     )
     version = AgentVersionField(
-        label="Agent",
+        label=_("Agent"),
         queryset=AgentVersion.objects.none(),
         to_field_name="public_id",
         empty_label=None,
         widget=forms.Select(attrs=_SELECT),
-        error_messages={"required": "Choose an agent. An agent is listed once it has proposed something."},
+        error_messages={"required": _("Choose an agent. An agent is listed once it has proposed something.")},
     )
     text = forms.ChoiceField(
-        label="Policy",
+        label=_("Policy"),
         choices=[
-            (trials.Text.LIVE.value, "The version in force"),
-            (trials.Text.DRAFT.value, "The draft"),
-            (trials.Text.SHADOW.value, "The version in shadow"),
+            (trials.Text.LIVE.value, _("The version in force")),
+            (trials.Text.DRAFT.value, _("The draft")),
+            (trials.Text.SHADOW.value, _("The version in shadow")),
         ],
         widget=forms.Select(attrs=_SELECT),
     )
     as_level = forms.ChoiceField(
-        label="Level",
+        label=_("Level"),
         required=False,
-        choices=[("", "As granted"), *AutonomyLevel.choices],
+        choices=[("", _("As granted")), *AutonomyLevel.choices],
         widget=forms.Select(attrs=_SELECT),
     )
 
@@ -94,11 +102,12 @@ class TrialForm(forms.Form):
         try:
             return wire.read(strict_json.parse(text.encode("utf-8", "surrogatepass")))
         except strict_json.DoorError as error:
-            place = f"At {error.pointer}: " if error.pointer else ""
-            raise forms.ValidationError(place + error.detail) from None
+            raise forms.ValidationError(
+                _at(error.pointer, error.detail) if error.pointer else error.detail
+            ) from None
         except wire.InvalidSubmission as invalid:
             raise forms.ValidationError(
-                [f"At {each.pointer or 'the top'}: {each.message}" for each in invalid.complaints]
+                [_at(each.pointer or gettext("the top"), each.message) for each in invalid.complaints]
             ) from None
 
     @property
@@ -149,5 +158,5 @@ def _beginning(name: str) -> str:
 def _page(
     request: AuthenticatedRequest, form: TrialForm, *, trial: trials.Trial | None = None, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "trial": trial, "bar_title": "Try an action"}
+    context = {"form": form, "trial": trial, "bar_title": gettext("Try an action")}
     return render(request, "policies/try/page.html", context, status=status)

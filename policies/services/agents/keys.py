@@ -22,6 +22,7 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from hitl_site.lib import ids, parts, rows
 from hitl_site.lib.parts import Part
@@ -79,15 +80,15 @@ def create_key(
     """
     unknown = sorted(set(scopes) - set(Scope))
     if unknown:
-        raise UnableToCreateKey(
-            f"Unknown scope {', '.join(unknown)}; there are {', '.join(scope.value for scope in Scope)}."
-        )
+        told = gettext("Unknown scope {unknown}; there are {known}.")
+        known = ", ".join(scope.value for scope in Scope)
+        raise UnableToCreateKey(told.format(unknown=", ".join(unknown), known=known))
     if not scopes:
-        raise UnableToCreateKey("A key without a scope opens nothing: name at least one.")
+        raise UnableToCreateKey(gettext("A key without a scope opens nothing: name at least one."))
     if expires_at is not None and expires_at <= now:
-        raise UnableToCreateKey("A key has to expire in the future.")
+        raise UnableToCreateKey(gettext("A key has to expire in the future."))
     if agent.state == AgentState.RETIRED:
-        raise UnableToCreateKey(f"{agent.name} is retired.")
+        raise UnableToCreateKey(gettext("{name} is retired.").format(name=agent.name))
     return _make(
         agent=agent,
         scopes=sorted(set(scopes)),
@@ -108,22 +109,23 @@ def rotate_key(*, key: AgentKey, overlap: timedelta, actor: Actor, now: datetime
     is still good, waits until that is over.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-        raise UnableToCreateKey(f"Both keys are good together for {LONGEST_OVERLAP.days} days at most.")
+        raise UnableToCreateKey(
+            gettext("Both keys are good together for {days} days at most.").format(days=LONGEST_OVERLAP.days)
+        )
     with transaction.atomic():
         # The agent first: two rotations at once are one after the other.
         agent = Agent.objects.select_for_update(no_key=True).get(pk=key.agent_id)
         old = AgentKey.objects.select_for_update(of=("self",)).select_related("replaces").get(pk=key.pk)
         if agent.state == AgentState.RETIRED:
-            raise UnableToCreateKey(f"{agent.name} is retired.")
+            raise UnableToCreateKey(gettext("{name} is retired.").format(name=agent.name))
         if not _is_live(old, now):
-            raise UnableToCreateKey("This key is not good any more; make a new one.")
+            raise UnableToCreateKey(gettext("This key is not good any more; make a new one."))
         successors = AgentKey.objects.filter(replaces=old)
         if any(_is_live(each, now) for each in successors):
-            raise KeyReplaced("This key has been replaced already, and ends by itself.")
+            raise KeyReplaced(gettext("This key has been replaced already, and ends by itself."))
         if old.replaces is not None and _is_live(old.replaces, now):
-            raise KeyReplaced(
-                f"The key …{old.replaces.lookup} before it is still good: let it end, or revoke it."
-            )
+            told = gettext("The key …{key} before it is still good: let it end, or revoke it.")
+            raise KeyReplaced(told.format(key=old.replaces.lookup))
         made = _make(
             agent=agent,
             scopes=list(old.scopes),
@@ -291,9 +293,8 @@ def _networks(texts: Collection[str]) -> list[str]:
         try:
             found.append(str(ipaddress.ip_network(text.strip())))
         except ValueError:
-            raise UnableToCreateKey(
-                f"{text.strip()[:60]!r} is not a network: write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."
-            ) from None
+            told = gettext("{text!r} is not a network: write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32.")
+            raise UnableToCreateKey(told.format(text=text.strip()[:60])) from None
     return sorted(set(found))
 
 

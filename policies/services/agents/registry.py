@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, wording
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AgentState
 from policies.models import Agent, AgentKey
@@ -54,7 +55,9 @@ def create_agent(
     """Register an agent under a name of its own."""
     name = name.strip()
     if not name or len(name) > MAX_NAME or not name.isprintable():
-        raise UnableToCreateAgent(f"An agent's name has 1 to {MAX_NAME} printable characters.")
+        raise UnableToCreateAgent(
+            gettext("An agent's name has 1 to {most} printable characters.").format(most=MAX_NAME)
+        )
     with transaction.atomic():
         try:
             with transaction.atomic():
@@ -62,7 +65,7 @@ def create_agent(
                     public_id=ids.new("agt"), name=name, owner=owner, description=description, created_at=now
                 )
         except IntegrityError:
-            raise NameTaken(f"There is an agent named {name} already.") from None
+            raise NameTaken(gettext("There is an agent named {name} already.").format(name=name)) from None
         _record("agent.created", agent, actor=actor, now=now, owner=owner.get_username() if owner else None)
     return agent
 
@@ -124,7 +127,7 @@ def _move(agent: Agent, state: AgentState, verb: str, *, reason: str, actor: Act
         if locked.state == state:
             return locked
         if locked.state == AgentState.RETIRED:
-            raise AgentRetired(f"{locked.name} is retired.")
+            raise AgentRetired(gettext("{name} is retired.").format(name=locked.name))
         before, locked.state = locked.state, state
         locked.save(update_fields=["state"])
         _record(verb, locked, actor=actor, now=now, reason=reason, before=before, after=state.value)
@@ -149,7 +152,9 @@ def _record(verb: str, agent: Agent, *, actor: Actor, now: datetime, **payload: 
 def _check_limits(limits: Limits) -> None:
     given = [getattr(limits, field.name) for field in fields(limits)]
     if any(value is not None and not 1 <= value <= _LARGEST_LIMIT for value in given):
-        raise InvalidLimits(f"A limit is a whole number from 1 to {_LARGEST_LIMIT:,}.")
+        raise InvalidLimits(
+            gettext("A limit is a whole number from 1 to {most}.").format(most=wording.number(_LARGEST_LIMIT))
+        )
 
 
 def _details(agent: Agent) -> dict[str, JsonValue]:
