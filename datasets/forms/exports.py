@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from datasets.choices import Cadence, ExportFormat, Split
 from datasets.exporters import registry
 from datasets.exporters.options import Option
 from datasets.models import DatasetVersion
+from datasets.selectors import option_words
 from datasets.selectors.exports import WEEKDAYS
 from datasets.services import compression, destinations
 from datasets.services.destinations import UnusableDestination
@@ -18,8 +21,11 @@ from datasets.services.exporting import Order
 from datasets.services.schedules import Plan
 from hitl_site.lib.strict_json import JsonValue
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 OPTION_PREFIX: Final = "option_"
-_HERE: Final = "Handrail’s own folder, to download from here"
+_HERE: Final = _("Handrail’s own folder, to download from here")
 
 
 class OrderForm(forms.Form):
@@ -30,19 +36,22 @@ class OrderForm(forms.Form):
 
     split = forms.ChoiceField(
         required=False,
-        choices=[("", "All of them"), *((split.value, split.label) for split in Split if split.value)],
+        label=_("Split"),
+        choices=[("", _("All of them")), *((split.value, split.label) for split in Split if split.value)],
         widget=forms.Select(attrs={"class": "select"}),
     )
-    compression = forms.ChoiceField(required=False, widget=forms.Select(attrs={"class": "select"}))
+    compression = forms.ChoiceField(
+        required=False, label=_("Compression"), widget=forms.Select(attrs={"class": "select"})
+    )
     destination = forms.ChoiceField(
-        required=False, label="Where it goes", widget=forms.Select(attrs={"class": "select"})
+        required=False, label=_("Where it goes"), widget=forms.Select(attrs={"class": "select"})
     )
     folder = forms.CharField(
         required=False,
         max_length=200,
-        label="Folder there",
+        label=_("Folder there"),
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
-        help_text="Made when it is not there. Letters, digits, . _ = - and /.",
+        help_text=_("Made when it is not there. Letters, digits, . _ = - and /."),
     )
 
     def __init__(self, *args: Any, format: ExportFormat, splits: Mapping[str, int], **kwargs: Any) -> None:
@@ -91,18 +100,17 @@ class ExportForm(OrderForm):
 
     since = forms.ChoiceField(
         required=False,
-        label="Only what is new since",
+        label=_("Only what is new since"),
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="Cases that version did not have, and cases that have changed since.",
+        help_text=_("Cases that version did not have, and cases that have changed since."),
     )
 
     def __init__(self, *args: Any, version: DatasetVersion, **kwargs: Any) -> None:
         super().__init__(*args, splits=version.split_counts, **kwargs)
         earlier = version.dataset.versions.filter(number__lt=version.number).order_by("-number")
         self._earlier = {str(one.number): one for one in earlier}
-        _choose(
-            self, "since", [("", "Everything"), *((number, f"Version {number}") for number in self._earlier)]
-        )
+        versions = [(number, gettext("Version {number}").format(number=number)) for number in self._earlier]
+        _choose(self, "since", [("", gettext("Everything")), *versions])
         if not self._earlier:
             del self.fields["since"]
 
@@ -115,26 +123,27 @@ class ScheduleForm(OrderForm):
     """When to freeze and export a dataset, and as what."""
 
     cadence = forms.ChoiceField(
-        choices=Cadence.choices, label="How often", widget=forms.Select(attrs={"class": "select"})
+        choices=Cadence.choices, label=_("How often"), widget=forms.Select(attrs={"class": "select"})
     )
     weekday = forms.TypedChoiceField(
         required=False,
+        label=_("Weekday"),
         coerce=int,
         choices=list(enumerate(WEEKDAYS)),
         initial=0,
         widget=forms.Select(attrs={"class": "select"}),
-        help_text="For weekly ones.",
+        help_text=_("For weekly ones."),
     )
     hour = forms.IntegerField(
         min_value=0,
         max_value=23,
         initial=3,
-        label="Hour (UTC)",
+        label=_("Hour (UTC)"),
         widget=forms.NumberInput(attrs={"class": "input"}),
     )
     only_new = forms.BooleanField(
         required=False,
-        label="Only what the last finished export did not have",
+        label=_("Only what the last finished export did not have"),
         widget=forms.CheckboxInput(attrs={"class": "check"}),
     )
 
@@ -157,15 +166,19 @@ def parse_format(name: str | None) -> ExportFormat | None:
     return ExportFormat(name) if name in registry.formats() else None
 
 
-def _choose(form: forms.Form, name: str, choices: list[tuple[str, str]]) -> None:
+def _choose(form: forms.Form, name: str, choices: Sequence[tuple[str, StrOrPromise]]) -> None:
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)
-    field.choices = choices
+    field.choices = list(choices)
 
 
 def _option_field(option: Option) -> forms.Field:
     """Return the field of a format's option. What is left out of a request counts as its default."""
-    given: dict[str, Any] = {"label": option.title, "help_text": option.help, "required": False}
+    given: dict[str, Any] = {
+        "label": option_words.said(option.title),
+        "help_text": option_words.said(option.help),
+        "required": False,
+    }
     if option.kind == "flag":
         return forms.BooleanField(
             **given, initial=option.default, widget=forms.CheckboxInput(attrs={"class": "check"})
@@ -174,7 +187,7 @@ def _option_field(option: Option) -> forms.Field:
         return _Choice(
             **given,
             initial=option.default,
-            choices=option.choices,
+            choices=[(value, option_words.said(words)) for value, words in option.choices],
             widget=forms.Select(attrs={"class": "select"}),
         )
     return forms.CharField(

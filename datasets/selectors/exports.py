@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db.models import DateTimeField, Func, Q, QuerySet
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from datasets.choices import Cadence, ExportState
 from datasets.models import Dataset, Export, ExportSchedule
@@ -17,7 +17,15 @@ from hitl_site.lib.pagination import Page
 
 PAGE_SIZE: Final = 30
 HISTORY: Final = 5
-WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEKDAYS: Final = (
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+)
 UNDER_WAY: Final = frozenset({ExportState.REQUESTED, ExportState.RUNNING})
 
 
@@ -38,10 +46,11 @@ class ScheduleView:
     @property
     def when(self) -> str:
         """Return its times in words."""
-        hour = f"at {self.schedule.hour:02}:00 UTC"
+        hour = f"{self.schedule.hour:02}"
         if self.schedule.cadence == Cadence.WEEKLY:
-            return f"Every {WEEKDAYS[self.schedule.weekday]} {hour}"
-        return f"Every day {hour}"
+            day = WEEKDAYS[self.schedule.weekday]
+            return gettext("Every {day} at {hour}:00 UTC").format(day=day, hour=hour)
+        return gettext("Every day at {hour}:00 UTC").format(hour=hour)
 
 
 @dataclass(frozen=True, slots=True)

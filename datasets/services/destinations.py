@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import fsspec
 from django.conf import settings
+from django.utils.translation import gettext
 from fsspec.implementations.local import LocalFileSystem
 
 _CHUNK: Final = 1024 * 1024
@@ -54,7 +55,7 @@ def address(prefix: str, folder: str = "") -> str:
     folder = folder.strip("/")
     if folder and not _FOLDER.fullmatch(folder):
         raise UnusableDestination(
-            "A folder has letters, digits, . _ = - and / in its name, and no part begins with a dot."
+            gettext("A folder has letters, digits, . _ = - and / in its name, and no part begins with a dot.")
         )
     whole = prefix.rstrip("/") + "/" + (f"{folder}/" if folder else "")
     check(whole)
@@ -67,11 +68,15 @@ def check(url: str) -> None:
     if prefix is None:
         known = ", ".join(allowed()) or "none"
         raise UnusableDestination(
-            f"{url} is not below a place that HANDRAIL_EXPORT_DESTINATIONS allows ({known})."
+            gettext("{url} is not below a place that HANDRAIL_EXPORT_DESTINATIONS allows ({known}).").format(
+                url=url, known=known
+            )
         )
     below = url[len(prefix) :].strip("/")
     if len(url) > MAX_LENGTH or (below and not _FOLDER.fullmatch(below)):
-        raise UnusableDestination(f"{below!r} cannot be a folder of a destination.")
+        raise UnusableDestination(
+            gettext("{folder!r} cannot be a folder of a destination.").format(folder=below)
+        )
     _class_of(url)
 
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from datasets.choices import ExportFormat, ExportState, Split
 from datasets.exporters import registry
@@ -128,7 +129,8 @@ def request(
         return under_way
     export.rows_total = export_members.taken(export).count()
     if order.since is not None and export.rows_total == 0:
-        raise NothingNew(f"Version {order.since.number} had every case as it is now: there is nothing new.")
+        told = gettext("Version {number} had every case as it is now: there is nothing new.")
+        raise NothingNew(told.format(number=order.since.number))
     export.save()
     payload: dict[str, JsonValue] = {
         "version_id": version.public_id,
@@ -176,7 +178,8 @@ def cancel(*, export_id: str, cancelled_by: User | None, now: datetime) -> Expor
         if export.state == ExportState.CANCELLED:
             return export
         if export.state not in exports.UNDER_WAY:
-            raise AlreadyOver(f"The export is over: {export.get_state_display().lower()}.")
+            told = gettext("The export is over: {state}.")
+            raise AlreadyOver(told.format(state=export.get_state_display().lower()))
         export.state = ExportState.CANCELLED
         export.epoch += 1
         export.lease_expires_at = None
@@ -204,14 +207,17 @@ def check_order(order: Order) -> Exporter:
     label = ExportFormat(order.format).label
     package = _NEEDS.get(order.format)
     if package is not None and importlib.util.find_spec(package) is None:
-        raise UnableToExport(f"{label} needs the package {package}, which is not installed here.", "format")
+        told = gettext("{label} needs the package {package}, which is not installed here.")
+        raise UnableToExport(told.format(label=label, package=package), "format")
     if order.compression and order.compression not in compression.CODECS:
         known = ", ".join(name for name, _ in compression.choices() if name)
-        raise UnableToExport(f"{order.compression!r} is not available here; there is {known}.", "compression")
+        told = gettext("{name!r} is not available here; there is {known}.")
+        raise UnableToExport(told.format(name=order.compression, known=known), "compression")
     if order.compression and not isinstance(exporter, RowExporter):
-        raise UnableToExport(f"{label} compresses by itself: choose “Not compressed”.", "compression")
+        told = gettext("{label} compresses by itself: choose “Not compressed”.")
+        raise UnableToExport(told.format(label=label), "compression")
     if order.split and order.split not in Split.values:
-        raise UnableToExport(f"There is no split {order.split!r}.", "split")
+        raise UnableToExport(gettext("There is no split {name!r}.").format(name=order.split), "split")
     if order.destination:
         try:
             destinations.check(order.destination)
@@ -223,7 +229,8 @@ def check_order(order: Order) -> Exporter:
 def _check_version(version: DatasetVersion, order: Order) -> None:
     since = order.since
     if since is not None and (since.dataset_id != version.dataset_id or since.number >= version.number):
-        raise UnableToExport("Only an earlier version of the same dataset can be the last one.", "since")
+        told = gettext("Only an earlier version of the same dataset can be the last one.")
+        raise UnableToExport(told, "since")
     try:
         redactor_of(version)
     except CannotRedact as exc:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
 
 from datasets.choices import Cadence, ExportFormat, ExportState
 from datasets.exporters import registry
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 ACTOR: Final = "export schedule"
-NOTHING_NEW: Final = "nothing new"
-STILL_WRITING: Final = "the export before is still being written"
+NOTHING_NEW: Final = gettext_noop("nothing new")
+STILL_WRITING: Final = gettext_noop("the export before is still being written")
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +72,9 @@ def create(*, dataset_id: str, plan: Plan, created_by: User | None, now: datetim
     """Make a schedule, or raise ``UnableToExport`` for an order that could never be written."""
     dataset = Dataset.objects.get(public_id=dataset_id)
     if plan.order.since is not None:
-        raise UnableToExport("A schedule finds its own last version.", "since")
+        raise UnableToExport(gettext("A schedule finds its own last version."), "since")
     if not 0 <= plan.weekday <= 6 or not 0 <= plan.hour <= 23:
-        raise UnableToExport("A weekday is 0 (Monday) to 6, an hour 0 to 23.", "hour")
+        raise UnableToExport(gettext("A weekday is 0 (Monday) to 6, an hour 0 to 23."), "hour")
     exporting.check_order(plan.order)
     actor = actor_of(created_by)
     schedule = ExportSchedule.objects.create(
@@ -144,7 +146,8 @@ def _take_due(schedule_id: str) -> ExportSchedule | None:
 
 def _run(schedule: ExportSchedule, *, actor: Actor, now: datetime, next_at: datetime) -> Outcome:
     try:
-        with transaction.atomic():
+        # What goes wrong is kept with the schedule and in the ledger: in English, whoever asked.
+        with translation.override("en"), transaction.atomic():
             outcome = _export(schedule, now=now)
     except (freezing.UnableToFreeze, UnableToExport, InvalidSelection) as exc:
         outcome = Outcome(error=str(exc))

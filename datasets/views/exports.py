@@ -8,6 +8,7 @@ from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets import tasks
@@ -16,6 +17,7 @@ from datasets.exporters import registry
 from datasets.forms.exports import ExportForm, parse_format
 from datasets.models import DatasetVersion, Export
 from datasets.selectors import exports as questions
+from datasets.selectors import option_words
 from datasets.services import export_files, export_turns, exporting
 from datasets.views.access import ACT, SEE
 from datasets.views.datasets import show
@@ -95,7 +97,7 @@ def _show(request: AuthenticatedRequest, export: Export, status: int = 200) -> H
         "dataset": export.version.dataset,
         "progress": questions.progress(export, now=database_now()),
         "place": export_turns.destination_of(export),
-        "options": registry.options_in_words(export.format, export.options),
+        "options": option_words.chosen(export.format, export.options),
         "may_act": request.user.has_perm("datasets.export_dataset"),
     }
     return render(request, "datasets/exports/detail.html", context, status=status)
@@ -197,9 +199,10 @@ def _send(
 
 def _refuse(request: AuthenticatedRequest, export: Export) -> HttpResponse:
     if questions.progress(export, now=database_now()).can_be_downloaded:
-        messages.error(request, f"The data is not here: it went to {export_turns.destination_of(export)}.")
+        told = gettext("The data is not here: it went to {place}.")
+        messages.error(request, told.format(place=export_turns.destination_of(export)))
         return _show(request, export, status=409)
-    messages.error(request, "This export is not done, so there is nothing to download.")
+    messages.error(request, gettext("This export is not done, so there is nothing to download."))
     return show(request, export.version.dataset, status=409)
 
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets import tasks
@@ -47,7 +48,7 @@ def _create(request: AuthenticatedRequest, dataset: Dataset, format: ExportForma
         except exporting.UnableToExport as exc:
             form.add_error(exc.field if exc.field in form.fields else None, str(exc))
         else:
-            messages.success(request, "The schedule stands.")
+            messages.success(request, gettext("The schedule stands."))
             return redirect("datasets:schedules", dataset.public_id)
     return _show(request, dataset, form, status=422)
 
@@ -71,11 +72,12 @@ def run(request: AuthenticatedRequest, schedule_id: str) -> HttpResponse:
     if outcome.export is not None:
         export_id = outcome.export.public_id
         transaction.on_commit(lambda: tasks.wake(export_id), robust=True)
-        messages.success(request, f"Version {outcome.export.version.number} is being exported.")
+        told = gettext("Version {number} is being exported.")
+        messages.success(request, told.format(number=outcome.export.version.number))
     elif outcome.error:
         messages.error(request, outcome.error)
     else:
-        messages.info(request, f"No export was made: {outcome.note}.")
+        messages.info(request, gettext("No export was made: {why}.").format(why=gettext(outcome.note)))
     return redirect("datasets:schedules", schedule.dataset.public_id)
 
 
