@@ -41,7 +41,12 @@ def shown(answer: object) -> str:
 
 
 def test_the_list_and_the_page_of_a_case_are_german(learners: Learners) -> None:
-    decide(learners.cast, DecisionKind.CORRECT, arguments={"order": "SO-48213", "amount": 1})
+    decide(
+        learners.cast,
+        DecisionKind.CORRECT,
+        proposed={"order": "SO-48213", "amount": 184},
+        arguments={"order": "SO-48213", "amount": 1},
+    )
     label()
     client = german(learners.mia)
     cases = shown(client.get("/cases/"))
@@ -114,6 +119,7 @@ def test_a_rule_drafted_in_german_is_stored_in_english(learners: Learners) -> No
             DecisionKind.CORRECT,
             proposed={"order": "SO-48213", "amount": amount},
             arguments={"order": "SO-48213", "amount": 100},
+            reasons=("wrong_arguments",),
         )
     label()
     client = german(learners.cast.olga)
