@@ -1,4 +1,4 @@
-"""The options of export formats in the language of the reader: each format declares its own in English."""
+"""What export formats say of themselves in the language of the reader: they say it in English."""
 
 from __future__ import annotations
 
@@ -56,6 +56,18 @@ WORDS: Final = frozenset(
 )
 
 
+# Why a case makes no row, as manifests keep it (``SKIP_REASONS``).
+SKIPPED: Final = frozenset(
+    (
+        _("approved as proposed: no better answer stands against it, so it is no pair"),
+        _("rejected without a correction: nobody said what would have been right"),
+        _("corrected: left to the format of preference pairs, as the options say"),
+        _("the agent proposed nothing: there is no answer of its own to compare"),
+        _("the proposal or the right answer was erased"),
+        _("the agent sent nothing of what led to the action: there is no prompt"),
+        _("labelled as corrected, but the correction is the proposal itself"),
+    )
+)
 # Elsewhere a form is something to fill in.
 _OF_ITS_OWN: Final = {"Form": pgettext_lazy("export option", "Form")}
 
@@ -75,3 +87,8 @@ def chosen(format: str, given: Mapping[str, JsonValue]) -> list[tuple[str, str]]
         (said(title), value if title in typed else said(value))
         for title, value in registry.options_in_words(format, given)
     ]
+
+
+def skipped(because: str) -> str:
+    """Return why cases made no row, as a manifest keeps it, in the language in force."""
+    return gettext(because) if because in SKIPPED else because

@@ -10,10 +10,11 @@ from django.utils import translation
 
 from datasets.choices import ExportFormat
 from datasets.exporters import registry
+from datasets.exporters.base import SKIP_REASONS
 from datasets.models import EvalResult, EvalRun, ExportSchedule
 from datasets.selectors import eval_comparison, learning
 from datasets.selectors.grader_words import in_words
-from datasets.selectors.option_words import WORDS, chosen, said
+from datasets.selectors.option_words import SKIPPED, WORDS, chosen, said, skipped
 from datasets.services.evaluating import Sent
 from datasets.tests.base import Learners, make_dataset, make_learners
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send
@@ -124,6 +125,12 @@ def test_every_option_of_every_format_has_its_german_words(format: str) -> None:
             assert not words or words in WORDS or words == "Form", words
     with translation.override("de"):
         assert said("Plain text") == "Reiner Text"
+
+
+def test_every_reason_for_no_row_has_its_german_words() -> None:
+    assert set(SKIP_REASONS.values()) == SKIPPED
+    with translation.override("de"):
+        assert skipped(SKIP_REASONS["erased"]) == "der Vorschlag oder die richtige Antwort wurde gelöscht"
 
 
 def test_a_text_that_somebody_typed_is_not_translated() -> None:
