@@ -73,7 +73,7 @@ def _figure(text: str) -> str:
 
 
 def _percent(text: str) -> str:
-    return pgettext("share", "{number}%").format(number=figures(text.removesuffix("%")))
+    return pgettext("difference", "{number}%").format(number=figures(text.removesuffix("%")))
 
 
 def _span(text: str) -> str:

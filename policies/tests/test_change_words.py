@@ -101,7 +101,7 @@ def test_the_values_in_a_sentence_are_german_and_texts_of_people_are_not() -> No
         freeze_windows=(night,),
     )
     assert in_words(before, after) == [
-        "Anhalten bei weniger als 90\u00a0% → 80,5\u00a0%.",
+        "Anhalten bei weniger als 90 % → 80,5 %.",
         "Neue Regel a_rule (First policy for this action type.): prüfen, wenn args.amount > 2.",
         "Neue Sperrzeit rules: prüfen Mo, Sa 18:00 bis 08:00 (UTC).",
         "Frist: 1 Tag → 1 Stunde 30 Minuten.",
