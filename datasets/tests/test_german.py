@@ -162,6 +162,12 @@ def test_what_redaction_replaced_is_said_in_german() -> None:
     assert everything().to_document()["detectors"]
 
 
+@pytest.mark.parametrize(("english", "ours"), [("None", "Keine"), ("Save", "Speichern")])
+def test_our_words_win_over_those_of_the_framework(english: str, ours: str) -> None:
+    with translation.override("de"):
+        assert translation.gettext(english) == ours
+
+
 def test_an_end_before_the_beginning_is_told_apart() -> None:
     now = database_now()
     with translation.override("de"), pytest.raises(EndsTooSoon, match="Das Ende der Zeit"):
