@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, cast
 
 from django import forms
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from hitl_site.lib import strict_json
@@ -54,7 +54,7 @@ ICONS: Final = (
     ("key-round", _("Access")),
     ("user", _("Person")),
     ("calendar", _("Calendar")),
-    ("package", _("Order")),
+    ("package", pgettext_lazy("icon", "Order")),
     ("truck", _("Delivery")),
     ("plane", _("Travel")),
     ("file-text", _("Document")),

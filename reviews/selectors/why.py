@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from hitl_site.lib import wording
-from policies.engine import plain_words
 from policies.models import GateCheck
-from policies.selectors import reason_words
+from policies.selectors import policy_words, reason_words
 from policies.selectors.policies import live_document
 from reviews.models import ActionRequest
 
@@ -101,7 +100,7 @@ def _measures(check: GateCheck) -> tuple[MeasureSeen, ...]:
         MeasureSeen(
             name=name,
             value=_number(value),
-            words=plain_words.measured(declared[name]) if name in declared else "",
+            words=policy_words.measured(declared[name]) if name in declared else "",
         )
         for name, value in check.history.items()
     )
