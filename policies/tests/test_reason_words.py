@@ -86,7 +86,8 @@ def test_values_stand_in_the_german_sentence() -> None:
     reason = explanation.below_threshold(0.865, 0.9, ScoreSource.CALIBRATED, 3)
     with translation.override("de"):
         assert detail_in_words(reason.detail) == (
-            "Die Aussicht, dass es richtig ist, beträgt 86,5 % (der kalibrierte Wert); verlangt sind "
+            "Die Wahrscheinlichkeit, dass es richtig ist, beträgt 86,5 % (der kalibrierte Wert); "
+            "verlangt sind "
             "90 % (Richtlinie, Version 3)."
         )
 

@@ -42,7 +42,7 @@ def test_the_page_says_why_an_action_is_held_in_german(cast: Cast) -> None:
 
     assert "Warum angehalten" in page
     assert "<b>Geringe Sicherheit</b>" in page
-    assert "Die Aussicht, dass es richtig ist, beträgt 71 %" in html.unescape(page)
+    assert "Die Wahrscheinlichkeit, dass es richtig ist, beträgt 71 %" in html.unescape(page)
     assert "Richtlinie refund.issue, Version 1" in page
     assert "Vorschlag des Agenten" in page
     assert "Falsche Person, falsches Konto oder Objekt" in page
@@ -131,7 +131,7 @@ def test_an_answer_given_in_german_is_kept_in_english(cast: Cast) -> None:
     assert (body["kind"], body["reasons"]) == ("reject", ["not_needed"])
     told = client.get(reverse("reviews:action", args=[item.action.public_id]))
     assert "Alice hat es abgelehnt" in _plain(told)
-    assert "Das Tor hielt es für einen Menschen an" in _plain(told)
+    assert "Das Gate hielt es für einen Menschen an" in _plain(told)
 
 
 def test_reasons_are_stored_and_sent_to_agents_in_english(cast: Cast) -> None:
