@@ -15,6 +15,7 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel, Route, Trigger, Verdict
 from policies.engine.facts import ScoreSource
 from policies.models import ActionType, GateCheck
+from policies.selectors.reason_words import title_in_words
 from reviews.choices import DecisionKind, Mode, Outcome
 from reviews.selectors.reasons import reason_codes
 
@@ -104,7 +105,7 @@ def _reasons(action_id: str, codes: list[str]) -> tuple[str, ...]:
     """Return each reason as the gate put it: a case keeps the codes, the gate's own record the sentences."""
     check = GateCheck.objects.filter(action_id=action_id).first()
     titles = {} if check is None else {each["code"]: str(each.get("title") or "") for each in check.reasons}
-    return tuple(titles.get(code) or _spelt(code) for code in codes)
+    return tuple(title_in_words(code, titles.get(code) or _spelt(code)) for code in codes)
 
 
 def _score(gate: Document) -> str:
