@@ -50,7 +50,7 @@ def test_the_trust_page_counts_in_german(cast: Cast) -> None:
     release()
     two = words_of(browser.get("/trust/", headers=GERMAN))
     assert "Agenten bearbeiteten in den letzten 30 Tagen 2 Aktionen." in two
-    assert "Vom Angehaltenen korrigierten oder lehnten sie 1 ab." in two
+    assert "Korrigiert oder abgelehnt wurden vom Angehaltenen 1" in two
     listed = words_of(browser.get("/trust/items/?deadline=kept", headers=GERMAN))
     assert "1 in den letzten 30 Tagen" in listed
     assert "Vor der Frist beantwortet" in listed
