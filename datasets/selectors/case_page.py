@@ -9,6 +9,7 @@ from typing import Final, cast
 from django.utils.translation import gettext, gettext_noop
 
 from datasets.models import CaseCuration, LabelledCase
+from datasets.selectors import words
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import ActionType
 from reviews.schema_form.document import pretty
@@ -140,7 +141,7 @@ def view(case: LabelledCase, document: Document) -> CaseView:
         changed_count=len(changed),
         ground_truth=tuple(_truth_row(each) for each in cast(list[Document], later["ground_truth"])),
         revisions=tuple(_answer_row(each) for each in cast(list[Document], later["revisions"])),
-        disputed_because=curation.disputed_because,
+        disputed_because=words.why_disputed(curation.disputed_because),
         left_out_because=curation.excluded_because,
         left_out_by=curation.excluded_by_name,
         left_out_at=curation.excluded_at,

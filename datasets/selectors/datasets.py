@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from datasets.choices import FreezingState, Label, Split
 from datasets.models import Dataset, DatasetVersion, Export, Freezing, RedactionProfile
-from datasets.selectors import differences, exports, taking
+from datasets.selectors import differences, exports, taking, words
 from datasets.selectors.choices import Choices, NearDuplicates
 from datasets.selectors.exports import Progress
 from datasets.selectors.selection import Selection
@@ -90,6 +90,11 @@ class FreezingView:
 
     freezing: Freezing
     under_way: bool
+
+    @property
+    def why(self) -> str:
+        """Return why it could not be made."""
+        return words.why_not_frozen(self.freezing.error)
 
 
 def index() -> list[DatasetRow]:

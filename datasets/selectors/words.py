@@ -1,8 +1,13 @@
-"""What a case keeps as a code, and a label within a sentence, in the reader's language."""
+"""What is kept as a code or in English, and a label within a sentence, in the reader's language."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.utils.translation import get_language, pgettext
+from django.utils.translation import gettext_noop as _
+
+from hitl_site.lib.sentences import Sentences
 
 
 def of_code(code: str) -> str:
@@ -19,6 +24,45 @@ def of_code(code: str) -> str:
         "omission": pgettext("label", "omission"),
     }
     return words.get(code, code)
+
+
+# As services.disputes writes them.
+_DISPUTES: Final = Sentences(
+    _("Ground truth ({source}) says that it was wrong."),
+    _("A second opinion says otherwise: {label}."),
+    places={"label": (r"[a-z_]+", of_code)},
+)
+# As services.freezings writes it; what it was refused for is in the words of services.freezing.
+_NOT_FROZEN: Final = Sentences(
+    _("The worker died {times} times while freezing."), places={"times": (r"\d+", None)}
+)
+# As services.erasure joins them, with the reasons of selectors.reach.
+_WAITS: Final = Sentences(
+    _("{action} waits for a person"),
+    _("{action} has an open item in the inbox"),
+    _("{action} has an answer in its undo window"),
+    _("{action} has a permit that can still be used"),
+    _("{action} is running"),
+    _("{action} is being taken in"),
+    _("{action} is held ({hold})"),
+    _("{count} more"),
+    places={"action": (r"\S+", None), "hold": (r"\S+", None), "count": (r"\d+", None)},
+)
+
+
+def why_disputed(because: str) -> str:
+    """Return why a case is disputed, to be shown."""
+    return _DISPUTES(because)
+
+
+def why_not_frozen(error: str) -> str:
+    """Return why a large version was not made, to be shown."""
+    return _NOT_FROZEN(error)
+
+
+def why_it_waits(note: str) -> str:
+    """Return what an erasure waits for, to be shown."""
+    return "; ".join(_WAITS(part) for part in note.split("; "))
 
 
 def inside(words: str) -> str:

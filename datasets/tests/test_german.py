@@ -16,7 +16,7 @@ from datasets.models import CaseCuration, Dataset, LabelledCase
 from datasets.redaction import everything
 from datasets.selectors import redaction
 from datasets.selectors.selection import EndsTooSoon, Selection
-from datasets.selectors.words import inside, of_code
+from datasets.selectors.words import inside, of_code, why_disputed, why_it_waits
 from datasets.services import freezing
 from datasets.tests.base import Learners, decide, label, make_dataset
 from hitl_site.lib.clock import database_now
@@ -152,6 +152,17 @@ def test_a_code_and_a_label_are_said_in_the_language_of_the_reader(
             codes,
             "of_tomorrow",
             split,
+        )
+
+
+def test_what_is_stored_in_english_is_read_back_for_the_page() -> None:
+    because = "A second opinion says otherwise: corrected."
+    assert (why_disputed(because), why_it_waits("")) == (because, "")
+    with translation.override("de"):
+        assert why_disputed(because) == "Eine Zweitmeinung sagt etwas anderes: korrigiert."
+        assert why_disputed("She said so herself.") == "She said so herself."
+        assert why_it_waits("act_1 is running; act_2 is held (hld_1); 3 more") == (
+            "act_1 läuft gerade; act_2 ist gesperrt (hld_1); 3 weitere"
         )
 
 

@@ -14,13 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets.choices import DataKind
 from datasets.forms.privacy import ErasureForm, HoldForm, RuleForm, WhoseForm
 from datasets.models import LegalHold, RetentionRule
-from datasets.selectors import reach
+from datasets.selectors import reach, words
 from datasets.services import erasure, holds, retention
 from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.choices import RemovalState
 from policies.models import Removal
+from policies.selectors.ledger_words import problem_in_words
 from reviews.services.rights import NotAllowed
 
 ACT = holds.RIGHT
@@ -177,7 +178,7 @@ def _preview(
         "form": form,
         "by": whose.whose().criterion.label,
         "name": whose.whose().value,
-        "counts": [(gettext(words), counts[kind]) for kind, words in reach.KINDS.items()],
+        "counts": [(gettext(title), counts[kind]) for kind, title in reach.KINDS.items()],
         "empty": found.is_empty,
         "open": len(reach.unsettled(found.actions, now=database_now())),
         "held": sorted(
@@ -191,12 +192,14 @@ def _preview(
 def _told(removal_id: str) -> dict[str, object]:
     removal = get_object_or_404(Removal, public_id=removal_id)
     kinds = {
-        **{kind: gettext(words) for kind, words in reach.KINDS.items()},
+        **{kind: gettext(title) for kind, title in reach.KINDS.items()},
         **{str(kind): str(label) for kind, label in DataKind.choices},
     }
     return {
         "removal": removal,
         "legal_basis": gettext(removal.legal_basis),
+        "note": words.why_it_waits(removal.note),
+        "problem": problem_in_words(str(removal.proof["ledger"]["problem"])) if removal.proof else "",
         "under_way": removal.state != RemovalState.DONE,
         "removed": [(kinds.get(kind, kind), count) for kind, count in removal.removed.items()],
         "found": [(kinds.get(kind, kind), count) for kind, count in removal.found.items() if count],
