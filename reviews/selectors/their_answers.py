@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.contrib.auth.models import User
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from hitl_site.lib import wording
 from hitl_site.lib.strict_json import JsonValue
@@ -19,6 +20,8 @@ from reviews.selectors.difference import Difference, difference
 from reviews.selectors.independence import ADJUDICATE
 from reviews.selectors.reasons import reason_codes
 
+# Kept where somebody asks about their own decision; other reasons are a person's words.
+_BY_THEMSELVES: Final = gettext_noop("Asked by who decided it")
 _ENDED = frozenset({ItemStatus.DECIDED, ItemStatus.EXPIRED, ItemStatus.CANCELLED})
 _PLACES = (
     gettext_lazy("First answer"),
@@ -99,7 +102,7 @@ def their_answers(
 def origin_of(opinion: SecondOpinion) -> str:
     """Return how it came to a second opinion, in a sentence."""
     if opinion.because:
-        return opinion.because
+        return gettext(_BY_THEMSELVES) if opinion.because == _BY_THEMSELVES else opinion.because
     # Shown as a text in which a space that does not break is called by its name.
     share = wording.percent(opinion.propensity, 1).replace("\N{NO-BREAK SPACE}", " ")
     return gettext("Drawn at random: {share} of such decisions are.").format(share=share)

@@ -178,7 +178,7 @@ def _stale(
         "warn",
         "refresh-cw",
         gettext("This item has changed since you opened it"),
-        "Nothing was decided. Your version is as you left it: look again, then decide.",
+        gettext("Nothing was decided. Your version is as you left it: look again, then decide."),
         lines=changes_since(now_shown.item, since, hidden=now_shown.hidden or now_shown.kept_apart)
         if since
         else (),
@@ -249,7 +249,7 @@ def _unknown_opening(
         "warn",
         "refresh-cw",
         gettext("This page was open under another name, or for another item"),
-        "Nothing was decided. Your version is as you left it: look again, then decide.",
+        gettext("Nothing was decided. Your version is as you left it: look again, then decide."),
         offers_next=False,
     )
     return pages.answer(request, shown, now=now, notice=notice, status=409, new_opening=True)
