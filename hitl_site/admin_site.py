@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.forms import BaseModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext, gettext_lazy
 
 from hitl_site.lib.access import to_sign_in
 from hitl_site.lib.clock import database_now
@@ -31,9 +32,9 @@ else:
 
 
 class SuperuserAdminSite(admin.AdminSite):
-    site_header = "Handrail administration"
-    site_title = "Handrail administration"
-    index_title = "Everything that is stored, to read"
+    site_header = gettext_lazy("Handrail administration")
+    site_title = gettext_lazy("Handrail administration")
+    index_title = gettext_lazy("Everything that is stored, to read")
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in superusers alone: whoever may see everything must be one of a few."""
@@ -42,7 +43,7 @@ class SuperuserAdminSite(admin.AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send everybody to the one door of the site, which keeps the record."""
         if request.user.is_authenticated:
-            raise PermissionDenied("The administration is for superusers.")
+            raise PermissionDenied(gettext("The administration is for superusers."))
         return cast(HttpResponse, to_sign_in(request))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
