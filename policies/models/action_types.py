@@ -47,7 +47,7 @@ class ActionType(models.Model):
     autonomy_cap = models.CharField(max_length=16, choices=AutonomyLevel, default=AutonomyLevel.AUTONOMOUS)
     first_contact_level = models.CharField(
         max_length=16,
-        choices=[(AutonomyLevel.SHADOW, "Shadow"), (AutonomyLevel.REVIEW_ALL, "Review all")],
+        choices=[(each, each.label) for each in (AutonomyLevel.SHADOW, AutonomyLevel.REVIEW_ALL)],
         default=AutonomyLevel.REVIEW_ALL,
     )
     reading_floor_ms = models.PositiveIntegerField(default=2000)

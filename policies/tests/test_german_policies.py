@@ -179,3 +179,7 @@ def test_a_retired_agent_refuses_in_german(olga: German, clerk: Agent) -> None:
     agents.retire_agent(agent=clerk, reason="over", actor=SYSTEM, now=NOON)
     answer = olga.post(reverse("policies:agent_pause", args=[clerk.public_id]), {"state-reason": "x"})
     assert "clerk ist stillgelegt." in text_of(answer)
+
+
+def test_the_level_of_first_contact_is_called_what_every_level_is(olga: German, refund: ActionType) -> None:
+    assert "<dt>Erstkontakt</dt><dd>Alles prüfen</dd>" in olga.get("/policies/refund.issue/")
