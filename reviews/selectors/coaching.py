@@ -56,7 +56,8 @@ def missed_drills(person: User, *, since: datetime) -> list[Lesson]:
             Lesson(
                 action=action,
                 at=result.decided_at,
-                error_kind=result.error_kind.replace("_", " "),
+                # Kinds are words of datasets.selectors.failures; one that is not stays as it is.
+                error_kind=gettext(result.error_kind.replace("_", " ")),
                 said=said.get(action.pk, str(DecisionKind.APPROVE.label)),
                 right=str(kind.label),
                 changes=() if drill.expected_canonical is None else json_changes(proposed, right),
