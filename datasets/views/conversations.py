@@ -27,6 +27,7 @@ from reviews import schema_form
 from reviews.models import ActionRequest
 from reviews.schema_form import FieldError, FormView
 from reviews.selectors import edits
+from reviews.selectors.form_words import form_in_words, message_in_words
 from reviews.services.rights import NotAllowed
 
 REVIEW = "reviews.review_item"
@@ -185,7 +186,8 @@ def _missing(
 
 def _complaints(errors: tuple[FieldError, ...]) -> tuple[Complaint, ...]:
     return tuple(
-        Complaint("answer", error.pointer or gettext("The fields"), error.message) for error in errors
+        Complaint("answer", error.pointer or gettext("The fields"), message_in_words(error.message))
+        for error in errors
     )
 
 
@@ -229,7 +231,7 @@ def _page(
         "may_answer": may_answer,
         "types": ActionType.objects.order_by("title", "name"),
         "chosen": chosen,
-        "form": form,
+        "form": None if form is None else form_in_words(form),
         "note": note,
         "errors": errors,
         "bar_title": gettext("Conversation"),
