@@ -13,9 +13,8 @@ from datasets.choices import Cadence, ExportFormat, Split
 from datasets.exporters import registry
 from datasets.exporters.options import Option
 from datasets.models import DatasetVersion
-from datasets.selectors import option_words
 from datasets.selectors.exports import WEEKDAYS
-from datasets.services import compression, destinations
+from datasets.services import compression, destinations, option_words
 from datasets.services.destinations import UnusableDestination
 from datasets.services.exporting import Order
 from datasets.services.schedules import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from datasets.selectors import option_words
+from datasets.services import option_words
 
 register = template.Library()
 

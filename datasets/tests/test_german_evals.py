@@ -14,14 +14,13 @@ from datasets.exporters.base import SKIP_REASONS
 from datasets.models import EvalResult, EvalRun, ExportSchedule
 from datasets.selectors import eval_comparison, learning
 from datasets.selectors.grader_words import in_words
-from datasets.selectors.option_words import SKIPPED, WORDS, chosen, said, skipped
 from datasets.services.evaluating import Sent
+from datasets.services.option_words import SKIPPED, WORDS, chosen, said, skipped
 from datasets.tests.base import Learners, make_dataset, make_learners
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send
 from policies.models import LedgerPayload
 
 GERMAN = {"accept-language": "de"}
-NB = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture
@@ -97,7 +96,7 @@ def test_what_was_learned_is_one_german_sentence() -> None:
     )
     with translation.override("de"):
         assert learnt.sentence == (
-            f"Version 3 von clerk senkte die Fehler bei „Refund“ von 10,0{NB}% auf 1,0{NB}% "
+            "Version 3 von clerk senkte die Fehler bei „Refund“ von 10,0 % auf 1,0 % "
             "(100 Fälle, Bereich 2,6 bis 16,5 Punkte)."
         )
 

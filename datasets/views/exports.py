@@ -17,8 +17,7 @@ from datasets.exporters import registry
 from datasets.forms.exports import ExportForm, parse_format
 from datasets.models import DatasetVersion, Export
 from datasets.selectors import exports as questions
-from datasets.selectors import option_words
-from datasets.services import export_files, export_turns, exporting
+from datasets.services import export_files, export_turns, exporting, option_words
 from datasets.views.access import ACT, SEE
 from datasets.views.datasets import show
 from hitl_site.lib.access import needs_one_of
