@@ -177,7 +177,10 @@ def _range(progress: Progress) -> dict[str, str]:
 
 
 def _percent(share: float | None) -> str:
-    return gettext("nothing") if share is None else wording.share_of(share, 1)
+    if share is None:
+        return gettext("nothing")
+    # Shown beside a person's title, where hidden characters are named.
+    return wording.share_of(share, 1).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _months(progress: Progress) -> str:

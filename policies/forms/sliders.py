@@ -11,6 +11,7 @@ from typing import Final
 
 from django.utils.translation import gettext, gettext_noop
 
+from hitl_site.lib import wording
 from policies.engine.facts import Verdict
 from policies.engine.number_rules import Compared, compared
 from policies.engine.policy import PolicyDocument
@@ -126,6 +127,6 @@ def _share(now: float | None, typed: str) -> str:
         return ""
     said = as_percent(now)
     try:
-        return "" if Decimal(typed) == Decimal(said) else f"{said}%"
+        return "" if Decimal(typed) == Decimal(said) else wording.figures(f"{said}%")
     except InvalidOperation:
-        return f"{said}%"
+        return wording.figures(f"{said}%")

@@ -74,7 +74,8 @@ class Group:
 class Cell:
     """Everything about one agent version and action type. ``found`` None: nobody was asked to look yet.
 
-    ``minor_of`` is the grant of an earlier version that a person may let go on, were this a minor change.
+    ``minor_of`` is the grant of an earlier version that a person may let go on, were this a minor change;
+    ``reason`` is why the present grant was made.
     """
 
     agent_version: AgentVersion
@@ -92,6 +93,7 @@ class Cell:
     time_to_go: str
     holdup: Holdup | None
     minor_of: AutonomyGrant | None
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,7 +214,13 @@ def cell(agent_version: AgentVersion, action_type: ActionType, *, now: datetime)
         time_to_go=time_to_go(found.days_to_go) if found is not None and found.days_to_go else "",
         holdup=holdup_of(found) if found is not None else None,
         minor_of=predecessor(agent_version, action_type, now) if grant is None else None,
+        reason=_reason_of(grant) if grant is not None else "",
     )
+
+
+def _reason_of(grant: AutonomyGrant) -> str:
+    # What a level fell back for is Handrail's own sentence; a person's reason is theirs.
+    return act_in_words(grant.reason) if grant.granted_by_id is None else grant.reason
 
 
 def history(agent_version: AgentVersion, action_type: ActionType) -> list[Event]:
@@ -260,7 +268,7 @@ def _event(payload: LedgerPayload) -> Event:
     parts = []
     if isinstance(after, dict):
         parts += [
-            gettext(_SHARES[name]).format(share=wording.percent(float(value)))
+            gettext(_SHARES[name]).format(share=_percent(float(value)))
             for name, value in after.items()
             if value and name in _SHARES
         ]
@@ -282,6 +290,11 @@ def _event(payload: LedgerPayload) -> Event:
         says=" · ".join(parts),
         lost=entry.verb in _LOST,
     )
+
+
+def _percent(share: float) -> str:
+    # Shown beside a person's reason, where hidden characters are named.
+    return wording.percent(share).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _label(level: object) -> str:

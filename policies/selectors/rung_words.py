@@ -21,7 +21,12 @@ def _share(text: str) -> str:
     """Return a share as it is written here, with as many digits as it has."""
     number = text.removesuffix("%")
     digits = len(number.partition(".")[2])
-    return wording.share_of(float(number) / 100, digits)
+    return _with_plain_spaces(wording.share_of(float(number) / 100, digits))
+
+
+def _with_plain_spaces(text: str) -> str:
+    # Where the sentence stands beside a person's words, hidden characters are named.
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 _A_SHARE: Final = (r"[0-9.]+(?:e[+-]?[0-9]+)?%", _share)

@@ -90,7 +90,7 @@ def test_its_numbers_are_written_as_germans_write_them() -> None:
             said[condition.says] = condition_in_words(condition).says
     assert said["1,234 of 50."] == "1.234 von 50."
     assert said["7.9%, could be as high as 12%, at least 10% needed."] == (
-        f"7,9{NB}%, könnte bis zu 12{NB}% sein, mindestens 10{NB}% nötig."
+        "7,9 %, könnte bis zu 12 % sein, mindestens 10 % nötig."
     )
 
 
@@ -99,7 +99,7 @@ def test_its_numbers_are_written_as_germans_write_them() -> None:
     [
         (
             "At least 1.5% of what runs alone is wrong, above the limit of 1%.",
-            f"Mindestens 1,5{NB}% dessen, was allein läuft, ist falsch, über der Grenze von 1{NB}%.",
+            "Mindestens 1,5 % dessen, was allein läuft, ist falsch, über der Grenze von 1 %.",
         ),
         (
             "3 of 7 checks were wrong while it was being tried.",
