@@ -36,7 +36,7 @@ function fillSheet() {
   for (const extra of document.querySelectorAll("[data-keys-extra]")) {
     addRow(list, extra.dataset.keysExtra.split(" "), extra.dataset.keyLabel);
   }
-  if (document.querySelector("[data-send]")) addRow(list, ["Ctrl", "Enter"], said("sendFromField"));
+  if (document.querySelector("[data-send]")) addRow(list, [said("ctrl"), "Enter"], said("sendFromField"));
   addRow(list, ["?"], said("thisList"));
 }
 

@@ -70,6 +70,7 @@ def test_a_day_in_german_from_the_door_to_an_approval_by_key(
 
     page.keyboard.press("?")
     expect(page.locator("#keys-sheet")).to_contain_text("In der Liste auf und ab")
+    expect(page.locator("#keys-sheet")).to_contain_text("Leertaste")
     expect(page.locator("#keys-sheet")).to_contain_text("Diese Liste")
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
