@@ -152,7 +152,7 @@ def view(case: LabelledCase, document: Document) -> CaseView:
 def reason_choices(case: LabelledCase) -> list[tuple[str, str]]:
     """Return the reasons that an answer to this case can give: those of its action type as it is now."""
     declared = ActionType.objects.filter(name=case.action_type).first()
-    return [(reason.code, reason.label) for reason in reason_codes(declared)]
+    return [(reason.code, reason.words) for reason in reason_codes(declared)]
 
 
 def _truth_row(truth: Document) -> TruthRow:

@@ -62,7 +62,7 @@ def decision_words(case: LabelledCase, document: Document) -> DecisionWords:
     decision, attention = cast(Document, document["decision"]), cast(Document, document["attention"])
     kind, taken = str(decision["kind"]), cast("int | None", attention["decision_ms"])
     declared = ActionType.objects.filter(name=case.action_type).first()
-    labels = {reason.code: reason.label for reason in reason_codes(declared)}
+    labels = {reason.code: reason.words for reason in reason_codes(declared)}
     told = _OMISSION if kind == "omission" else _DECIDED[DecisionKind(kind)]
     return DecisionWords(
         kind=gettext(told),
