@@ -89,7 +89,9 @@ def merge(base: Path, app: str, language: str) -> Catalog:
     for message in texts_of(base, app):
         if message.id:
             before = known.get(message.id, message.context)
-            merged.add(message.id, None if before is None else before.string, context=message.context)
+            # A text that became a plural, or ceased to be one, is a new text.
+            same = before is not None and isinstance(before.id, str) == isinstance(message.id, str)
+            merged.add(message.id, before.string if same and before else None, context=message.context)
     save(path, merged)
     return merged
 
@@ -119,7 +121,8 @@ def faults(base: Path, app: str, language: str) -> list[Fault]:
         if not message.id:
             continue
         translated = known.get(message.id, message.context)
-        problem = "not in the catalogue" if translated is None else _problem(translated)
+        is_same = translated is not None and translated.id == message.id
+        problem = _problem(translated) if is_same and translated else "not in the catalogue"
         if problem:
             found.append(Fault(app, language, _first(message.id), problem))
     found += [

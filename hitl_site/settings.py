@@ -210,8 +210,6 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 # Named once more, so that our words win over those of Django's own apps: its "None" is a dash in German.
 LOCALE_PATHS = [BASE_DIR / app / "locale" for app in ("hitl_site", "policies", "reviews", "datasets")]
-# Above the words of Django's own apps, which would win otherwise: "Save" is said in one way everywhere.
-LOCALE_PATHS = [BASE_DIR / app / "locale" for app in ("hitl_site", "policies", "reviews", "datasets")]
 FORMAT_MODULE_PATH = ["hitl_site.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True

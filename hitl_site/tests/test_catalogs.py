@@ -51,6 +51,16 @@ def test_every_text_of_the_product_has_its_words(app: str, language: str) -> Non
     assert catalogs.faults(BASE, app, language) == []
 
 
+@pytest.mark.parametrize("language", catalogs.LANGUAGES)
+def test_one_text_has_the_same_words_in_every_app(language: str) -> None:
+    said: dict[tuple[str, str | None], set[str]] = {}
+    for app in catalogs.APPS:
+        for message in catalogs.load(catalogs.file_of(BASE, app, language), language):
+            if message.id:
+                said.setdefault((str(message.id), message.context), set()).add(str(message.string))
+    assert {text: words for text, words in said.items() if len(words) > 1} == {}
+
+
 def test_templates_and_modules_are_read(base: Path) -> None:
     found = {message.id: message.context for message in catalogs.texts_of(base, "reviews") if message.id}
     assert found == {
@@ -81,6 +91,23 @@ def test_what_is_new_has_no_words_and_what_is_gone_leaves(base: Path) -> None:
         "Another",
         "May",
     ]
+
+
+def test_a_text_that_becomes_a_plural_needs_words_again(base: Path) -> None:
+    catalogs.merge(base, "reviews", "de")
+    path = catalogs.file_of(base, "reviews", "de")
+    words = catalogs.load(path, "de")
+    words["Held for {name}."].string = "Angehalten für {name}."
+    catalogs.save(path, words)
+    said = base / "reviews" / "said.py"
+    said.write_text('ngettext("Held for {name}.", "All held for {name}.", n)\n')
+    assert Fault("reviews", "de", "Held for {name}.", "not in the catalogue") in catalogs.faults(
+        base, "reviews", "de"
+    )
+    catalogs.merge(base, "reviews", "de")
+    again = catalogs.load(path, "de").get("Held for {name}.")
+    assert again is not None
+    assert (again.id, again.string) == (("Held for {name}.", "All held for {name}."), ("", ""))
 
 
 def test_words_with_other_values_are_a_fault(base: Path) -> None:
