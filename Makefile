@@ -25,10 +25,10 @@ help: ## list all targets
 
 setup: $(VENV)/.dev ## make .venv with all packages, tests and checks included
 
-run: $(VENV)/.runtime $(VENV)/.catalogs ## start everything on this machine; settings in .env.example; stop with Ctrl-C
+run: $(VENV)/.runtime ## start everything on this machine; settings in .env.example; stop with Ctrl-C
 	@exec $(PY) manage.py up
 
-test: $(VENV)/.dev $(VENV)/.catalogs ## run the tests beside throwaway servers; T=path runs one of them
+test: $(VENV)/.dev ## run the tests beside throwaway servers; T=path runs one of them
 	@$(PY) -m tests.chromium
 	@$(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadfile --no-loadscope-reorder)
 
@@ -111,11 +111,6 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing the packages of requirements.txt and requirements-dev.txt into $(VENV) (once) ..."
 	@$(PIP_INSTALL) -r requirements.txt -r requirements-dev.txt
 	@touch $(VENV)/.runtime $@
-
-# What the site reads of its catalogues; `manage.py catalogs merge` brings them in line with the sources.
-$(VENV)/.catalogs: $(wildcard */locale/*/LC_MESSAGES/django.po) | $(VENV)/bin/python
-	@$(PY) manage.py catalogs compile
-	@touch $@
 
 # Its packages are named to the last one: --no-deps leaves out what two of them only need to load models.
 $(FORMATS)/.ready: requirements-formats.txt tests/formats/node/package-lock.json | $(VENV)/bin/python

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from hitl_site import database_roles
+from hitl_site import catalogs, database_roles
 from hitl_site.lib.clock import database_now
 from policies.services import accounts
 from policies.services.ledger import Actor
@@ -71,6 +71,15 @@ def collect_static(installation: Installation) -> Installation:
         return installation
     call_command("collectstatic", interactive=False, verbosity=0)
     return replace(installation, static=fingerprint)
+
+
+def compile_catalogs() -> str:
+    """Compile the catalogues that changed; return why it could not be done, "" where it could."""
+    try:
+        catalogs.compile_all(Path(settings.BASE_DIR))
+    except OSError as problem:
+        return str(problem)
+    return ""
 
 
 def static_fingerprint() -> str:

@@ -148,6 +148,10 @@ class _Machine:
                 self._supervisor.say(f"applied {applied} migrations")
             preparation.ensure_keys()
             self._password = preparation.ensure_admin(env.text("HANDRAIL_ADMIN_PASSWORD"))
+        if problem := preparation.compile_catalogs():
+            self._supervisor.say(
+                f"pages may be in English alone: the catalogues were not compiled ({problem})"
+            )
         known = preparation.collect_static(known)
         preparation.save(path, known)
         self._supervisor.pump(0)
