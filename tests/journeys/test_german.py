@@ -68,6 +68,7 @@ def test_a_day_in_german_from_the_door_to_an_approval_by_key(
     expect(page.locator(f"#row-{first.public_id} [data-due]")).to_have_text(HOURS)
     fits(page)
 
+    page.wait_for_load_state()  # keys are heard from here on
     page.keyboard.press("?")
     expect(page.locator("#keys-sheet")).to_contain_text("In der Liste auf und ab")
     expect(page.locator("#keys-sheet")).to_contain_text("Leertaste")

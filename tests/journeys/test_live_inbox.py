@@ -264,8 +264,10 @@ def test_low_risk_items_are_looked_through_and_approved_together(still: Window, 
     approve.click()
     expect(page.locator("h1")).to_have_text("3 of 3 done")
     assert Axe().run(page).violations_count == 0
+    page.wait_for_load_state()  # keys are heard from here on
     page.keyboard.press("u")
     expect(page.locator("table")).to_contain_text("Taken back")
+    page.wait_for_load_state()
     page.keyboard.press("Enter")
     page.wait_for_url("**/inbox/")
     expect(page.locator("a.ttl")).to_have_count(4)
