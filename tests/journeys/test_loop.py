@@ -82,6 +82,7 @@ def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path)
 
     page.keyboard.press("Enter")
     expect(page.locator("#note")).to_be_visible()
+    page.wait_for_load_state()  # what answers to typing is there by then
     first_address = page.url
     amount = page.locator("input.num")
     amount.fill("148")

@@ -234,6 +234,7 @@ def test_a_session_that_is_over_says_so_on_top_of_the_page(
     amount_of(page).fill("153")
     expect(page.locator("[data-draft-state]")).to_have_text("Draft saved")
     window.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    window.ready()
     page.locator('[data-verdict="reject"]').click()
     over = page.locator("dialog[open]", has_text="Your session is over")
     expect(over).to_be_visible()
