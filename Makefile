@@ -32,7 +32,7 @@ test: $(VENV)/.dev ## run the tests beside throwaway servers; T=path runs one of
 	@$(PY) -m tests.chromium
 	@$(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadfile --no-loadscope-reorder)
 
-check: fmt-check lint types imports migrations templates test ## all that must hold before a change goes in
+check: fmt-check lint types imports migrations test ## all that must hold before a change goes in
 
 fmt-check: $(VENV)/.dev ## is the code formatted?
 	$(PY) -m ruff format --check .
