@@ -151,8 +151,8 @@ TYPES: Final = (
             "autonomy_cap": AutonomyLevel.THRESHOLD,
             "cluster_pointer": "/order_id",
             "evidence_sources": [
-                _from_the_order("/amount", "$.paid_total", "Order record says"),
-                _from_the_order("/pay_back_to", "$.method", "Paid with"),
+                _from_the_order("/amount", "$.paid_total", "Order record"),
+                _from_the_order("/pay_back_to", "$.method", "Payment record"),
             ],
             "argument_schema": _object(
                 {
