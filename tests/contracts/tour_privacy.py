@@ -7,9 +7,10 @@ from datetime import timedelta
 from django.conf import settings
 
 from datasets.choices import DataKind
-from datasets.models import Conversation, ConversationCheck
+from datasets.models import Conversation, ConversationCheck, VersionMark
 from datasets.selectors.reach import Whose
-from datasets.services import conversations, erasure, holds, labelling, retention
+from datasets.selectors.selection import Selection
+from datasets.services import conversations, datasets, erasure, freezing, holds, labelling, retention
 from datasets.services.conversations import Closing
 from hitl_site.lib.clock import database_now
 from policies.choices import Criterion, RemovalState
@@ -67,7 +68,7 @@ def keep(cast: Cast) -> None:
 
 
 def erase(cast: Cast) -> None:
-    """Somebody's data in every place that it can be in, gone."""
+    """Somebody's data in every place that it can be in, gone; a frozen version that had it says so."""
     assert settings.RETENTION_FLOOR_DAYS >= 0
     item = held(cast, subject="tourist", context={"messages": [{"role": "user", "content": "hi"}]})
     decide_as(cast.alice, item, DecisionKind.REJECT)
@@ -75,6 +76,10 @@ def erase(cast: Cast) -> None:
     while ledger.link_entries(now=database_now()):
         pass
     labelling.label_cases(now=database_now())
+    frozen = datasets.create_dataset(
+        name="Travellers", selection=Selection(), created_by=cast.olga, now=database_now()
+    )
+    version = freezing.freeze(dataset_id=frozen.public_id, frozen_by=cast.olga, now=database_now()).version
     removal = erasure.request(
         whose=Whose(Criterion.SUBJECT, "tourist"),
         reason="By letter",
@@ -85,3 +90,4 @@ def erase(cast: Cast) -> None:
     erasure.run(removal_id=removal.public_id, clock=database_now)
     assert Removal.objects.get(pk=removal.pk).state == RemovalState.DONE
     assert not Conversation.objects.filter(messages__isnull=False).exists()
+    assert VersionMark.objects.get(version=version, erasure_id=removal.public_id).cases > 0
