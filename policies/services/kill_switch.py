@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -78,8 +78,8 @@ def engage(
     """Stop what is in scope: once this is committed, nothing in it is allowed and no permit is used up.
 
     Either a person stops (``engaged_by``) or an ``actor``: an agent, the command line. Where the same scope
-    is stopped already, that stop stands and is returned; a wish to close what is pending is added to it.
-    ``AlreadyStopped`` for a drill.
+    is stopped already, that stop stands and is returned; it is theirs as well from then on, a wish to close
+    what is pending is added to it, and one to lift it is taken back. ``AlreadyStopped`` for a drill.
     """
     fits = {
         KillSwitchScope.EVERYTHING: agent is None and action_type is None,
@@ -115,12 +115,15 @@ def engage(
                 ],
                 ignore_conflicts=True,
             )
-            switch = live.select_related("agent", "action_type").first()
+            # Held: what is being lifted at this moment is waited for, and is no stop that stands.
+            held = live.select_for_update(of=("self",), no_key=True)
+            switch = held.select_related("agent", "action_type").first()
         if switch.public_id == new_id:
             _record("kill_switch.engaged", switch, actor=actor, now=now, reason=reason, **_manner(switch))
         elif drill:
             raise AlreadyStopped("This is stopped already; a drill needs something that runs.")
         else:
+            _join(switch, reason=reason, actor=actor, now=now)
             _harden(switch, reject_pending=reject_pending, reason=reason, actor=actor, now=now)
         hold_commits()
     return switch
@@ -137,7 +140,7 @@ def lift(
 ) -> Lift:
     """End a stop, or note the first wish where two people have to agree. What it denied stays denied.
 
-    An agent lifts only what it stopped itself, and never a stop of its own name. The command line is the
+    An agent lifts only what it alone stopped, and never a stop of its own name. The command line is the
     operator's own hand and lifts alone. ``drill_alone`` lifts nothing that has become real meanwhile.
     """
     if not reason.strip():
@@ -242,6 +245,34 @@ def _actor(person: User | None, actor: Actor | None) -> Actor:
     return Actor.person(person) if person is not None else actor  # type: ignore[return-value]  # exactly one of both is given
 
 
+def _join(switch: KillSwitch, *, reason: str, actor: Actor, now: datetime) -> None:
+    """Keep that somebody else wants the stop too; whoever asked to lift it did not know of that."""
+    asked_by: JsonValue = switch.lift_asked_by_name or None
+    if asked_by is None and _pressed(switch).filter(actor_kind=actor.kind, actor_id=actor.id).exists():
+        return
+    if switch.lift_asked_at is not None:
+        switch.lift_asked_by, switch.lift_asked_by_name, switch.lift_asked_at = None, "", None
+        switch.save(update_fields=["lift_asked_by", "lift_asked_by_name", "lift_asked_at"])
+    _record(
+        "kill_switch.engaged_again",
+        switch,
+        actor=actor,
+        now=now,
+        reason=reason,
+        before={"lift_asked_by": asked_by},
+        after={"lift_asked_by": None},
+    )
+
+
+def _pressed(switch: KillSwitch) -> QuerySet[LedgerEntry]:
+    """Return who stopped it: the first one, and whoever wanted the same while it stood."""
+    return LedgerEntry.objects.filter(
+        verb__in=["kill_switch.engaged", "kill_switch.engaged_again"],
+        object_kind="kill_switch",
+        object_id=switch.public_id,
+    )
+
+
 def _harden(switch: KillSwitch, *, reject_pending: bool, reason: str, actor: Actor, now: datetime) -> None:
     """Make what stands as strict as what was asked for now: never looser."""
     changed = KillSwitch.objects.filter(pk=switch.pk, lifted_at=None)
@@ -255,13 +286,9 @@ def _harden(switch: KillSwitch, *, reject_pending: bool, reason: str, actor: Act
 
 
 def _refuse_foreign_lift(switch: KillSwitch, actor: Actor) -> None:
-    own = LedgerEntry.objects.filter(
-        verb="kill_switch.engaged",
-        object_kind="kill_switch",
-        object_id=switch.public_id,
-        actor_kind=ActorKind.AGENT,
-        actor_id=actor.id,
-    ).exists()
+    by_itself = {"actor_kind": ActorKind.AGENT, "actor_id": actor.id}
+    pressed = _pressed(switch)
+    own = pressed.filter(**by_itself).exists() and not pressed.exclude(**by_itself).exists()
     itself = switch.agent is not None and switch.agent.public_id == actor.id
     if not own or itself or needs_second(switch):
         raise NotYoursToLift("People lift this stop: an agent lifts what it stopped itself, and not itself.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_django import Settings
 
 from policies.choices import KillSwitchScope
 from policies.models import ActionType, Agent, KillSwitch, LedgerEntry
 from policies.services import kill_switch
-from policies.tests.base import NOON, make_agent
+from policies.tests.base import NOON, make_agent, make_user, recorded
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -70,3 +71,26 @@ def test_a_stop_names_exactly_what_it_stops_and_why(clerk: Agent, alice: User) -
     with pytest.raises(kill_switch.InvalidStop):
         kill_switch.lift(kill_switch=stop, reason="", lifted_by=alice, now=NOON)
     assert KillSwitch.objects.get().lifted_at is None
+
+
+def test_who_wants_what_is_stopped_stopped_as_well_is_on_record_once_with_their_reason(alice: User) -> None:
+    stop = stop_everything(alice)
+    bob = make_user("bob")
+    for reason in ("letters to nobody", "still"):
+        again = kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason=reason, engaged_by=bob, now=NOON)
+        assert again == stop
+    assert [told["reason"] for told in recorded("kill_switch.engaged_again")] == ["letters to nobody"]
+    assert LedgerEntry.objects.get(verb="kill_switch.engaged_again").actor_id == str(bob.pk)
+
+
+def test_a_wish_to_lift_does_not_outlive_a_stop_that_comes_after_it(alice: User, settings: Settings) -> None:
+    settings.LIFT_NEEDS_SECOND = "everything"
+    stop = stop_everything(alice)
+    bob, carol = make_user("bob"), make_user("carol")
+    assert not kill_switch.lift(kill_switch=stop, reason="over", lifted_by=bob, now=NOON).lifted
+    stop_everything(alice)  # it is not over
+    first = kill_switch.lift(kill_switch=stop, reason="over", lifted_by=carol, now=NOON)
+    assert (first.lifted, first.stop.lift_asked_by) == (False, carol)
+    (told,) = recorded("kill_switch.engaged_again")
+    assert (told["before"], told["after"]) == ({"lift_asked_by": "bob"}, {"lift_asked_by": None})
+    assert kill_switch.lift(kill_switch=stop, reason="over", lifted_by=bob, now=NOON).lifted

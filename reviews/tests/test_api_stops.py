@@ -126,6 +126,21 @@ def test_what_a_person_stopped_no_software_lifts(cast: Cast, guard: Api) -> None
     assert KillSwitch.objects.get().lifted_at is None
 
 
+def test_what_a_person_stopped_as_well_no_software_lifts(cast: Cast, guard: Api) -> None:
+    stop = read(guard.post("/stops", {"scope": "agent", "agent": "clerk", "reason": "An alarm"}))
+    joined = kill_switch.engage(
+        scope=KillSwitchScope.AGENT,
+        agent=cast.clerk,
+        reason="I saw it too",
+        engaged_by=cast.olga,
+        now=database_now(),
+    )
+    assert joined.public_id == stop["id"]
+    assert_problem(guard.post(f"/stops/{stop['id']}/lift", {"reason": "A false alarm"}), 403, "forbidden")
+    assert kill_switch.stopped(agent_id=cast.clerk.pk, action_type_id=None)
+    assert kill_switch.lift(kill_switch=joined, reason="Over", lifted_by=cast.olga, now=database_now()).lifted
+
+
 def test_software_does_not_lift_its_own_stop_of_itself(guard: Api) -> None:
     stop = read(guard.post("/stops", {"scope": "agent", "reason": "I am odd"}))
     assert_problem(guard.post(f"/stops/{stop['id']}/lift", {"reason": "Well again"}), 403, "forbidden")

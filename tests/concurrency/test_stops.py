@@ -301,3 +301,47 @@ def test_a_storm_of_the_same_proposal_is_one_action(cast: Cast) -> None:
     assert errors(ended) == []
     (action,) = ActionRequest.objects.all()
     assert values(ended) == [{action.public_id}] * 8
+
+
+def test_a_stop_in_earnest_is_not_lost_to_the_end_of_a_drill(cast: Cast) -> None:
+    """The drill ends at the very moment at which somebody finds its stop and makes it theirs."""
+    drill = kill_switch.engage(
+        scope=KillSwitchScope.AGENT,
+        agent=cast.clerk,
+        reason="a drill",
+        engaged_by=cast.alice,
+        drill=True,
+        now=database_now(),
+    )
+    ended = threading.Event()
+
+    def end() -> None:
+        try:
+            kill_switch.lift(
+                kill_switch=drill,
+                reason="it held",
+                actor=Actor.system("drill"),
+                drill_alone=True,
+                now=database_now(),
+            )
+        finally:
+            ended.set()
+            connection.close()
+
+    drills: list[threading.Thread] = []
+
+    def when_found(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        answer = execute(sql, *rest)
+        if sql.startswith("SELECT") and 'FROM "policies_killswitch"' in sql and not drills:
+            drills.append(threading.Thread(target=end))
+            drills[0].start()
+            ended.wait(1)  # it is over, or it waits for the one who found it
+        return answer
+
+    with connection.execute_wrapper(when_found):
+        stop = engage(cast, KillSwitchScope.AGENT)
+    drills[0].join()
+
+    assert kill_switch.stopped(agent_id=cast.clerk.pk, action_type_id=None)
+    stop.refresh_from_db()
+    assert (stop.lifted_at, stop.drill) == (None, False)
