@@ -88,8 +88,11 @@ def _member(key: str, before: Mapping[str, object], after: Mapping[str, object])
 def _added(key: str, before: Mapping[str, object], after: Mapping[str, object]) -> Effect:
     if key == "properties":
         return _properties({**before, "properties": {}}, after)
+    if key in _ALONE:
+        return Effect.TIGHTENS
     # With ``prefixItems`` it says something of the later members alone, but nothing it says lets more in.
-    if key in _ALONE or (key == "items" and "prefixItems" not in after):
+    # What it names is not among those any more that ``unevaluatedItems`` refuses.
+    if key == "items" and not {"prefixItems", "unevaluatedItems"} & {*before, *after}:
         return Effect.TIGHTENS
     return Effect.TIGHTENS if key == "additionalProperties" and after[key] is False else Effect.LOOSENS
 

@@ -147,6 +147,16 @@ def test_a_closed_object_that_names_one_more_member_is_wider() -> None:
     assert schema_effect(closed, {**closed, "properties": {**OBJECT["properties"], "to": {}}}) is LOOSENS
 
 
+def test_naming_the_items_of_a_closed_list_is_wider() -> None:
+    """Before, no item was taken; what ``items`` names is not left to ``unevaluatedItems`` any more."""
+    before = {"type": "array", "unevaluatedItems": False}
+    after = {**before, "items": {"type": "string"}}
+    taken = ["to somebody else"]
+    assert not jsonschema_rs.validator_for(before).is_valid(taken)
+    assert jsonschema_rs.validator_for(after).is_valid(taken)
+    assert schema_effect(before, after) is LOOSENS
+
+
 def test_a_narrower_part_behind_a_reference_may_be_wider() -> None:
     before = {"properties": {"a": {"type": "integer"}, "b": {"not": {"$ref": "#/properties/a"}}}}
     after = {"properties": {**before["properties"], "a": {"type": "integer", "minimum": 5}}}
