@@ -92,6 +92,12 @@ _REFUSAL = """
 _REFUSED = _REFUSAL.format(
     likeness="$1", since="$2::timestamptz", before="$3::bigint", no_opinion="$4::text[]"
 )
+# As PostgreSQL's expressions write them; those of ``policies.engine.folding``.
+_DRAWS_NOTHING: Final = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+_DASHES: Final = r"\u058a\u05be\u2010-\u2015\u2043\u207b\u208b\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d"
 _NEVER_REACHED: Final = 2**63 - 1
 _Value = str | int | datetime | list[str]
 
@@ -248,7 +254,7 @@ def _folded(value: str) -> str:
     return (
         f"CASE jsonb_typeof({value}) WHEN 'number' THEN trim_scale(({value} #>> '{{}}')::numeric)::text "
         f"ELSE lower(regexp_replace(normalize({value} #>> '{{}}', NFKC), "
-        "'[[:space:]\\u00ad\\u200b-\\u200f\\u2010-\\u2015\\u2060-\\u2064\\u2212\\ufeff-]', '', 'g')) END"
+        f"'[[:space:]{_DRAWS_NOTHING}{_DASHES}-]', '', 'g')) END"
     )
 
 

@@ -92,7 +92,23 @@ def test_another_order_has_a_past_of_its_own(cast: Cast) -> None:
     assert refund(cast, arguments={"order": "SO-2"}).state == ActionState.ALLOWED
 
 
-@pytest.mark.parametrize("order", ["so-1", " SO-1 ", "SO 1", "SO\u20111", "ＳＯ-1", "S\u200bO-1"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "so-1",
+        " SO-1 ",
+        "SO 1",
+        "SO\u20111",
+        "ＳＯ-1",
+        "S\u200bO-1",
+        "SO-1\u202c",
+        "S\ufe0fO-1",
+        "SO-1\U000e0041",
+        "SO\u3164-1",
+        "SO\u034f-1",
+        "SO\u20431",
+    ],
+)
 def test_an_order_that_is_written_otherwise_is_the_same_order(cast: Cast, order: str) -> None:
     measured(cast)
     for _ in range(5):
