@@ -19,6 +19,7 @@ from hitl_site.lib.openapi import DOOR, header, may_answer, takes
 from hitl_site.lib.pagination import InvalidCursor
 from policies.api import key_of, needs, received_at
 from policies.choices import Scope
+from policies.models import Agent
 from policies.services import agents
 from reviews.adapters import submission as wire
 from reviews.api import bodies
@@ -144,11 +145,12 @@ _STATUS: Final[dict[Taken, Literal[200, 409, 422]]] = {
 )
 def start_eval_run(request: HttpRequest, response: HttpResponse) -> Status[RunAnswer]:
     """Of the caller's own version on a dataset version. 201 the first time, 200 when replayed."""
+    agent = _runner(request)
     value = bodies.json_body(request)
     body = bodies.shape(RunBody, value)
     try:
         started = evaluating.start(
-            agent=key_of(request).agent,
+            agent=agent,
             version_id=body.dataset_version,
             claim=agents.VersionClaim(**body.agent_version.model_dump()),
             split=body.split,
@@ -194,11 +196,12 @@ def show_eval_run(request: HttpRequest, run_id: str) -> RunAnswer:
 )
 def post_eval_results(request: HttpRequest, run_id: str) -> ResultsAnswer:
     """They are graded at once. The same again is fine; one line that cannot be taken spoils no other."""
+    agent = _runner(request)
     body = bodies.shape(ResultsBody, bodies.json_body(request, max_bytes=MAX_BYTES, max_depth=_DEPTH))
     try:
         run, lines = evaluating.take_results(
             run_id=run_id,
-            agent=key_of(request).agent,
+            agent=agent,
             results=[_sent(result, at) for at, result in enumerate(body.results)],
             now=received_at(request),
         )
@@ -272,6 +275,14 @@ def abandon_eval_run(request: HttpRequest, run_id: str) -> RunAnswer:
     except evaluating.RunClosed as error:
         raise problems.error("eval-run-closed", str(error)) from None
     return _answer(run)
+
+
+def _runner(request: HttpRequest) -> Agent:
+    """Return the agent that is tested. Who acts with a key does not say with it how well it acts."""
+    key = key_of(request)
+    if Scope.ACTIONS_CREATE in key.scopes:
+        raise problems.error("scope", "This key proposes actions; evals take a key of their own.")
+    return key.agent
 
 
 def _own(request: HttpRequest, run_id: str) -> EvalRun:

@@ -20,6 +20,7 @@ from datasets.exporters.composition import compose
 from datasets.graders import Answer, Expected, Grade, GraderDocument
 from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun
 from datasets.redaction import Redactor
+from datasets.selectors import corrections
 from datasets.services import grader_documents
 from datasets.services.export_redaction import CannotRedact, redactor_of
 from hitl_site.lib import ids
@@ -209,15 +210,16 @@ def give_up(*, run_id: str, agent: Agent, now: datetime) -> EvalRun:
 
 
 def failed_corrections(*, agent_version: AgentVersion) -> list[str]:
-    """Return the ids of the corrected cases that the version's newest finished run does not pass, in order.
+    """Return the ids of the corrected cases that the version does not pass by its finished runs, in order.
 
-    What could not be graded counts as failed: without proof nothing has been learned. Raises
-    ``NeverEvaluated`` where no run of exactly this version has finished.
+    Which are asked is not for a run to choose (``selectors.corrections``). What was not answered, or could
+    not be graded, counts as failed: without proof nothing has been learned. Raises ``NeverEvaluated`` where
+    no run of exactly this version has finished.
     """
-    run = EvalRun.objects.filter(tested=agent_version, state=EvalState.DONE).order_by("-id").first()
-    if run is None:
+    failed = corrections.not_passed(agent_version=agent_version)
+    if failed is None:
         raise NeverEvaluated(f"No finished eval run tested {agent_version}.")
-    return corrections_failed_in(run)
+    return failed
 
 
 def corrections_failed_in(run: EvalRun) -> list[str]:
@@ -339,7 +341,7 @@ def _keep(run: EvalRun, fresh: list[EvalResult], *, agent: Agent, now: datetime)
 
 
 def _report(run: EvalRun, *, now: datetime) -> None:
-    """Tell the ladder how the version does, by its newest finished run."""
+    """Tell the ladder how the version does, by its finished runs."""
     if run.tested is None:
         return
     newest = EvalRun.objects.filter(tested=run.tested, state=EvalState.DONE).latest("id")
@@ -347,7 +349,7 @@ def _report(run: EvalRun, *, now: datetime) -> None:
         agent_version=run.tested,
         run_id=newest.public_id,
         cases=newest.cases_total,
-        failed_corrections=len(corrections_failed_in(newest)),
+        failed_corrections=len(failed_corrections(agent_version=run.tested)),
         now=now,
     )
 

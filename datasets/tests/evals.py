@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets.choices import Label
-from datasets.models import DatasetMember, DatasetVersion, EvalRun
+from datasets.models import DatasetMember, DatasetVersion, EvalRun, LabelledCase
 from datasets.services import evaluating, freezing
 from datasets.services.evaluating import Line, Sent
 from datasets.tests.base import decide, label, make_dataset
@@ -78,8 +78,7 @@ def begin(judged: Judged, *, label: str = "2", key: str = "", split: str = "", m
 
 def right(case: str) -> Sent:
     """Return the right answer to a case."""
-    member = DatasetMember.objects.select_related("case").get(case__public_id=case)
-    truth: Any = member.case.content["truth"]["arguments"]
+    truth: Any = LabelledCase.objects.get(public_id=case).content["truth"]["arguments"]
     return Sent(case=case, acted=truth is not None, output=truth)
 
 

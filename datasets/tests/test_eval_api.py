@@ -53,6 +53,18 @@ def run(judged: Judged, key: str) -> str:
     return f"{RUNS}/{answer['id']}"
 
 
+def test_the_key_that_an_agent_acts_with_says_nothing_of_how_well_it_acts(judged: Judged, run: str) -> None:
+    acting = token(judged.cast.clerk, [*AGENT_SCOPES, Scope.EVALS_WRITE, Scope.DATASETS_READ])
+
+    begun = call("POST", RUNS, acting, body(judged), run_key="two")
+    sent = call("POST", f"{run}/results", acting, {"results": [{"case": judged.approved[0], "acted": False}]})
+
+    for status, problem in (begun, sent):
+        assert (status, problem["type"]) == (403, "/problems/scope/")
+    kept = EvalRun.objects.get()
+    assert (kept.public_id, kept.cases_done) == (run.rpartition("/")[2], 0)
+
+
 def test_a_run_begins_once_for_a_key(judged: Judged, key: str, run: str) -> None:
     status, answer = call("POST", RUNS, key, body(judged), run_key="one")
     assert (status, f"{RUNS}/{answer['id']}") == (200, run)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from django.db import connection, connections
 
-from datasets.choices import EvalState
-from datasets.models import EvalResult, EvalRun, Grader
-from datasets.services import evaluating, grader_documents
+from datasets.choices import EvalState, Label
+from datasets.models import EvalResult, EvalRun, Grader, LabelledCase
+from datasets.services import curating, evaluating, freezing, grader_documents
 from datasets.services.evaluating import Sent, Taken
+from datasets.tests.base import decide, label, make_dataset
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send, wrong
 from hitl_site.lib.clock import database_now
-from policies.models import AgentVersion, LedgerEntry, LedgerPayload
+from policies.models import AgentVersion, EvalStanding, LedgerEntry, LedgerPayload
 from policies.services import agents
-from reviews.tests.cast import make_cast
+from reviews.choices import DecisionKind
+from reviews.tests.cast import make_cast, make_person
 
 
 @pytest.fixture
@@ -184,6 +187,71 @@ def test_corrections_that_the_newest_finished_run_fails_stand_in_the_way(judged:
     send(begin(judged), right(judged.corrected[1]))
     assert evaluating.failed_corrections(agent_version=version(judged, "2")) == [judged.corrected[1]]
     finished(judged, failing=judged.approved)
+    assert evaluating.failed_corrections(agent_version=version(judged, "2")) == []
+
+
+def test_an_easy_run_takes_no_failed_correction_out_of_the_way(judged: Judged) -> None:
+    finished(judged, failing=judged.corrected)
+    easy = make_dataset("Easy", labels=("approved",))
+    freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
+    simple = Judged(judged.cast, easy.versions.get(), [], judged.approved, [])
+
+    finished(simple, failing=[])
+
+    tested = version(judged, "2")
+    assert evaluating.failed_corrections(agent_version=tested) == judged.corrected
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 2
+
+
+@pytest.mark.django_db
+def test_corrections_of_which_none_was_frozen_stand_in_the_way() -> None:
+    cast = make_cast()
+    decide(cast, proposed=order(1))
+    decide(cast, DecisionKind.CORRECT, proposed=order(2), arguments={**order(2), "amount": 20})
+    label()
+    easy = make_dataset("Easy", labels=("approved",))
+    freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
+    approved = [case.public_id for case in LabelledCase.objects.filter(label=Label.APPROVED)]
+    simple = Judged(cast, easy.versions.get(), [], approved, [])
+
+    finished(simple, failing=[])
+
+    corrected = LabelledCase.objects.get(label=Label.CORRECTED).public_id
+    assert evaluating.failed_corrections(agent_version=version(simple, "2")) == [corrected]
+
+
+def test_corrections_that_no_run_has_asked_stand_in_the_way(judged: Judged) -> None:
+    easy = make_dataset("Easy", labels=("approved",))
+    freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
+    simple = Judged(judged.cast, easy.versions.get(), [], judged.approved, [])
+
+    finished(simple, failing=[])
+
+    assert evaluating.failed_corrections(agent_version=version(judged, "2")) == judged.corrected
+
+
+def test_a_relabelled_case_is_asked_again_by_its_new_answer(judged: Judged) -> None:
+    finished(judged, failing=[])
+    assert evaluating.failed_corrections(agent_version=version(judged, "2")) == []
+    curating.edit_label(
+        case_id=judged.corrected[0],
+        label=Label.CORRECTED,
+        arguments={**order(1), "amount": 21},
+        note="The fee belongs to it.",
+        seen=0,
+        by=make_person("Mia", "ml_engineer"),
+        now=database_now(),
+    )
+    again = freezing.freeze(
+        dataset_id=judged.version.dataset.public_id, frozen_by=None, now=database_now()
+    ).version
+    assert evaluating.failed_corrections(agent_version=version(judged, "2")) == [judged.corrected[0]]
+
+    run = begin(replace(judged, version=again))
+    answers = {case: right(case) for case in judged.all}
+    changed = judged.corrected[0]
+    answers[changed] = Sent(case=changed, acted=True, output={**order(1), "amount": 21})
+    send(run, *answers.values())
     assert evaluating.failed_corrections(agent_version=version(judged, "2")) == []
 
 
