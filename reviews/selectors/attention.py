@@ -62,9 +62,18 @@ def floor_of(action: ActionRequest) -> int:
     )
 
 
+def risks_of(item: ReviewItem) -> frozenset[str]:
+    """Return the risk of what was proposed, as it was declared when it was held and as it is now.
+
+    The stricter of the two counts wherever something asks for it.
+    """
+    declared = item.action.action_type
+    return frozenset({item.risk} if declared is None else {item.risk, declared.risk})
+
+
 def is_to_be_read(item: ReviewItem) -> bool:
     """Say whether this item runs something risky: then its end has to be in view before it may."""
-    return item.kind == ItemKind.GATE and item.risk in _TO_BE_READ
+    return item.kind == ItemKind.GATE and not _TO_BE_READ.isdisjoint(risks_of(item))
 
 
 def is_quick(decision: Decision) -> bool:

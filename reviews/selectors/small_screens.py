@@ -6,6 +6,7 @@ from policies.choices import Risk
 from policies.selectors.policies import live_document, live_version
 from reviews.choices import ItemKind
 from reviews.models import ReviewItem
+from reviews.selectors.attention import risks_of
 
 
 def needs_large_screen(item: ReviewItem) -> bool:
@@ -16,8 +17,7 @@ def needs_large_screen(item: ReviewItem) -> bool:
     """
     action = item.action
     declared = action.action_type
-    risks = {item.risk, declared.risk if declared is not None else item.risk}
-    if item.kind != ItemKind.GATE or Risk.CRITICAL not in risks:
+    if item.kind != ItemKind.GATE or Risk.CRITICAL not in risks_of(item):
         return False
     versions = (action.gate_check.policy_version, live_version(declared) if declared is not None else None)
     return not all(version is not None and live_document(version).small_screens for version in versions)

@@ -50,7 +50,8 @@ def why_alone(item: ReviewItem) -> str:
     action_type = item.action.action_type
     if action_type is None or not action_type.bulk_cap:
         return gettext("Its action type is decided one by one.")
-    return ""
+    # What was held as harmless may be declared otherwise by now.
+    return "" if action_type.risk == Risk.LOW else gettext("It is not of low risk.")
 
 
 def among(items: Sequence[ReviewItem], *, asked: int | None = None) -> Together:

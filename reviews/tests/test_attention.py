@@ -78,6 +78,23 @@ def test_what_is_risky_does_not_run_unread(cast: Cast, after: timedelta, seen: b
     assert answer(cast, item, after=2 * SECOND).kind == DecisionKind.APPROVE
 
 
+def test_what_was_declared_risky_after_it_was_held_does_not_run_unread_either(cast: Cast) -> None:
+    item = held(cast)
+    declare(cast, risk=Risk.HIGH)
+    with pytest.raises(decisions.NotRead, match="Go to the end"):
+        answer(cast, item, after=3 * SECOND, seen=False)
+    assert Decision.objects.count() == 0
+    assert answer(cast, item, after=2 * SECOND).kind == DecisionKind.APPROVE
+
+
+def test_what_is_declared_harmless_after_it_was_held_is_read_all_the_same(cast: Cast) -> None:
+    declare(cast, risk=Risk.HIGH)
+    item = held(cast)
+    declare(cast, risk=Risk.MEDIUM)
+    with pytest.raises(decisions.NotRead, match="Go to the end"):
+        answer(cast, item, after=3 * SECOND, seen=False)
+
+
 def test_to_reject_it_nothing_has_to_be_read(cast: Cast) -> None:
     declare(cast, risk=Risk.CRITICAL)
     assert answer(cast, held(cast), DecisionKind.REJECT, seen=False).kind == DecisionKind.REJECT

@@ -10,7 +10,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from hitl_site.lib.clock import database_now
+from policies.choices import Risk
 from policies.models import ActionType, LedgerEntry, Observation
+from policies.services import action_types
+from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, ItemStatus
 from reviews.models import Decision, Escalation, ReviewItem
 from reviews.services import decisions as deciding
@@ -213,3 +216,14 @@ def test_the_form_is_a_form_without_script(cast: Cast) -> None:
     page = text_of(alice.get(chosen(notes(cast, 2))))
     assert page.count('class="card pcard onecard"') == 2
     assert {"shown", "looked", "count", "note"} <= fields_in(page).keys()
+
+
+def test_what_was_declared_risky_after_it_was_held_is_decided_by_itself(cast: Cast) -> None:
+    items, alice = notes(cast), browser_of(cast.alice)
+    form = form_of(alice, items)
+    action_types.change(
+        action_type=cast.note, risk=Risk.HIGH, actor=Actor.person(cast.olga), now=database_now()
+    )
+    answer = alice.post(SEVERAL, form | {"do": "approve"})
+    assert "It is not of low risk." in text_of(answer)
+    assert not Decision.objects.exists()
