@@ -31,12 +31,15 @@ EXCLUDED: Final = "excluded"
 DISPUTED: Final = "disputed"
 WEAK: Final = "weak"
 NEAR_DUPLICATE: Final = "near_duplicate"
+# Found while a version is made (services.placing), never before.
+CUT_CONVERSATION: Final = "cut_conversation"
 REASONS: Final = {
     ERASED: gettext_noop("Erased on a person's request"),
     EXCLUDED: gettext_noop("Excluded by a person"),
     DISPUTED: gettext_noop("Disputed, and not adjudicated yet"),
     WEAK: gettext_noop("Weak label"),
     NEAR_DUPLICATE: gettext_noop("Nearly the same as an earlier case"),
+    CUT_CONVERSATION: gettext_noop("Its conversation is in another split"),
 }
 
 

@@ -119,15 +119,14 @@ def _write(
     # The members come first, because a version says how many there are and can never be changed. That it is
     # there is checked when the transaction ends.
     version_id = _next_id()
-    tally = members.write(version_id=version_id, cases=cases, rule=choices.split, told=told)
+    since = _split_alike(dataset, choices)
+    tally = members.write(version_id=version_id, cases=cases, rule=choices.split, since=since, told=told)
     if tally.cases == 0:
         raise NothingToFreeze(_why_nothing(dataset, tally))
     if last is not None and _same(last, tally, selection, choices, redaction):
         raise _Unchanged
     if choices.split is not None:
-        split_before = None if last is None else Choices.from_document(last.choices).split
-        kept = split_before is not None and split_before == choices.split
-        members.check_splits(version_id=version_id, since=last.pk if last is not None and kept else None)
+        members.check_splits(version_id=version_id, since=since)
     version = DatasetVersion.objects.create(
         pk=version_id,
         public_id=ids.new("dsv"),
@@ -183,6 +182,16 @@ def _with_cuts(
         if earlier is not None and earlier.same_rule(rule):
             return replace(choices, split=earlier)
     return replace(choices, split=replace(rule, cuts=fresh_cuts(rule)))
+
+
+def _split_alike(dataset: Dataset, choices: Choices) -> int | None:
+    """Return the newest version that was split by the very same rule, cuts and all."""
+    if choices.split is None:
+        return None
+    for key, document in dataset.versions.order_by("-number").values_list("pk", "choices"):
+        if Choices.from_document(document).split == choices.split:
+            return key
+    return None
 
 
 def _same(

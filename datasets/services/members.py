@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -16,17 +16,17 @@ from typing import Any, Final, cast
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from datasets.choices import Label
+from datasets.choices import Label, Split
 from datasets.exporters.composition import Document, compose
 from datasets.models import DatasetMember, LabelledCase, LabelRevision
 from datasets.selectors import taking
-from datasets.selectors.choices import Shares, SplitBy, SplitRule
-from datasets.services import splitting
+from datasets.selectors.choices import Shares, SplitRule
+from datasets.services import placing, splitting
 from datasets.services.later import facts_since
+from datasets.services.placing import Places
 from hitl_site.lib.canonical import canonicalize, sha256_hex
 
 BATCH: Final = 1000
-_REMEMBERED_GROUPS: Final = 50_000
 
 
 class SplitCut(AssertionError):
@@ -65,13 +65,17 @@ def write(
     version_id: int,
     cases: QuerySet[LabelledCase],
     rule: SplitRule | None,
+    since: int | None = None,
     told: Callable[[int], None] | None = None,
 ) -> Tally:
     """Write the members of a version from cases with their standing (``taking.with_standing``).
 
     Which cases those are is read in one statement; ``told`` hears after each batch how many were looked at.
+    ``since`` is the newest version that was split by the same rule.
     """
-    tally, first_decisions = Tally(), _FirstDecisions()
+    tally = Tally()
+    shared = {} if rule is None else placing.shared_conversations(cases)
+    places = Places(rule, shared=shared, since=since)
     rows: QuerySet[Any, tuple[int, str]] = cases.order_by("pk").values_list("pk", "standing")  # type: ignore[misc]  # standing is annotated
     position = 0
     for batch in _batches(rows.iterator(chunk_size=BATCH), BATCH):
@@ -81,8 +85,14 @@ def write(
         erased = {key for key, case in found.items() if case.erased_at is not None}
         tally.left_out[taking.ERASED] += len(erased)
         kept = [case for key, case in sorted(found.items()) if key not in erased]
-        firsts = first_decisions(case.group_key for case in kept) if _by_time(rule) else {}
-        members = _members(kept, version_id=version_id, position=position, rule=rule, firsts=firsts)
+        facts, splits = facts_since(kept), places.of(kept)
+        # So may a case have been disputed, by what was said of it a moment ago.
+        disputed = {key for key, later in facts.items() if later["disputed"]}
+        cut = {key for key, split in splits.items() if split is None} - disputed
+        tally.left_out[taking.DISPUTED] += len(disputed)
+        tally.left_out[taking.CUT_CONVERSATION] += len(cut)
+        kept = [case for case in kept if case.pk not in disputed | cut]
+        members = _members(kept, facts, splits, version_id=version_id, position=position)
         DatasetMember.objects.bulk_create(member for member, _ in members)
         position += len(members)
         for member, label in members:
@@ -132,47 +142,25 @@ def check_splits(*, version_id: int, since: int | None) -> None:
             raise SplitCut("a case would move to another split")
 
 
-class _FirstDecisions:
-    """When the first decision of a group was made: the first that became a case, which never changes."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, datetime] = {}
-
-    def __call__(self, groups: Iterable[str]) -> dict[str, datetime]:
-        wanted = set(groups)
-        if len(self._known) > _REMEMBERED_GROUPS:
-            self._known.clear()
-        firsts = LabelledCase.objects.filter(group_key__in=wanted - self._known.keys())
-        firsts = firsts.order_by("group_key", "ledger_seq").distinct("group_key")
-        self._known.update(firsts.values_list("group_key", "decided_at"))
-        return {group: self._known[group] for group in wanted}
-
-
-def _by_time(rule: SplitRule | None) -> bool:
-    return rule is not None and rule.by == SplitBy.TIME
-
-
 def _members(
     cases: list[LabelledCase],
+    facts: Mapping[int, Document],
+    splits: Mapping[int, Split | None],
     *,
     version_id: int,
     position: int,
-    rule: SplitRule | None,
-    firsts: dict[str, datetime],
 ) -> list[tuple[DatasetMember, str]]:
     """Return the members that these cases make, in their order, each with its label."""
-    facts = facts_since(cases)
-    answers = _newest_answers(facts)
+    answers = _newest_answers({case.pk: facts[case.pk] for case in cases})
     made = []
     for offset, case in enumerate(cases):
         later = facts[case.pk]
         composed = compose(case.content, later)
-        split = splitting.place(rule, group=case.group_key, first_decided_at=firsts.get(case.group_key))
         member = DatasetMember(
             version_id=version_id,
             case_id=case.pk,
             position=position + offset,
-            split=split,
+            split=splits[case.pk] or Split.NONE,
             revision_id=answers.get(case.pk),
             later=later,
             content_sha256=sha256_hex(canonicalize(composed)),

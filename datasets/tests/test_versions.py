@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from datasets.choices import Split
 from datasets.models import (
     CaseCuration,
     CaseIndex,
@@ -23,12 +25,14 @@ from datasets.models import (
 from datasets.selectors import differences, taking
 from datasets.selectors.choices import Choices, NearDuplicates, Shares, SplitBy, SplitRule, WeakLabels
 from datasets.selectors.selection import Selection
-from datasets.services import datasets, freezing, labelling, members, splitting
+from datasets.services import datasets, freezing, labelling, members, placing, splitting, taking_away
 from datasets.services.splitting import split_of
 from datasets.tests.base import bulk_content, many_cases
+from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
 from hitl_site.lib.clock import database_now
-from policies.models import LedgerCursor, LedgerEntry
+from policies.choices import RemovalKind, RemovalState
+from policies.models import LedgerCursor, LedgerEntry, Removal
 
 pytestmark = pytest.mark.django_db
 HALVES = Shares(train=50, validation=0, test=50)
@@ -81,6 +85,7 @@ def answer_again(case: LabelledCase, label: str = "corrected", **given: Any) -> 
 def add_case(seq: int, *, group: str, decided_at: datetime, **given: Any) -> LabelledCase:
     """Make one more case, of any group and time, as the labeller would."""
     content = {**bulk_content(seq), "group": group}
+    content["action"]["conversation_id"] = given.pop("conversation", "")
     case = LabelledCase.objects.create(
         public_id=content["id"],
         decision_id=f"dec_{seq:032x}",
@@ -376,8 +381,8 @@ def test_the_database_is_asked_and_a_group_in_two_splits_is_never_frozen(
 ) -> None:
     many_cases(6)
     dataset = make(Choices(split=SplitRule(SplitBy.GROUP)))
-    turns = iter(["train", "test"] * 6)
-    monkeypatch.setattr(splitting, "place", lambda *_, **__: next(turns))
+    turns = itertools.cycle([Split.TRAIN, Split.TEST])
+    monkeypatch.setattr(placing.Places, "of", lambda _, given: {case.pk: next(turns) for case in given})
 
     with pytest.raises(members.SplitCut, match="two splits"):
         freeze(dataset)
@@ -401,6 +406,88 @@ def test_the_database_is_asked_and_a_case_that_would_change_its_split_is_never_f
 
     assert DatasetVersion.objects.count() == 1
     assert DatasetMember.objects.count() == 3
+
+
+def take_away(*given: LabelledCase) -> None:
+    """Take away what cases say, as the time to keep them is over."""
+    now = database_now()
+    removal = Removal.objects.create(
+        public_id=ids.new("rtn"), kind=RemovalKind.RETENTION, reason="?", asked_by_name="?", asked_at=now
+    )
+    taking_away.name(removal)
+    taking_away.cases(removal, LabelledCase.objects.filter(pk__in=[case.pk for case in given]), now=now)
+    Removal.objects.filter(pk=removal.pk).update(state=RemovalState.DONE, finished_at=now)
+
+
+def test_a_group_stays_where_its_first_decision_put_it_when_that_case_is_gone() -> None:
+    start = database_now() - timedelta(days=100)
+    first = add_case(1, group="subject:a", decided_at=start)
+    for seq in range(2, 9):
+        add_case(seq, group=f"subject:{seq}", decided_at=start + timedelta(days=seq))
+    later = add_case(9, group="subject:a", decided_at=start + timedelta(days=90))
+    dataset = make(Choices(split=SplitRule(SplitBy.TIME, HALVES)))
+    assert splits(freeze(dataset).version)[later.public_id] == "train"
+
+    take_away(first)
+    latest = add_case(10, group="subject:a", decided_at=start + timedelta(days=95))
+    again = freeze(dataset).version
+
+    assert again.number == 2
+    assert (splits(again)[later.public_id], splits(again)[latest.public_id]) == ("train", "train")
+    assert first.public_id not in splits(again)
+
+
+def in_conversation(seq: int, name: str, group: str) -> LabelledCase:
+    return add_case(seq, group=group, decided_at=database_now(), conversation=name)
+
+
+def test_a_conversation_goes_where_its_customer_goes_as_soon_as_that_is_known() -> None:
+    ours, theirs = group_in(Split.TRAIN, "conversation"), group_in(Split.TEST, "subject")
+    name = ours.partition(":")[2]
+    before = in_conversation(1, name, ours)
+    after = in_conversation(2, name, theirs)
+    dataset = make(Choices(split=SplitRule(SplitBy.GROUP, HALVES)))
+
+    version = freeze(dataset).version
+
+    assert splits(version) == {before.public_id: "test", after.public_id: "test"}
+    # What comes later moves nothing.
+    another = in_conversation(3, name, ours)
+    assert splits(freeze(dataset).version) == {**splits(version), another.public_id: "test"}
+
+
+def test_what_would_cut_a_conversation_that_was_placed_before_stays_out_and_is_counted() -> None:
+    ours, theirs = group_in(Split.TRAIN, "conversation"), group_in(Split.TEST, "subject")
+    name = ours.partition(":")[2]
+    before = in_conversation(1, name, ours)
+    dataset = make(Choices(split=SplitRule(SplitBy.GROUP, HALVES)))
+    assert splits(freeze(dataset).version) == {before.public_id: "train"}
+    in_conversation(2, name, theirs)
+    elsewhere = in_conversation(3, "another", theirs)
+
+    version = freeze(dataset).version
+
+    assert splits(version) == {before.public_id: "train", elsewhere.public_id: "test"}
+    assert version.left_out == {"cut_conversation": 1}
+    # Without splits there is nothing to cut.
+    assert freeze(make(name="Whole")).version.case_count == 3
+
+
+def test_two_customers_in_one_conversation_are_never_in_two_splits() -> None:
+    one, other = group_in(Split.TRAIN, "subject"), group_in(Split.TEST, "subject")
+    first = in_conversation(1, "talk", one)
+    in_conversation(2, "talk", other)
+
+    version = freeze(make(Choices(split=SplitRule(SplitBy.GROUP, HALVES)))).version
+
+    assert splits(version) == {first.public_id: "train"}
+    assert version.left_out == {"cut_conversation": 1}
+
+
+def group_in(split: Split, kind: str) -> str:
+    """Return a group that the hash puts into this split."""
+    names = (f"{kind}:{number}" for number in itertools.count())
+    return next(name for name in names if split_of(name, HALVES) == split)
 
 
 @pytest.mark.parametrize(
