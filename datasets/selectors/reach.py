@@ -213,16 +213,24 @@ def held_conversations(conversations: Collection[int]) -> dict[int, str]:
     """Return by primary key which legal hold keeps a conversation: it names it, or an action within it."""
     found: dict[int, str] = {}
     rows = Conversation.objects.filter(pk__in=conversations)
-    names = list(rows.values_list("conversation_id", flat=True))
     for hold in LegalHold.objects.filter(lifted_at=None):
-        covered = ActionRequest.objects.filter(_covers(hold, "action_type_name"), conversation_id__in=names)
-        pairs = set(covered.values_list("agent_id", "conversation_id"))
-        condition = _within(pairs) if pairs else Q(pk__in=[])
-        if not hold.action_type:
-            condition |= _covers(hold, "")
-        for key in rows.filter(condition).values_list("pk", flat=True):
+        for key in rows.filter(_keeps_conversation(hold)).values_list("pk", flat=True):
             found.setdefault(key, hold.public_id)
     return found
+
+
+def is_held_conversation() -> Q:
+    """Return the condition of a conversation that a legal hold keeps, as of now."""
+    condition = Q(pk__in=[])
+    for hold in LegalHold.objects.filter(lifted_at=None):
+        condition |= _keeps_conversation(hold)
+    return condition
+
+
+def of_held_conversations() -> QuerySet[Omission]:
+    """Return what was found missing in conversations that a legal hold keeps."""
+    kept = Conversation.objects.filter(is_held_conversation())
+    return Omission.objects.filter(conversation_check__conversation__in=kept.values("pk"))
 
 
 def is_held() -> Q:
@@ -251,11 +259,29 @@ def is_unsettled(now: datetime) -> Q:
     )
 
 
+def _keeps_conversation(hold: LegalHold) -> Q:
+    """Return what a hold keeps: conversations that it names, or in which an act of its own was or lacked."""
+    acts = ActionRequest.objects.filter(
+        _covers(hold, "action_type_name"),
+        agent=OuterRef("agent"),
+        conversation_id=OuterRef("conversation_id"),
+    )
+    if not hold.action_type:
+        return Q(Exists(acts)) | _covers(hold, "")
+    missing = Omission.objects.filter(
+        conversation_check__conversation=OuterRef("pk"), action_type__name=hold.action_type
+    )
+    return Q(Exists(acts)) | _names(hold) & Q(Exists(missing))
+
+
 def _covers(hold: LegalHold, type_field: str) -> Q:
     """Return what a hold covers: all that it names has to be so."""
+    return Q(**{type_field: hold.action_type}) & _names(hold) if hold.action_type else _names(hold)
+
+
+def _names(hold: LegalHold) -> Q:
+    """Return whom and which conversation a hold names."""
     condition = Q()
-    if hold.action_type:
-        condition &= Q(**{type_field: hold.action_type})
     if hold.subject:
         condition &= Q(subject=hold.subject)
     if hold.conversation_id:

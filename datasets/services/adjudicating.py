@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document, compose
 from datasets.models import CaseCuration, LabelledCase, LabelRevision
+from datasets.services import removal_lock
 from datasets.services.answering import (
     InvalidAnswer,
     NotAllowed,
@@ -46,6 +47,7 @@ def settle(
     by = current_curator(by)
     if not note.strip():
         raise InvalidAnswer(gettext("Say how you came to this: whoever reads the case next will ask."))
+    removal_lock.write_beside()
     case = LabelledCase.objects.get(public_id=case_id)
     curation = CaseCuration.objects.select_for_update().filter(case=case).first()
     if curation is None or curation.disputed_at is None or case.erased_at is not None:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 
 from datasets.choices import CheckFinding
 from datasets.models import Conversation, ConversationCheck, ConversationShare, Omission
+from datasets.services import removal_lock
 from hitl_site.lib import ids, wording
 from hitl_site.lib.canonical import body_digest, canonicalize
 from hitl_site.lib.strict_json import JsonValue
@@ -229,6 +230,7 @@ def find_missing(
 
 
 def _held(check_id: str) -> ConversationCheck:
+    removal_lock.write_beside()
     rows = ConversationCheck.objects.select_for_update(of=("self",))
     return rows.select_related("conversation__agent").get(public_id=check_id)
 

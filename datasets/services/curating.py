@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document, compose
 from datasets.models import CaseCuration, LabelledCase, LabelRevision
-from datasets.services import answering
+from datasets.services import answering, removal_lock
 from datasets.services.answering import InvalidAnswer, NotAllowed, UnableToAnswer
 from datasets.services.later import facts_since
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -192,6 +192,7 @@ def _curate(
 
 def _locked(case_ids: Sequence[str], *, now: datetime) -> list[CaseCuration]:
     """Return the curations of these cases under lock, in one order for everybody."""
+    removal_lock.write_beside()
     wanted = set(case_ids)
     if not 0 < len(wanted) <= MAX_CASES:
         raise InvalidAnswer(gettext("Choose 1 to {most} cases.").format(most=MAX_CASES))

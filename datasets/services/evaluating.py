@@ -21,7 +21,7 @@ from datasets.graders import Answer, Expected, Grade, GraderDocument
 from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun
 from datasets.redaction import Redactor
 from datasets.selectors import corrections
-from datasets.services import grader_documents
+from datasets.services import grader_documents, removal_lock
 from datasets.services.export_redaction import CannotRedact, redactor_of
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize
@@ -162,6 +162,7 @@ def take_results(
     The same again is answered as before. Another result for a case that has one changes nothing, nor does one
     for what is no case of this run.
     """
+    removal_lock.write_beside()
     run = _locked(run_id, agent)
     wanted = {result.case for result in results}
     members = {
@@ -266,6 +267,9 @@ def _documents(run: EvalRun) -> dict[str, GraderDocument]:
 
 
 def _result(run: EvalRun, member: DatasetMember, sent: Sent, *, now: datetime) -> EvalResult:
+    if member.case.erased_at is not None:
+        # The runner read the case before: what it made of it would bring back what was taken away.
+        return EvalResult(run=run, case=member.case, acted=sent.acted, received_at=now)
     return EvalResult(
         run=run,
         case=member.case,

@@ -7,7 +7,7 @@ What it means for a labelled case is settled where cases are made, in the order 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -18,7 +18,7 @@ from datasets.services import case_content
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import body_digest, canonicalize
 from hitl_site.lib.strict_json import JsonValue
-from policies.models import Agent
+from policies.models import Agent, RemovalTarget
 from policies.services import ledger
 from reviews.choices import Mode
 from reviews.models import ActionRequest, Decision
@@ -82,6 +82,12 @@ def receive(*, action_id: str, agent: Agent, report: Report, idempotency_key: st
     earlier = _earlier(agent, idempotency_key, digest)
     if earlier is not None:
         return Received(earlier, replayed=True)
+    erased = RemovalTarget.objects.filter(
+        kind="action", object_id=action.public_id, removed_at__isnull=False
+    ).exists()
+    if erased:
+        # That it was wrong can be counted; what was right would bring back what was taken away.
+        report = replace(report, arguments=None, detail=None)
     truth = GroundTruth(
         public_id=ids.new("gtr"),
         action_id=action.public_id,
@@ -119,7 +125,7 @@ def receive(*, action_id: str, agent: Agent, report: Report, idempotency_key: st
         },
         now=now,
     )
-    if truth.contradicts:
+    if truth.contradicts and not erased:
         second_opinions.ask(
             action=action, because=f"Ground truth ({report.source}) says that it was wrong.", now=now
         )

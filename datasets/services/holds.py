@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from datasets.models import LegalHold
+from datasets.services import removal_lock
 from hitl_site.lib import ids
 from policies.services import ledger
 from policies.services.ledger import Actor
@@ -34,6 +35,8 @@ def place(
         raise UnableToHold(gettext("A hold names an action type, a subject or a conversation."))
     if not reason.strip():
         raise UnableToHold(gettext("A hold says why."))
+    # A batch that was being taken away is gone by then; from here on nothing is.
+    removal_lock.write_beside()
     actor = Actor.person(person)
     hold = LegalHold.objects.create(
         public_id=ids.new("hld"),

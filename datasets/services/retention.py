@@ -190,7 +190,7 @@ def _take(removal: Removal, due: _Due, size: int, now: datetime) -> Counter[str]
             taking_away.cases(removal, LabelledCase.objects.filter(pk__in=keys), now=now)
             return Counter(objects=len(keys))
         case DataKind.CONVERSATIONS:
-            rows = _conversations(removal, due)[:size]
+            rows = list(_conversations(due).order_by("pk")[:size])
             taking_away.conversations(removal, [row.pk for row in rows], now=now)
             names = [row.public_id for row in rows]
             taking_away.note_gone(removal, taking_away.CONVERSATION, names, now=now)
@@ -256,7 +256,7 @@ def _count(due: _Due, now: datetime) -> int:
         case DataKind.CASES:
             return _cases(due).count()
         case DataKind.CONVERSATIONS:
-            return Conversation.objects.filter(closed_at__lt=due.before, messages__isnull=False).count()
+            return _conversations(due).count()
         case DataKind.EXPORTS:
             return _exports(due).count()
         case _:
@@ -279,14 +279,13 @@ def _actions(due: _Due, now: datetime) -> QuerySet[ActionRequest]:
 def _cases(due: _Due) -> QuerySet[LabelledCase]:
     rows = LabelledCase.objects.filter(due.of_type("action_type"), erased_at=None, created_at__lt=due.before)
     actions = ActionRequest.objects.filter(public_id=OuterRef("action_id"))
-    return rows.exclude(Exists(actions.filter(reach.is_held())))
+    missing = reach.of_held_conversations().filter(public_id=OuterRef("decision_id"))
+    return rows.exclude(Exists(actions.filter(reach.is_held()))).exclude(Exists(missing))
 
 
-def _conversations(removal: Removal, due: _Due) -> list[Conversation]:
-    rows = Conversation.objects.filter(closed_at__lt=due.before, messages__isnull=False).order_by("pk")
-    candidates = list(rows[: BATCH * 5])
-    kept = reach.held_conversations([row.pk for row in candidates])
-    return [row for row in candidates if row.pk not in kept]
+def _conversations(due: _Due) -> QuerySet[Conversation]:
+    rows = Conversation.objects.filter(closed_at__lt=due.before, messages__isnull=False)
+    return rows.exclude(reach.is_held_conversation())
 
 
 def _exports(due: _Due) -> QuerySet[Export]:
@@ -294,16 +293,25 @@ def _exports(due: _Due) -> QuerySet[Export]:
 
 
 def _payloads(due: _Due) -> QuerySet[LedgerPayload]:
-    """Return what entries say, older than the time; of actions neither held nor open."""
+    """Return what entries say, older than the time; of actions neither held nor open, nor of held talk."""
     rows = LedgerPayload.objects.filter(erased_at=None, entry__occurred_at__lt=due.before)
     named = ActionRequest.objects.filter(public_id=OuterRef("entry__action_id"))
     if due.action_type:
         rows = rows.filter(Exists(named.filter(action_type_name=due.action_type)))
     elif due.other_than:
         rows = rows.exclude(Exists(named.filter(action_type_name__in=due.other_than)))
-    return rows.exclude(Exists(named.filter(reach.is_held()))).exclude(
-        Exists(named.exclude(state__in=TERMINAL_STATES))
+    about = OuterRef("entry__object_id")
+    talk = Conversation.objects.filter(reach.is_held_conversation())
+    missing = reach.of_held_conversations()
+    of_talk = (
+        talk.filter(public_id=about),
+        talk.filter(audit__public_id=about),
+        missing.filter(public_id=about),
+        LabelledCase.objects.filter(public_id=about, decision_id__in=missing.values("public_id")),
     )
+    for kept in (named.filter(reach.is_held()), named.exclude(state__in=TERMINAL_STATES), *of_talk):
+        rows = rows.exclude(Exists(kept))
+    return rows
 
 
 @transaction.atomic

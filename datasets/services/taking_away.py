@@ -32,7 +32,7 @@ from datasets.models import (
     VersionMark,
 )
 from datasets.selectors import reach
-from datasets.services import case_index, export_claims, freezing, labelling
+from datasets.services import case_index, export_claims, freezing, labelling, removal_lock
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import RemovalKind
 from policies.models import GateCheck, LedgerCursor, Removal, RemovalTarget
@@ -66,13 +66,15 @@ Counts = Counter[str]
 def name(removal: Removal) -> None:
     """Name the removal until the transaction ends, and keep away from it whoever makes copies meanwhile.
 
-    No version is being frozen and no case is being made or indexed until the commit: what is found is all.
+    No version is being frozen, no case is being made, indexed or answered, and no hold placed until the
+    commit: what is found is all.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('handrail.removal', %s, true)", [removal.public_id])
     freezing.wait_for_freezings()
     copyists = [case_index.READER, labelling.READER]
     list(LedgerCursor.objects.select_for_update().filter(reader__in=copyists).order_by("reader"))
+    removal_lock.wait_for_writers()
 
 
 def actions(removal: Removal, keys: Sequence[int], *, now: datetime) -> Counts:
