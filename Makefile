@@ -13,6 +13,10 @@ FORMATS := .venv-formats
 WITH_SERVERS := $(PY) -m hitl_site.servers --ephemeral --
 WITH_STACK := $(PY) -m hitl_site.servers --stack --
 EVENTS ?= ../shared/data/events_support.jsonl.gz
+# Whole conversations, where the folder of the events has a recording of them.
+CONVERSATIONS ?= $(wildcard $(dir $(EVENTS))trajectories.jsonl.gz)
+# Where a replay leaves its exports.
+REPLAYED ?= var/replay
 INJECTED ?= ../shared/data/events_injection.jsonl.gz
 
 .DEFAULT_GOAL := help
@@ -75,8 +79,9 @@ lock: ## pin every package anew, with hashes (needs uv, https://docs.astral.sh/u
 		--no-emit-index-url --no-emit-find-links --override tests/formats/overrides.txt \
 		--output-file requirements-formats.txt requirements-formats.in
 
-replay: $(VENV)/.dev ## recorded agent behaviour through a fresh stack, then export and verify; EVENTS=file
-	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" --export "$$HANDRAIL_HOME/replay"'
+replay: $(VENV)/.dev ## recorded agents through a fresh stack, then every export, checked; EVENTS=file
+	@$(WITH_STACK) sh -c '$(PY) manage.py replay "$(EVENTS)" --url "$$HANDRAIL_URL" \
+		$(if $(CONVERSATIONS),--conversations "$(CONVERSATIONS)") --export "$(REPLAYED)" --every-format'
 
 replay-injection: $(VENV)/.dev ## agents under attack, asked of the gate under three kinds of policy; INJECTED=file
 	@$(WITH_STACK) sh -c '$(PY) manage.py replay_injection "$(INJECTED)" --url "$$HANDRAIL_URL"'

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from datasets.replay.recording import Document, Record
+from datasets.replay.recording import Document, Ending, Record
 from handrail import (
     ActionDenied,
     ActionRejected,
@@ -87,6 +87,14 @@ class AgentSide:
         gate_ms = _since(began)
         self.roll.enter(answer.id, record)
         return self._go_on(client, record, answer, gate_ms)
+
+    def close(self, ending: Ending) -> None:
+        """Say that a conversation is over. Raises ``NotApproved`` for what the site does not take."""
+        # The recording keeps what the customer wanted, and not what was said.
+        said = [{"role": "user", "content": ending.instruction}]
+        self._client(ending.agent).close_conversation(
+            ending.conversation_id, said, agent_version=ending.model, subject=ending.customer
+        )
 
     def _go_on(self, client: Client, record: Record, answer: Answer, gate_ms: float) -> Played:
         state, ran, problem = answer.state, None, ""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from datasets.choices import ExportFormat
+from datasets.choices import CaseKind, ExportFormat
 from datasets.exporters import registry
+from datasets.exporters.composition import compose
 from datasets.models import DatasetVersion, Export
 from datasets.services import export_files
+
+# What a case is to the rules of docs/formats.md: its label, or "omission".
+Kind: TypeAlias = str
+_BY_RULE: Final = frozenset({"approved", "rejected", "omission"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,8 @@ class Counted:
     rows: int
     cases: int
     without_row: tuple[tuple[int, str], ...]
+    # Whether each of those has no row because of what its label is, and none for what it lacks.
+    by_rule_alone: bool
     size: int
     problems: tuple[str, ...]
 
@@ -32,9 +40,45 @@ def export_in_every_format(
 ) -> list[Counted]:
     """Let ``make`` export the version in each format, copy what came out to ``folder``, and check it."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        _checked(make(ExportFormat(name)), ExportFormat(name), version, folder) for name in registry.formats()
-    ]
+    cases = _cases(version)
+    found = []
+    for name in registry.formats():
+        counted = _checked(make(ExportFormat(name)), ExportFormat(name), version, folder)
+        found.append(replace(counted, problems=(*counted.problems, *_against_the_rules(counted, cases))))
+    return found
+
+
+def rows_by_the_rules(format: ExportFormat, cases: Mapping[Kind, int]) -> int:
+    """Return how many rows these cases make in a format, by the rules of docs/formats.md."""
+    return sum(number * _rows_of(format, kind) for kind, number in cases.items())
+
+
+def _rows_of(format: ExportFormat, kind: Kind) -> int:
+    match format, kind:
+        case ExportFormat.CHAT, "rejected":
+            return 0  # no call to imitate
+        case ExportFormat.DPO, "approved" | "rejected" | "omission":
+            return 0  # a correction alone is a pair
+        case ExportFormat.KTO, "omission":
+            return 0
+        case ExportFormat.KTO, "corrected":
+            return 2  # the proposal was wrong, and what the person made of it is right
+    return 1
+
+
+def _cases(version: DatasetVersion) -> Counter[Kind]:
+    """Count a version's cases by what an exporter makes of them: by label, and omissions apart."""
+    counted: Counter[Kind] = Counter()
+    for member in version.members.select_related("case").iterator():
+        label = str(compose(member.case.content, member.later)["label"])
+        counted["omission" if member.case.kind == CaseKind.OMISSION else label] += 1
+    return counted
+
+
+def _against_the_rules(counted: Counted, cases: Mapping[Kind, int]) -> Iterator[str]:
+    if counted.by_rule_alone and counted.rows != rows_by_the_rules(counted.format, cases):
+        wanted = rows_by_the_rules(counted.format, cases)
+        yield f"{counted.format}: {counted.rows} rows, and its cases make {wanted} by the rules"
 
 
 def table(found: Sequence[Counted]) -> str:
@@ -76,6 +120,7 @@ def _checked(export: Export, format: ExportFormat, version: DatasetVersion, fold
         rows=rows,
         cases=cases["read"],
         without_row=without_row,
+        by_rule_alone={each["reason"] for each in cases["skipped"]} <= _BY_RULE,
         size=manifest["bytes"],
         problems=tuple(f"{to.name}: {problem}" for problem in problems),
     )

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from datasets import tasks
-from datasets.choices import ExportFormat, ExportState
+from datasets.choices import CaseKind, ExportFormat, ExportState
 from datasets.models import DatasetVersion, Export
 from datasets.replay.agent_side import Played, facts_of
 from datasets.replay.ground_truth import judge, same
-from datasets.replay.recording import Document
+from datasets.replay.recording import Document, Write
 from datasets.selectors import exports
 from datasets.selectors.selection import Selection
 from datasets.services import datasets, export_files, exporting, freezing
 from datasets.services.exporting import Order
+from hitl_site.lib.canonical import canonicalize
 from reviews.choices import DecisionKind
 
 WAITING_SECONDS: Final = 300.0
@@ -43,17 +45,28 @@ class Checked:
     path: Path
     rows: int
     corrected: int
+    omissions: int
     problems: list[str]
 
 
-def export_and_check(played: Sequence[Played], *, name: str, folder: Path, now: datetime) -> Checked:
-    """Export all cases of the replayed action types into ``folder`` and check each that is the replay's."""
-    version = _freeze(played, name=name, now=now)
+def export_and_check(
+    played: Sequence[Played],
+    missed: Mapping[str, Sequence[Write]],
+    *,
+    name: str,
+    folder: Path,
+    now: datetime,
+) -> Checked:
+    """Export all cases of the replayed action types into ``folder`` and check each that is the replay's.
+
+    ``missed`` holds what was missing in conversations that somebody read, by the conversation's id.
+    """
+    version = _freeze(played, missed, name=name, now=now)
     export = export_by_worker(version, format=ExportFormat.JSONL, now=now)
     path = folder / f"{export.file_name}"
     folder.mkdir(parents=True, exist_ok=True)
     export_files.copy_out(file_name=export.file_name, export_id=export.public_id, to=path)
-    return _check(played, path, export)
+    return _check(played, missed, path, export)
 
 
 def export_by_worker(version: DatasetVersion, *, format: ExportFormat, now: datetime) -> Export:
@@ -73,20 +86,27 @@ def export_by_worker(version: DatasetVersion, *, format: ExportFormat, now: date
     return export
 
 
-def _freeze(played: Sequence[Played], *, name: str, now: datetime) -> DatasetVersion:
-    action_types = sorted({one.record.action_type for one in played})
+def _freeze(
+    played: Sequence[Played], missed: Mapping[str, Sequence[Write]], *, name: str, now: datetime
+) -> DatasetVersion:
+    action_types = {one.record.action_type for one in played}
+    action_types |= {write.action_type for writes in missed.values() for write in writes}
     dataset = datasets.create_dataset(
         name=name,
         description="All cases of a replay's action types",
-        selection=Selection(action_types=tuple(action_types)),
+        selection=Selection(action_types=tuple(sorted(action_types))),
         created_by=None,
         now=now,
     )
     return freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=now).version
 
 
-def _check(played: Sequence[Played], path: Path, export: Export) -> Checked:
+def _check(
+    played: Sequence[Played], missed: Mapping[str, Sequence[Write]], path: Path, export: Export
+) -> Checked:
     wanted = {one.action_id: one for one in played if one.action_id}
+    left_undone = Counter(_named(talk, each) for talk, writes in missed.items() for each in writes)
+    omissions = left_undone.total()
     seen: set[str] = set()
     problems: list[str] = []
     rows = corrected = 0
@@ -96,6 +116,10 @@ def _check(played: Sequence[Played], path: Path, export: Export) -> Checked:
     for text in content.splitlines():
         rows += 1
         case: dict[str, Any] = json.loads(text)
+        if case["kind"] == CaseKind.OMISSION:
+            left_undone.subtract([_omission(case)])
+            problems += _not_as_omission(case)
+            continue
         one = wanted.get(case["action"]["id"])
         if one is None:
             continue
@@ -110,7 +134,30 @@ def _check(played: Sequence[Played], path: Path, export: Export) -> Checked:
         decided = one.verdict == "review" and not one.problem
         if decided and one.action_id not in seen:
             problems.append(f"{one.record.event_id}: its case is not in the export")
-    return Checked(export.version, path, rows, corrected, problems)
+    problems += [
+        f"{talk}: what was missing in it ({action_type}) is not in the export"
+        for (talk, action_type, _), times in left_undone.items()
+        if times > 0
+    ]
+    return Checked(export.version, path, rows, corrected, omissions, problems)
+
+
+def _named(talk: str, write: Write) -> tuple[str, str, bytes]:
+    return talk, write.action_type, canonicalize(write.arguments)
+
+
+def _omission(case: dict[str, Any]) -> tuple[str, str, bytes]:
+    action = case["action"]
+    return action["conversation_id"], action["type"], canonicalize(case["truth"]["arguments"])
+
+
+def _not_as_omission(case: dict[str, Any]) -> Iterator[str]:
+    """Say what a case of an omission holds that none may."""
+    talk = case["action"]["conversation_id"]
+    if case["proposal"] is not None or case["gate"] is not None:
+        yield f"{talk}: the case of what was missing in it has a proposal"
+    if case["label"] != "corrected" or case["truth"]["should_act"] is not True:
+        yield f"{talk}: the case of what was missing in it says otherwise whether to act"
 
 
 def _differences(one: Played, case: dict[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from django.contrib.auth.models import Group, User
 
-from datasets.replay.recording import Document, Record
+from datasets.replay.recording import Document, Ending, Record
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AGENT_SCOPES, AutonomyLevel, Risk
 from policies.engine.policy import PolicyDocument
@@ -46,6 +46,7 @@ class Settings:
     audit_rate: float = 0.05
     undo_seconds: int = 1
     reviewers: int = 2
+    conversation_share: float = 0.2
 
     def policy(self) -> PolicyDocument:
         """Return the policy of every replayed action type."""
@@ -71,10 +72,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a recording holds: examples for the schemas, and who proposes what, record by record."""
+    """What a recording holds: examples for the schemas, and who proposes what, record by record.
+
+    With whole conversations: who closes them, and which action types they should have held.
+    """
 
     examples: Mapping[str, list[JsonValue]]
     entries: Sequence[tuple[str, str, str]]  # agent, model, action type
+    closing: frozenset[str] = frozenset()
+    expected: frozenset[str] = frozenset()
 
     def choose(self, *, limit: int | None, seed: int | None) -> frozenset[int]:
         """Return which records to replay: all, the first ``limit``, or with a seed a sample of that size."""
@@ -102,8 +108,8 @@ class Prepared:
     reviewers: tuple[Account, ...]
 
 
-def survey(records: Iterable[Record]) -> Survey:
-    """Look through a whole recording.
+def survey(records: Iterable[Record], endings: Iterable[Ending] = ()) -> Survey:
+    """Look through a whole recording, and one of conversations.
 
     A schema describes everything known to be acceptable, so its examples are the corrections too, and those
     of all records: a second run with more of them must not find its own action types too narrow.
@@ -117,7 +123,14 @@ def survey(records: Iterable[Record]) -> Survey:
         if record.expected is not None:
             seen.append(record.expected)
         entries.append((record.agent, record.model, record.action_type))
-    return Survey(examples, entries)
+    closing: set[str] = set()
+    expected: set[str] = set()
+    for ending in endings:
+        closing.add(ending.agent)
+        for write in ending.expected:
+            expected.add(write.action_type)
+            examples.setdefault(write.action_type, []).append(write.arguments)
+    return Survey(examples, entries, frozenset(closing), frozenset(expected))
 
 
 def prepare(found: Survey, *, chosen: Collection[int], settings: Settings, now: datetime) -> Prepared:
@@ -125,14 +138,13 @@ def prepare(found: Survey, *, chosen: Collection[int], settings: Settings, now: 
     operator = make_operator(now=now)
     wanted = sorted({found.entries[at] for at in chosen})
     types: dict[str, ActionType] = {}
-    for name in sorted({action_type for _, _, action_type in wanted}):
+    for name in sorted({action_type for _, _, action_type in wanted} | found.expected):
         types[name] = _action_type(name, found.examples[name], operator, now)
         _policy(types[name], settings.policy(), operator, now)
-    keys: dict[str, str] = {}
+    names = {agent_name for agent_name, _, _ in wanted} | found.closing
+    keys = {agent_name: _key(agent_name, operator, now) for agent_name in sorted(names)}
     versions: dict[tuple[str, str], AgentVersion] = {}
     for agent_name, model, action_type in wanted:
-        if agent_name not in keys:
-            keys[agent_name] = _key(agent_name, operator, now)
         if (agent_name, model) not in versions:
             agent = Agent.objects.get(name=agent_name)
             versions[agent_name, model] = agents.see_version(agent=agent, label=model, now=now)

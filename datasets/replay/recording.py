@@ -1,5 +1,6 @@
 """Reading recordings: JSON Lines, plain or gzip, one proposed action with its ground truth a line.
 
+A recording of whole conversations has one a line, with the calls that it should have held.
 Streaming and strict: a recording may be larger than memory, and what cannot be replayed is refused with its
 line before anything is sent. Fields that the replay has no use for are not looked at.
 """
@@ -9,15 +10,17 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeVar, cast
 
 from hitl_site.lib import strict_json
 from hitl_site.lib.strict_json import JsonValue
 
 Document = dict[str, JsonValue]
+_Line = TypeVar("_Line")
 
 LONGEST_LINE: Final = 4 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
@@ -58,20 +61,55 @@ class Record:
     user_confirmed: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A call that a conversation should have held."""
+
+    action_type: str
+    arguments: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A conversation that is over: what it was about, what it should have held, how much of that it did not.
+
+    ``missing`` counts the calls of ``expected`` that were never proposed as they should have been.
+    """
+
+    line: int
+    conversation_id: str
+    agent: str
+    model: str
+    customer: str | None
+    instruction: str
+    expected: tuple[Write, ...]
+    missing: int
+
+
+def read_endings(path: Path) -> Iterator[Ending]:
+    """Yield the conversations in the order of the file. Raises ``InvalidRecording``."""
+    return _read(path, _ending, lambda ending: ending.conversation_id, "/task_id")
+
+
 def read(path: Path, *, limit: int | None = None) -> Iterator[Record]:
     """Yield the records in the order of the file, at most ``limit``. Raises ``InvalidRecording``."""
+    return islice(_read(path, _record, lambda record: record.event_id, "/event_id"), limit)
+
+
+def _read(
+    path: Path, parse: Callable[[int, bytes], _Line], name: Callable[[_Line], str], pointer: str
+) -> Iterator[_Line]:
+    """Yield what the lines hold, each under a name that no other line has."""
     lines: dict[str, int] = {}
     for number, text in _lines(path):
-        if limit is not None and len(lines) >= limit:
-            return
         try:
-            record = _record(number, text)
-            if record.event_id in lines:
-                raise _Fault("/event_id", f"{record.event_id} was on line {lines[record.event_id]} already")
+            found = parse(number, text)
+            if name(found) in lines:
+                raise _Fault(pointer, f"{name(found)} was on line {lines[name(found)]} already")
         except _Fault as fault:
             raise InvalidRecording(f"{path.name}, line {number}: {fault}") from None
-        lines[record.event_id] = number
-        yield record
+        lines[name(found)] = number
+        yield found
     if not lines:
         raise InvalidRecording(f"{path.name} holds no records.")
 
@@ -105,20 +143,13 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _record(number: int, text: bytes) -> Record:
-    try:
-        value = strict_json.parse(text, max_bytes=LONGEST_LINE, max_depth=_DEEPEST)
-    except strict_json.DoorError as error:
-        raise _Fault(error.pointer or "", error.detail) from None
-    if not isinstance(value, dict):
-        raise _Fault("", "a record is a JSON object")
+    value = _parsed(text)
     event_id = _text(value, "event_id", longest=255)
     if not _KEY.fullmatch(event_id):
         raise _Fault(
             "/event_id", "it is visible ASCII without quotation marks, since it is the idempotency key"
         )
-    action_type = f"{_text(value, 'domain')}.{_text(value, 'action_type')}"
-    if len(action_type) > 120 or not _NAME.fullmatch(action_type):
-        raise _Fault("/action_type", f"{action_type[:140]!r} cannot name an action type")
+    action_type = _action_type(value, domain=_text(value, "domain"))
     correct = value.get("correct")
     if correct is not None and not isinstance(correct, bool):
         raise _Fault("/correct", "it is true, false or null")
@@ -145,6 +176,51 @@ def _record(number: int, text: bytes) -> Record:
         amount_usd=_number(value, "amount_usd"),
         user_confirmed=_flag(value, "user_confirmed"),
     )
+
+
+def _ending(number: int, text: bytes) -> Ending:
+    value = _parsed(text)
+    conversation_id = _conversation(value)
+    if not conversation_id:
+        raise _Fault("/task_id", "run, task_id and trial name a conversation, and one of them is missing")
+    domain = _text(value, "domain")
+    expected = tuple(
+        Write(_action_type(each, domain=domain), _object(each.get("arguments"), "/task_expected"))
+        for each in _objects(value, "task_expected")
+    )
+    missing = value.get("missing_writes")
+    if isinstance(missing, bool) or not isinstance(missing, int) or not 0 <= missing <= len(expected):
+        raise _Fault("/missing_writes", "it counts some of those in task_expected")
+    instruction = value.get("instruction")
+    if not isinstance(instruction, str) or not instruction.strip():
+        raise _Fault("/instruction", "it is missing")
+    return Ending(
+        line=number,
+        conversation_id=conversation_id,
+        agent=_text(value, "agent", longest=120).strip(),
+        model=_text(value, "model", longest=120).strip(),
+        customer=_maybe_text(value, "customer", longest=200),
+        instruction=instruction,
+        expected=expected,
+        missing=missing,
+    )
+
+
+def _parsed(text: bytes) -> Document:
+    try:
+        value = strict_json.parse(text, max_bytes=LONGEST_LINE, max_depth=_DEEPEST)
+    except strict_json.DoorError as error:
+        raise _Fault(error.pointer or "", error.detail) from None
+    if not isinstance(value, dict):
+        raise _Fault("", "a record is a JSON object")
+    return value
+
+
+def _action_type(value: Document, *, domain: str) -> str:
+    name = f"{domain}.{_text(value, 'action_type')}"
+    if len(name) > 120 or not _NAME.fullmatch(name):
+        raise _Fault("/action_type", f"{name[:140]!r} cannot name an action type")
+    return name
 
 
 def _conversation(value: Document) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from datasets.replay import plan, reconciliation, recording
+from datasets.replay import omissions, plan, reconciliation, recording
 from datasets.replay.agent_side import AgentSide, Played, Roll
+from datasets.replay.omissions import LeftUndone
 from datasets.replay.recording import Record
 from datasets.replay.report import Progress
 from datasets.replay.reviewer import ScriptedReviewer, Tally
@@ -29,6 +30,7 @@ class Replayed:
     played: tuple[Played, ...]
     tallies: tuple[Tally, ...]
     seconds: float
+    left_undone: LeftUndone | None = None
 
     @property
     def action_ids(self) -> list[str]:
@@ -43,9 +45,14 @@ def replay(
     limit: int | None = None,
     seed: int | None = None,
     speed: float | None = None,
+    conversations: Path | None = None,
 ) -> Replayed:
-    """Feed a recording through the site at ``url``, beside which this runs on the same database."""
-    found = plan.survey(recording.read(path))
+    """Feed a recording through the site at ``url``, beside which this runs on the same database.
+
+    With a recording of ``conversations``: then close them too, and read those that are drawn.
+    """
+    endings = [] if conversations is None else list(recording.read_endings(conversations))
+    found = plan.survey(recording.read(path), endings)
     chosen = found.choose(limit=limit, seed=seed)
     prepared = plan.prepare(found, chosen=chosen, settings=settings, now=database_now())
     roll = Roll()
@@ -63,7 +70,8 @@ def replay(
     progress = Progress(len(chosen))
     try:
         records = _paced(_chosen(path, chosen), speed)
-        played = _play(AgentSide(url, prepared.keys, roll), records, progress)
+        agents = AgentSide(url, prepared.keys, roll)
+        played = _play(agents, records, progress)
     finally:
         agents_done.set()
     for thread in at_work:
@@ -72,8 +80,18 @@ def replay(
     replayed = Replayed(
         tuple(played), tuple(reviewer.tally for reviewer in reviewers), time.monotonic() - began
     )
-    _let_settle(replayed.action_ids)
-    return replayed
+    _let_settle(lambda: _is_labelled(replayed.action_ids))
+    if not endings:
+        return replayed
+    left_undone = omissions.replay(
+        endings,
+        [one.record for one in played],
+        agents=agents,
+        share=settings.conversation_share,
+        reader=prepared.reviewers[0],
+    )
+    _let_settle(lambda: not omissions.without_case())
+    return replace(replayed, left_undone=left_undone)
 
 
 def _chosen(path: Path, chosen: Collection[int]) -> Iterator[Record]:
@@ -112,10 +130,13 @@ def _collect(under_way: set[Future[Played]], played: list[Played], progress: Pro
     return rest
 
 
-def _let_settle(action_ids: Sequence[str]) -> None:
-    """Wait until the last undo windows are over and the labelling has caught up, or long enough."""
+def _is_labelled(action_ids: Sequence[str]) -> bool:
+    """Say whether the last undo windows are over and the labelling has caught up."""
+    return not reconciliation.unreleased(action_ids) and not reconciliation.released_without_case(action_ids)
+
+
+def _let_settle(settled: Callable[[], bool]) -> None:
+    """Wait until it is, or long enough."""
     deadline = time.monotonic() + SETTLING_SECONDS
-    while time.monotonic() < deadline:
-        if not reconciliation.unreleased(action_ids) and not reconciliation.released_without_case(action_ids):
-            return
+    while not settled() and time.monotonic() < deadline:
         time.sleep(0.3)

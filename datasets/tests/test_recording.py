@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from datasets.replay import html_forms, plan, recording, report
 from datasets.replay.ground_truth import judge, same
+from datasets.replay.omissions import missing_writes
 from datasets.replay.reconciliation import Line
-from datasets.replay.recording import InvalidRecording, Record
+from datasets.replay.recording import Ending, InvalidRecording, Record
 from reviews.choices import DecisionKind
 from reviews.schema_form import infer, validate
 
@@ -263,3 +264,95 @@ def test_the_table_adds_up() -> None:
     ]
     assert "2 by 1 reviewers, 4 a minute" in text[8]
     assert "p50 2 ms, p95 4 ms" in text[9]
+
+
+TALK: dict[str, Any] = {
+    "run": "run",
+    "task_id": "1",
+    "trial": 0,
+    "agent": "shop-1/tool-calling",
+    "model": "model-1",
+    "domain": "shop",
+    "customer": "ana",
+    "instruction": "Cancel W2, and send W3 to my new address.",
+    "missing_writes": 1,
+    "task_expected": [
+        {"action_type": "cancel_order", "arguments": {"order_id": "W2", "reason": "too late"}},
+        {"action_type": "change_address", "arguments": {"order_id": "W3", "street": "New Road 1"}},
+    ],
+    "reward": 0.0,
+}
+
+
+def ending(tmp_path: Path, **changes: Any) -> Ending:
+    (found,) = recording.read_endings(write(tmp_path, {**TALK, **changes}))
+    return found
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_conversation_is_read_under_the_id_that_its_actions_carry(tmp_path: Path, packed: bool) -> None:
+    (found,) = recording.read_endings(write(tmp_path, TALK, packed=packed))
+
+    assert found.conversation_id == record(tmp_path).conversation_id == "run:1:0"
+    assert (found.agent, found.model, found.customer) == ("shop-1/tool-calling", "model-1", "ana")
+    assert (found.instruction, found.missing) == (TALK["instruction"], 1)
+    assert [write.action_type for write in found.expected] == ["shop.cancel_order", "shop.change_address"]
+    assert found.expected[1].arguments == {"order_id": "W3", "street": "New Road 1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"trial": None}, "/task_id: run, task_id and trial name a conversation"),
+        ({"missing_writes": 3}, "/missing_writes: it counts some of those in task_expected"),
+        ({"missing_writes": True}, "/missing_writes"),
+        ({"missing_writes": -1}, "/missing_writes"),
+        ({"instruction": " "}, "/instruction: it is missing"),
+        ({"task_expected": [{"action_type": "x", "arguments": []}]}, "/task_expected: it is an object"),
+        ({"task_expected": ["x"]}, "/task_expected"),
+        ({"task_expected": [{"action_type": "§", "arguments": {}}]}, "/action_type: 'shop.§' cannot name"),
+    ],
+)
+def test_what_is_no_conversation_is_refused_with_its_line(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InvalidRecording, match=r"events\.jsonl, line 1: ") as refused:
+        ending(tmp_path, **changes)
+    assert complaint in str(refused.value)
+
+
+def test_a_conversation_is_recorded_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRecording, match="line 2: /task_id: run:1:0 was on line 1 already"):
+        list(recording.read_endings(write(tmp_path, TALK, TALK)))
+
+
+def test_missing_is_what_no_right_proposal_was(tmp_path: Path) -> None:
+    cancel, move = ending(tmp_path).expected
+    right = record(tmp_path, correct=True, arguments=cancel.arguments)
+    also_right = record(tmp_path, correct=True, acceptable=[cancel.arguments])
+    wrong = record(tmp_path, correct=False, arguments=cancel.arguments)
+    one = ending(tmp_path)
+
+    assert missing_writes(one, [right]) == (move,)
+    assert missing_writes(one, [also_right]) == (move,)
+    assert missing_writes(ending(tmp_path, missing_writes=2), [wrong]) == (cancel, move)
+    assert missing_writes(ending(tmp_path, missing_writes=0), []) == ()
+    # A hand-off is expected too, and nobody grades it.
+    assert missing_writes(one, [], handoffs={"shop.change_address"}) == (cancel,)
+
+
+def test_where_two_recordings_differ_the_conversation_says_how_many_are_missing(tmp_path: Path) -> None:
+    cancel, move = ending(tmp_path).expected
+    right = record(tmp_path, correct=True, arguments=cancel.arguments)
+
+    assert missing_writes(ending(tmp_path, missing_writes=2), [right]) == (cancel, move)
+    assert missing_writes(ending(tmp_path), []) == (move,)
+
+
+def test_what_conversations_should_have_held_is_declared_and_fits(tmp_path: Path) -> None:
+    survey = plan.survey([record(tmp_path)], [ending(tmp_path, agent="another")])
+
+    assert survey.closing == {"another"}
+    assert survey.expected == {"shop.cancel_order", "shop.change_address"}
+    for write in ending(tmp_path).expected:
+        assert not validate(infer(survey.examples[write.action_type]), write.arguments)

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 
 from datasets.choices import ExportFormat
 from datasets.models import DatasetVersion, Export
-from datasets.replay.every_format import Counted, export_in_every_format, table
+from datasets.replay.every_format import Counted, export_in_every_format, rows_by_the_rules, table
 from datasets.services import export_files, exporting, freezing
 from datasets.services.exporting import Order
 from datasets.tests.base import make_dataset, many_cases
@@ -26,7 +26,12 @@ CASES = 9
 @pytest.fixture
 def version() -> DatasetVersion:
     many_cases(CASES, filler='line\nbreak, "quoted",\r\n\u2028=1+1')
-    return freezing.freeze(dataset_id=make_dataset().public_id, frozen_by=None, now=database_now()).version
+    return frozen("Refunds")
+
+
+def frozen(name: str, **selection: tuple[str, ...]) -> DatasetVersion:
+    dataset = make_dataset(name, **selection)
+    return freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now()).version
 
 
 def here(version: DatasetVersion) -> Callable[[ExportFormat], Export]:
@@ -108,6 +113,32 @@ def test_a_file_with_a_row_too_few_is_a_problem(version: DatasetVersion, tmp_pat
     assert _formats_with_problems(found) == [ExportFormat.KTO]
     (told,) = [one.problems for one in found if one.problems]
     assert told[1] == "kto.jsonl: 11 rows are in it, and its manifest says 12"
+
+
+def test_the_rules_say_how_many_rows_each_label_makes() -> None:
+    cases = {"approved": 7, "corrected": 5, "rejected": 3, "omission": 2}
+
+    rows = {format: rows_by_the_rules(format, cases) for format in ExportFormat}
+
+    assert {format: n for format, n in rows.items() if n != 17} == {
+        ExportFormat.CHAT: 7 + 5 + 2,
+        ExportFormat.DPO: 5,
+        ExportFormat.KTO: 7 + 2 * 5 + 3,
+    }
+
+
+@pytest.mark.usefixtures("version")
+def test_a_file_of_other_labels_than_the_versions_is_a_problem(tmp_path: Path) -> None:
+    approvals = frozen("Approvals", labels=("approved",))
+    rejections = frozen("Rejections", labels=("rejected",))
+
+    def swapped(asked: ExportFormat) -> Export:
+        return here(rejections if asked == ExportFormat.CHAT else approvals)(asked)
+
+    found = export_in_every_format(approvals, folder=tmp_path, make=swapped)
+
+    (told,) = [one.problems for one in found if one.problems]
+    assert told == ("chat: 0 rows, and its cases make 3 by the rules",)
 
 
 def test_every_format_needs_a_place_to_go() -> None:

@@ -101,34 +101,85 @@ def made_up(event: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def talk(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "agent": "aviary/warden",
+        "model": "warden-1",
+        "run": "talks",
+        "task_id": str(number),
+        "trial": 0,
+        "domain": "aviary",
+        "customer": f"visitor-{number}",
+        "instruction": HOSTILE,
+        "missing_writes": 0,
+        "task_expected": [],
+        **changes,
+    }
+
+
+def lines_of(path: Path, *documents: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(each) + "\n" for each in documents), encoding="utf-8")
+    return path
+
+
 def test_a_recording_of_acts_and_texts_never_seen_before_is_replayed_and_replayed_again(
     stack: dict[str, str], tmp_path: Path
 ) -> None:
+    """The warden fed one bird and left another one hungry: only who reads all that was said sees it."""
     wrong = {"correct": False, "confidence": None, "error_class": "wrong_arguments"}
     better = {"bird": HOSTILE, "grams": 13, "notes": "two\r\nlines", "extra": []}
-    records = [
+    fed = {"bird": "Kea", "grams": 3}
+    hungry = {"bird": HOSTILE, "grams": 4.5, "by": ["hand"]}
+    by_hand = talk(0, action_type="feed_by_hand", arguments=fed)
+    path = lines_of(
+        tmp_path / "made_up.jsonl",
         made_up("right"),
         made_up("ungraded", action_type="call_keeper", kind="handoff", correct=None, arguments={}),
         made_up("hostile", arguments={"bird": HOSTILE, "grams": 1}, policy_violations=["too many seeds"]),
         made_up("corrected", **wrong, expected=better),
         made_up("rejected", **{**wrong, "error_class": "duplicate"}),
         made_up("another-agent", agent="aviary/émile", model="m/2", **wrong),
-    ]
-    path = tmp_path / "made_up.jsonl"
-    path.write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+        made_up("fed-1", **{**by_hand, "task_id": "1"}),
+        made_up("fed-2", **{**by_hand, "task_id": "2"}),
+        made_up("fed-twice", **{**by_hand, **wrong, "task_id": "2"}),
+    )
+    wants = [{"action_type": "feed_by_hand", "arguments": each} for each in (fed, hungry)]
+    talks = lines_of(
+        tmp_path / "talks.jsonl",
+        talk(1, missing_writes=1, task_expected=wants),
+        talk(2, task_expected=wants[:1]),
+        talk(3, missing_writes=1, task_expected=[{"action_type": "close_gate", "arguments": {}}]),
+    )
+    options = ("--audit-rate", "1", "--conversations", str(talks), "--conversation-share", "1")
 
-    printed, cases = replay(stack, path, tmp_path / "first", "--audit-rate", "1")
+    printed, cases = replay(stack, path, tmp_path / "first", *options, "--every-format")
 
     # proposed, allowed, held by risk, score and policy, approved, corrected, rejected, wrong ones, cases
-    assert total(printed) == ["6", "2", "0", "3", "1", "1", "1", "2", "0", "0", "3", "6"]
-    (corrected,) = [case for case in cases if case["label"] == "corrected"]
+    assert total(printed) == ["9", "4", "0", "4", "1", "1", "1", "3", "0", "0", "4", "9"]
+    (corrected,) = [case for case in cases if case["decision"]["kind"] == "correct"]
     assert corrected["truth"]["arguments"] == better
     assert corrected["proposal"]["arguments"]["notes"] == "line\nbreak"
     assert corrected["input"]["context"]["messages"][0]["content"] == HOSTILE
+    left_undone = "3 conversations closed, 3 drawn and read, 2 of these with something missing: 2 calls"
+    assert left_undone in printed
+    (line,) = [line.split() for line in printed.splitlines() if line.startswith("aviary/warden warden-1 ")]
+    assert line[2:6] + line[-2:] == ["3", "3", "2", "66.7%", "66.7%", "yes"]
+    omissions = [case for case in cases if case["kind"] == "omission"]
+    assert {case["action"]["conversation_id"]: case["truth"]["arguments"] for case in omissions} == {
+        "talks:1:0": hungry,
+        "talks:3:0": {},
+    }
+    assert len(cases) == 11
+    files = (tmp_path / "first" / "formats").glob("*.jsonl")
+    rows = {path.name: len(path.read_bytes().splitlines()) for path in files}
+    # No rejection can be imitated; only a correction is a pair; an omission has nothing of the agent's in it.
+    fewer = {"chat.jsonl": 5 + 1 + 2, "dpo.jsonl": 1, "kto.jsonl": 5 + 2 * 1 + 3}
+    assert {name: n for name, n in rows.items() if n != 11} == fewer
 
-    again, same_cases = replay(stack, path, tmp_path / "second", "--audit-rate", "1")
+    again, same_cases = replay(stack, path, tmp_path / "second", *options)
 
     assert total(again) == total(printed)
+    assert left_undone in again
     assert same_cases == cases
 
 

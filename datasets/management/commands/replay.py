@@ -8,15 +8,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datasets.replay import confidence, every_format, plan
+from datasets.replay import confidence, every_format, omissions, plan
 from datasets.replay.browser import Unreachable
 from datasets.replay.export_check import Checked, NotExported, export_and_check, export_by_worker
 from datasets.replay.html_forms import NoSuchControl
+from datasets.replay.omissions import LeftUndone
 from datasets.replay.reconciliation import Found, reconcile
 from datasets.replay.recording import InvalidRecording
 from datasets.replay.report import Figures, table
 from datasets.replay.reviewer import CannotSignIn
 from datasets.replay.run import Replayed, replay
+from datasets.services.conversations import BadShare
 from hitl_site.lib.clock import database_now
 
 MOST_PROBLEMS_SHOWN = 40
@@ -51,7 +53,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--every-format",
             action="store_true",
-            help="with --export: in each of the other formats too, into DIR/formats, with a table of counts",
+            help="with --export: in every format there is, into DIR/formats, with a table of counts",
+        )
+        parser.add_argument(
+            "--conversations",
+            type=Path,
+            metavar="FILE",
+            help="then close these recorded conversations, read those that are drawn, and hold the omission"
+            " rate against the truth of all; what was missing is exported with the rest",
+        )
+        parser.add_argument(
+            "--conversation-share",
+            type=float,
+            default=0.2,
+            metavar="SHARE",
+            help="with --conversations: share of them that is read (0.2)",
         )
 
     def handle(self, *args: object, **options: Any) -> None:
@@ -62,6 +78,7 @@ class Command(BaseCommand):
             threshold=options["threshold"],
             audit_rate=options["audit_rate"],
             reviewers=options["reviewers"],
+            conversation_share=options["conversation_share"],
         )
         try:
             settings.policy()
@@ -72,8 +89,10 @@ class Command(BaseCommand):
                 limit=options["limit"],
                 seed=options["seed"],
                 speed=options["speed"],
+                conversations=options["conversations"],
             )
         except (
+            BadShare,
             InvalidRecording,
             plan.CannotPrepare,
             CannotSignIn,
@@ -88,6 +107,9 @@ class Command(BaseCommand):
         self.stdout.write("\n" + confidence.section("judge's score", confidence.judged(records)))
         self.stdout.write(confidence.section("agents' own score", confidence.own(records)))
         problems = [*found.problems, *(problem for tally in replayed.tallies for problem in tally.problems)]
+        if replayed.left_undone is not None:
+            self._say_what_was_left_undone(replayed.left_undone)
+            problems += replayed.left_undone.problems
         if options["export"] is not None:
             problems += self._export(
                 replayed, path, options["export"], every_format_too=options["every_format"]
@@ -99,15 +121,25 @@ class Command(BaseCommand):
             raise CommandError(f"{len(problems):,} problems:\n{shown}{rest}")
         self.stdout.write("\nNothing was lost, nothing decided twice, and what ran is what was decided.")
 
+    def _say_what_was_left_undone(self, found: LeftUndone) -> None:
+        line = found.together()
+        self.stdout.write(
+            f"\n{line.closed:,} conversations closed, {line.read:,} drawn and read, {line.missing:,} of these"
+            f" with something missing: {found.omissions:,} calls that should have been made\n"
+        )
+        self.stdout.write(omissions.table(found))
+
     def _export(self, replayed: Replayed, path: Path, folder: Path, *, every_format_too: bool) -> list[str]:
         now = database_now()
+        missed = {} if replayed.left_undone is None else replayed.left_undone.missed
         name = f"Replay of {path.name.removesuffix('.gz')[:60]} {now:%Y-%m-%d %H:%M:%S}"
         try:
-            checked = export_and_check(replayed.played, name=name, folder=folder, now=now)
+            checked = export_and_check(replayed.played, missed, name=name, folder=folder, now=now)
             self.stdout.write(
                 f"\nexported {checked.rows:,} cases to {checked.path};"
                 f" {checked.corrected:,} corrected ones compared with the recording: input, what the agent"
                 " did, what it should have done"
+                + (f"; {checked.omissions:,} omissions, each with its conversation" if missed else "")
             )
             more = self._export_in_every_format(checked, folder / "formats") if every_format_too else []
         except NotExported as error:
