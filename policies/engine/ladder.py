@@ -25,6 +25,7 @@ class Demotion(StrEnum):
     AUDITS_OVERDUE = "audits_overdue"
     NO_LABELS = "no_labels"
     CANARY_ERRORS = "canary_errors"
+    SCORE_CHANGED = "score_changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

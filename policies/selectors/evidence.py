@@ -109,7 +109,7 @@ class Evidence:
 
     @property
     def has_alarm(self) -> bool:
-        return self.tally.drift.value >= self.settings.drift_run
+        return self.tally.drift.highest >= self.settings.drift_run
 
     @property
     def days_to_go(self) -> float | None:
@@ -118,13 +118,18 @@ class Evidence:
         return more / self.labels_a_day if more is not None and self.labels_a_day > 0 else None
 
 
-def evidence_of(agent_version: AgentVersion, action_type: ActionType, now: datetime) -> Evidence | None:
-    """Return the evidence as it was last taken in, None where nobody was ever asked to look."""
-    track = (
+def track_of(agent_version: AgentVersion, action_type: ActionType) -> EvidenceTrack | None:
+    """Return how far the evidence has been taken in, None where nobody was ever asked to look."""
+    return (
         EvidenceTrack.objects.select_related("agent_version__agent", "action_type")
         .filter(agent_version=agent_version, action_type=action_type)
         .first()
     )
+
+
+def evidence_of(agent_version: AgentVersion, action_type: ActionType, now: datetime) -> Evidence | None:
+    """Return the evidence as it was last taken in, None where nobody was ever asked to look."""
+    track = track_of(agent_version, action_type)
     if track is None:
         return None
     limits = limits_of(action_type)
@@ -205,13 +210,22 @@ def situation_of(
 
 def certified_point(found: Evidence) -> Point | None:
     """Return the most permissive certified threshold that lets enough through, None where there is none."""
+    certified = _certified_points(found)
+    return certified[-1] if certified else None
+
+
+def certifies(found: Evidence, threshold: float | None) -> bool:
+    """Say whether this very threshold is certified by now and lets enough through."""
+    return any(point.threshold == threshold for point in _certified_points(found))
+
+
+def _certified_points(found: Evidence) -> list[Point]:
     tally = found.tally
-    certified = [
+    return [
         point
         for point, sure in zip(tally.points, tally.certified(found.delta), strict=False)
         if sure and tally.share_through(point) >= found.settings.threshold_share
     ]
-    return certified[-1] if certified else None
 
 
 def labels_to_go(found: Evidence, *, renewing: bool = False) -> int | None:
@@ -260,18 +274,17 @@ def starting_points(tally: Tally) -> list[Point]:
 
 
 def _overdue(track: EvidenceTrack, settings: LadderSettings, now: datetime) -> tuple[int, int]:
-    """Return (overdue, drawn) of the checks of the last weeks."""
+    """Return (overdue, drawn) of the checks of the last weeks, and of those that wait for longer still."""
     due = now - timedelta(hours=settings.audit_due_hours)
-    unanswered = Q(gate_check__observation=None, gate_check__missing_label=None)
+    late = Q(gate_check__observation=None, gate_check__missing_label=None, gate_check__evaluated_at__lt=due)
+    # Time alone answers nothing: what nobody looked at is overdue until somebody does.
     counted = EvidenceSample.objects.filter(
+        Q(gate_check__evaluated_at__gte=now - _WINDOW) | late,
         agent_version=track.agent_version_id,
         action_type=track.action_type_id,
         drawn=True,
         seq__gt=track.started_seq,
-        gate_check__evaluated_at__gte=now - _WINDOW,
-    ).aggregate(
-        drawn=Count("pk"), overdue=Count("pk", filter=unanswered & Q(gate_check__evaluated_at__lt=due))
-    )
+    ).aggregate(drawn=Count("pk"), overdue=Count("pk", filter=late))
     return counted["overdue"], counted["drawn"]
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import RowNumber, TruncDate
 
 from policies.choices import Route
 from policies.models import ActionType, EvidenceSample, EvidenceTrack, Observation
+from policies.selectors import score_basis
 from policies.statistics.tracking import Label
 
 # What holds an action that more trust would let run.
@@ -68,10 +69,16 @@ def in_order_of_labels(track: EvidenceTrack, *, after: int, limit: int) -> list[
 
 
 def scores_before(track: EvidenceTrack) -> list[float]:
-    """Return the newest scores of this action type from before the evidence began; no label is looked at."""
+    """Return the newest scores of this action type from before the evidence began; no label is looked at.
+
+    They are of the score that the policy went by when it began: another one has another scale.
+    """
     rows = (
         EvidenceSample.objects.filter(
-            action_type=track.action_type_id, seq__lte=track.started_seq, gate_check__score__isnull=False
+            action_type=track.action_type_id,
+            seq__lte=track.started_seq,
+            gate_check__score__isnull=False,
+            gate_check__policy_version__in=score_basis.alike(track.action_type, track.started_at),
         )
         .order_by("-seq")
         .values_list("gate_check__score", flat=True)

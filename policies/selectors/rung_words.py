@@ -102,6 +102,7 @@ _ACTS: Final = Sentences(
     _("{count} of {done} checks were wrong while it was being tried."),
     _("The evidence no longer speaks for it."),
     _("A person confirmed a critical error."),
+    _("The policy goes by another score now; the threshold was certified for the one before."),
     places=_PLACES,
 )
 

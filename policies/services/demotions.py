@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -20,14 +21,25 @@ from policies.engine.facts import Level
 from policies.engine.ladder import Demotion, below
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
 from policies.selectors import autonomy as ladder
+from policies.selectors import score_basis
 from policies.selectors.evidence_limits import settings_of
 from policies.services import ledger
 from policies.services.ledger import Actor
 
-__all__ = ["Demotion", "change_of_level", "demote", "holding", "last_certified_threshold", "withdraw_open"]
+__all__ = [
+    "Demotion",
+    "change_of_level",
+    "demote",
+    "end_thresholds",
+    "holding",
+    "last_certified_threshold",
+    "withdraw_open",
+]
 
 HANDRAIL: Final = "Handrail"
 _KEY_BITS: Final = 0x7FFFFFFF
+# A certificate runs out long before so many grants follow it.
+_MOST_GRANTS: Final = 100
 
 
 def change_of_level(*, agent_version_id: int, action_type_id: int) -> None:
@@ -60,7 +72,8 @@ def demote(
 ) -> AutonomyGrant | None:
     """Take the level away that lets anything run alone: one rung, or down to ``at_most``.
 
-    A level still in canary falls back to the one beside it. Returns the grant that ended, None where nothing
+    The rung is that under the level in force, which a cap that was lowered after the grant may have cut. A
+    level still in canary falls back to the one beside it. Returns the grant that ended, None where nothing
     ran alone any more: twice at once, one of the two demotes. Open proposals are withdrawn in any case.
     """
     change_of_level(agent_version_id=agent_version.pk, action_type_id=action_type.pk)
@@ -72,12 +85,15 @@ def demote(
     )
     if held is None or ladder.rank(held.level) <= ladder.rank(AutonomyLevel.REVIEW_ALL):
         return None
-    target = AutonomyLevel(below(Level(str(held.level))).value)
+    in_force = ladder.level_under(held, action_type)
+    target = AutonomyLevel(below(Level(str(in_force))).value)
+    if target == AutonomyLevel.SHADOW:
+        target = AutonomyLevel.REVIEW_ALL
     if held.canary_share < 1:
         target = ladder.lowest(target, AutonomyLevel(held.canary_base))
     if at_most is not None:
         target = ladder.lowest(target, at_most)
-    earlier = last_certified_threshold(held) if target == AutonomyLevel.THRESHOLD else None
+    earlier = last_certified_threshold(held, now=now) if target == AutonomyLevel.THRESHOLD else None
     if target == AutonomyLevel.THRESHOLD and earlier is None:
         # Nothing was ever certified to fall back on.
         target = AutonomyLevel.REVIEW_ALL
@@ -103,6 +119,35 @@ def demote(
         },
     )
     return held
+
+
+def end_thresholds(*, action_type: ActionType, now: datetime) -> int:
+    """Demote whatever runs alone from a threshold on, since the score means something else from now on.
+
+    A level that does not go by the score stays, but for what is still being tried beside one that does.
+    Returns how many levels ended. The caller holds the action type's lock.
+    """
+    held = AutonomyGrant.objects.filter(
+        Q(level=AutonomyLevel.THRESHOLD) | Q(canary_base=AutonomyLevel.THRESHOLD, canary_share__lt=1),
+        action_type=action_type,
+        threshold__isnull=False,
+        ended_at=None,
+    )
+    ended = 0
+    for grant in held.select_related("agent_version__agent").order_by("agent_version_id"):
+        ended += (
+            demote(
+                agent_version=grant.agent_version,
+                action_type=action_type,
+                because=Demotion.SCORE_CHANGED,
+                says="The policy goes by another score now; the threshold was certified for the one before.",
+                facts={"threshold": grant.threshold},
+                at_most=AutonomyLevel.REVIEW_ALL,
+                now=now,
+            )
+            is not None
+        )
+    return ended
 
 
 def withdraw_open(
@@ -160,25 +205,38 @@ def _fall_back(
         granted_by=None,
         granted_by_name=HANDRAIL,
         granted_at=now,
-        expires_at=held.expires_at if earlier is not None else None,
+        expires_at=_sooner(held.expires_at, earlier.expires_at) if earlier is not None else None,
         threshold=earlier.threshold if earlier is not None else None,
         audit_rate=settings.audit_start if earlier is not None else None,
     )
 
 
-def last_certified_threshold(held: AutonomyGrant) -> AutonomyGrant | None:
-    """Return the newest grant of this version that a certified threshold came with."""
-    return (
-        AutonomyGrant.objects.filter(
-            agent_version=held.agent_version_id,
-            action_type=held.action_type_id,
-            level=AutonomyLevel.THRESHOLD,
-            certified=True,
-            threshold__isnull=False,
-        )
-        .order_by("-granted_at", "-id")
-        .first()
-    )
+def last_certified_threshold(held: AutonomyGrant, *, now: datetime) -> AutonomyGrant | None:
+    """Return the newest grant that a certified threshold came with, if it still stands.
+
+    It stands while nothing took it back: since it was granted, this version held Threshold or more without a
+    break, it has not run out by its own terms, and the policy goes by the score that it was certified for.
+    """
+    before = AutonomyGrant.objects.filter(
+        agent_version=held.agent_version_id, action_type=held.action_type_id, pk__lte=held.pk
+    ).order_by("-id")
+    until: datetime | None = None
+    for grant in before[:_MOST_GRANTS]:
+        if until is not None and grant.ended_at != until:
+            # In between, the level of first contact held.
+            return None
+        if ladder.rank(grant.level) < ladder.rank(AutonomyLevel.THRESHOLD):
+            return None
+        if grant.level == AutonomyLevel.THRESHOLD and grant.certified and grant.threshold is not None:
+            has_run_out = grant.expires_at is not None and grant.expires_at <= now
+            same = score_basis.is_same_since(held.action_type, grant.granted_at)
+            return grant if same and not has_run_out else None
+        until = grant.granted_at
+    return None
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _key(agent_version_id: int, action_type_id: int) -> list[int]:

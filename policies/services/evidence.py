@@ -4,21 +4,33 @@
 label came, and begins a track anew when a level changes. ``take_in`` then takes into a track what is
 answered, up to the watermark: the first action that is not. Each is one transaction that holds its cursor or
 its track, so that any number of workers may do it at once.
+
+A track begins anew wherever its labels would be of two populations: at a change of level, of the level of
+first contact, and of the score that thresholds are looked for on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from policies.choices import AutonomyLevel, Route
-from policies.models import AutonomyGrant, EvidenceSample, EvidenceTrack, GateCheck, LedgerLink, LedgerPayload
+from policies.models import (
+    AutonomyGrant,
+    EvidenceSample,
+    EvidenceTrack,
+    GateCheck,
+    LedgerLink,
+    LedgerPayload,
+    PolicyVersion,
+)
 from policies.selectors import autonomy as ladder
 from policies.selectors import evidence_samples as samples
+from policies.selectors import score_basis
 from policies.selectors.evidence_limits import limits_of
 from policies.services import ledger
 from policies.statistics.tracking import Tally
@@ -29,6 +41,10 @@ _ENTERED: Final = frozenset({"action.held", "action.allowed", "action.observed"}
 _ANSWERED: Final = "decision.released"
 _CLOSED: Final = frozenset({"action.expired", "action.cancelled", "action.denied"})
 _LEVELS: Final = frozenset({"autonomy.granted", "autonomy.ended", "autonomy.lapsed", "autonomy.demoted"})
+# Levels under which labels are looked at by their score.
+_BY_SCORE: Final = frozenset({AutonomyLevel.REVIEW_ALL, AutonomyLevel.THRESHOLD})
+_PUBLISHED: Final = "policy.published"
+_DECLARED: Final = "action_type.changed"
 _SLICE: Final = 500
 
 
@@ -51,7 +67,11 @@ def follow(*, now: datetime, limit: int = 2000) -> int:
         elif verb == _ANSWERED:
             _note_label(action_id, place)
         elif verb in _LEVELS:
-            _change_level(object_id, entry_id, place, now=now)
+            _change_level(object_id, entry_id, place)
+        elif verb == _PUBLISHED:
+            _change_score(object_id, entry_id, place)
+        elif verb == _DECLARED:
+            _change_first_contact(object_id, entry_id, place)
     closed = [action_id for _, verb, action_id, _, _ in heads if verb in _CLOSED]
     _mark(EvidenceSample.objects.filter(gate_check__action_id__in=closed))
     ledger.advance(reader=READER, seq=heads[-1][0])
@@ -74,6 +94,20 @@ def take_in(track_pk: int, *, now: datetime) -> tuple[EvidenceTrack, Tally]:
         .select_related("agent_version__agent", "action_type")
         .get(pk=track_pk)
     )
+    tally = read_on(track)
+    track.state = tally.to_document()
+    track.stale = False
+    track.computed_at = now
+    track.save(update_fields=["state", "stale", "computed_at", "watermark_seq", "labels_seq"])
+    return track, tally
+
+
+def read_on(track: EvidenceTrack) -> Tally:
+    """Return the tally with all that is answered by now, against what is to be tested now; nothing is stored.
+
+    The marks of the track in memory move with it. For whoever grants something on evidence: what was taken
+    in last may be older than an answer, or than a limit.
+    """
     alpha = limits_of(track.action_type).alpha
     if track.state and track.state["alpha"] == alpha:
         tally = Tally.from_document(track.state)
@@ -82,11 +116,7 @@ def take_in(track_pk: int, *, now: datetime) -> tuple[EvidenceTrack, Tally]:
         track.watermark_seq = track.labels_seq = track.started_seq
     track.watermark_seq = _take_samples(track, tally, after=track.watermark_seq)
     track.labels_seq = _take_labels(track, tally, after=track.labels_seq)
-    track.state = tally.to_document()
-    track.stale = False
-    track.computed_at = now
-    track.save(update_fields=["state", "stale", "computed_at", "watermark_seq", "labels_seq"])
-    return track, tally
+    return tally
 
 
 def rebuilt(track: EvidenceTrack) -> Tally:
@@ -191,15 +221,13 @@ def _mark(found: Iterable[EvidenceSample]) -> None:
         ).update(stale=True)
 
 
-def _change_level(grant_id: str, entry_id: int, seq: int, *, now: datetime) -> None:
+def _change_level(grant_id: str, entry_id: int, seq: int) -> None:
     """Begin the track anew at this place: k = n = 0, e = 1. What is not a rise costs an attempt."""
     grant = AutonomyGrant.objects.select_related("action_type").filter(public_id=grant_id).first()
     if grant is None:
         return
-    payload = LedgerPayload.objects.select_related("entry").get(pk=entry_id)
-    body = payload.body if isinstance(payload.body, dict) else {}
+    body, at = _said(entry_id)
     level = AutonomyLevel(str(body.get("after") or grant.action_type.first_contact_level))
-    at = payload.entry.occurred_at
     track, is_new = _track(
         agent_version_id=grant.agent_version_id,
         action_type_id=grant.action_type_id,
@@ -210,8 +238,46 @@ def _change_level(grant_id: str, entry_id: int, seq: int, *, now: datetime) -> N
     if is_new:
         return
     track = EvidenceTrack.objects.select_for_update().get(pk=track.pk)
-    if ladder.rank(level) <= ladder.rank(track.level):
-        track.attempt += 1
+    _begin_anew(track, level=level, seq=seq, at=at, costs=ladder.rank(level) <= ladder.rank(track.level))
+
+
+def _change_score(policy_id: str, entry_id: int, seq: int) -> None:
+    """Begin anew what looks for a threshold, where the policy goes by another score from here on.
+
+    Another try at certifying one: it costs an attempt where anything had been looked at.
+    """
+    version = PolicyVersion.objects.filter(public_id=policy_id).first()
+    if version is None or not score_basis.is_other_score(version.document, score_basis.text_before(version)):
+        return
+    _, at = _said(entry_id)
+    tracks = EvidenceTrack.objects.select_for_update().filter(
+        action_type=version.action_type_id, level__in=_BY_SCORE
+    )
+    for track in tracks.order_by("id"):
+        seen = bool(track.state) and Tally.from_document(track.state).n > 0
+        _begin_anew(track, level=AutonomyLevel(track.level), seq=seq, at=at, costs=seen)
+
+
+def _change_first_contact(type_id: str, entry_id: int, seq: int) -> None:
+    """Begin anew, at the level that holds now, what nobody was ever granted a level for."""
+    body, at = _said(entry_id)
+    after = body.get("after")
+    wanted = after.get("first_contact_level") if isinstance(after, dict) else None
+    if wanted is None:
+        return
+    level = AutonomyLevel(str(wanted))
+    tracks = EvidenceTrack.objects.select_for_update().filter(action_type__public_id=type_id)
+    for track in tracks.exclude(level=level).order_by("id"):
+        held = AutonomyGrant.objects.filter(
+            agent_version=track.agent_version_id, action_type=track.action_type_id, ended_at=None
+        )
+        if not held.exists():
+            costs = ladder.rank(level) <= ladder.rank(track.level)
+            _begin_anew(track, level=level, seq=seq, at=at, costs=costs)
+
+
+def _begin_anew(track: EvidenceTrack, *, level: AutonomyLevel, seq: int, at: datetime, costs: bool) -> None:
+    track.attempt += costs
     track.level = level
     track.started_at = at
     track.started_seq = track.watermark_seq = track.labels_seq = seq
@@ -220,18 +286,33 @@ def _change_level(grant_id: str, entry_id: int, seq: int, *, now: datetime) -> N
     track.save()
 
 
+def _said(entry_id: int) -> tuple[Mapping[str, object], datetime]:
+    payload = LedgerPayload.objects.select_related("entry").get(pk=entry_id)
+    return payload.body if isinstance(payload.body, dict) else {}, payload.entry.occurred_at
+
+
 def _track(
     *, agent_version_id: int, action_type_id: int, level: AutonomyLevel, seq: int, at: datetime
 ) -> tuple[EvidenceTrack, bool]:
-    """Return the track, made where there was none. Only whoever holds the reader's cursor makes one."""
-    return EvidenceTrack.objects.get_or_create(
+    """Return the track, made where there was none. Only whoever holds the reader's cursor makes one.
+
+    Evidence begins anew with every version. The error budget does not: else a demoted agent had it back for a
+    new label.
+    """
+    track = EvidenceTrack.objects.filter(agent_version=agent_version_id, action_type=action_type_id).first()
+    if track is not None:
+        return track, False
+    tried = EvidenceTrack.objects.filter(
+        action_type=action_type_id, agent_version__agent__versions=agent_version_id
+    ).aggregate(attempt=Max("attempt"))["attempt"]
+    track = EvidenceTrack.objects.create(
         agent_version_id=agent_version_id,
         action_type_id=action_type_id,
-        defaults={
-            "level": level,
-            "started_at": at,
-            "started_seq": seq,
-            "watermark_seq": seq,
-            "labels_seq": seq,
-        },
+        level=level,
+        attempt=tried or 1,
+        started_at=at,
+        started_seq=seq,
+        watermark_seq=seq,
+        labels_seq=seq,
     )
+    return track, True

@@ -53,14 +53,19 @@ def attend(track_pk: int, *, now: datetime) -> None:
         limits = questions.limits_of(track.action_type)
         found = questions.of_track(track, tally, limits=limits, now=now)
         grant = levels.grant_in_force(track.agent_version, track.action_type, now)
-        if levels.level_under(grant, track.action_type) != track.level:
-            # A level has changed, or a cap: the ledger will say so before this evidence is acted on.
+        held = grant.level if grant is not None else track.action_type.first_contact_level
+        if held != track.level:
+            # A level has changed: the ledger will say so before this evidence is acted on.
             return
-        if grant is not None and grant.level in _ALONE:
-            if grant.granted_at > track.started_at or _demoted(found, grant):
-                return
-            _tend_canary(found, grant)
-            _tend_audit_rate(found, grant)
+        alone = grant if grant is not None and grant.level in _ALONE else None
+        # Also where a cap cuts the grant: what still runs alone under it can be lost like any level.
+        if alone is not None and (alone.granted_at > track.started_at or _demoted(found, alone)):
+            return
+        if levels.level_under(grant, track.action_type) != track.level:
+            return
+        if alone is not None:
+            _tend_canary(found, alone)
+            _tend_audit_rate(found, alone)
         _propose(found, grant)
 
 
@@ -92,7 +97,7 @@ def _demoted(found: Evidence, grant: AutonomyGrant) -> bool:
         facts={
             "checked_alone": tally.arrived_n,
             "errors_alone": tally.arrived_k,
-            "detector": tally.drift.value,
+            "detector": tally.drift.highest,
             "detector_limit": found.settings.drift_run,
             "lower": found.alone_lower,
             "limit": found.limits.limit,
@@ -146,12 +151,16 @@ def _is_silent(found: Evidence) -> bool:
 
 
 def _canary_step(found: Evidence, grant: AutonomyGrant) -> tuple[int, int]:
-    """Return (errors, labels) of what ran alone since the present step began; one event is one."""
+    """Return (errors, labels) of what ran alone on the new level since the present step began.
+
+    What runs alone beside it, on the level before, would tell nothing of the step. One event is one.
+    """
     rows = (
         Observation.objects.filter(
             agent_version=found.track.agent_version_id,
             action_type=found.track.action_type_id,
             gate_check__route=Route.ALONE,
+            gate_check__level=grant.level,
             gate_check__evaluated_at__gte=grant.canary_since,
             considered=True,
         )
@@ -249,7 +258,13 @@ def _propose(found: Evidence, grant: AutonomyGrant | None) -> None:
     # The shift of scores reads thousands of rows: it is asked last.
     rung = proposals.rung_of(found, grant=grant, renewing=renewing, with_scores=False)
     if open_one is not None:
-        if found.has_alarm or rung is None or rung.locked or not rung.is_earned:
+        if (
+            found.has_alarm
+            or rung is None
+            or rung.locked
+            or not rung.is_earned
+            or _is_outdated(found, open_one)
+        ):
             demotions.change_of_level(agent_version_id=version.pk, action_type_id=action_type.pk)
             demotions.withdraw_open(
                 agent_version=version,
@@ -275,6 +290,15 @@ def _propose(found: Evidence, grant: AutonomyGrant | None) -> None:
     except proposals.UnableToPropose:
         # A person was first.
         return
+
+
+def _is_outdated(found: Evidence, proposal: AutonomyProposal) -> bool:
+    """Say whether the threshold that was proposed is no longer certified, though another may be."""
+    return (
+        proposal.kind == ProposalKind.PROMOTION
+        and proposal.to_level == AutonomyLevel.THRESHOLD
+        and not questions.certifies(found, proposal.threshold)
+    )
 
 
 def _ends_soon(found: Evidence, grant: AutonomyGrant | None) -> bool:

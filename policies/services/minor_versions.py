@@ -60,7 +60,7 @@ def carry_on(
             raise UnableToGrant(gettext("The earlier version has just lost its level."))
         if levels.grant_in_force(agent_version, current, now) is not None:
             raise UnableToGrant(gettext("This version holds a level of its own."))
-        certified = demotions.last_certified_threshold(earlier)
+        certified = demotions.last_certified_threshold(earlier, now=now)
         if certified is None:
             raise UnableToGrant(gettext("No threshold was ever certified for the earlier version."))
         return autonomy.grant(
@@ -69,7 +69,10 @@ def carry_on(
             level=AutonomyLevel.THRESHOLD,
             reason=reason,
             granted_by=declared_by,
-            expires_at=earlier.expires_at,
+            expires_at=min(
+                (each for each in (earlier.expires_at, certified.expires_at) if each is not None),
+                default=None,
+            ),
             terms=Terms(
                 threshold=certified.threshold,
                 audit_rate=min(1.0, _CHECKED_MORE * settings_of(current).audit_start),

@@ -21,8 +21,9 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.choices import PolicyState, PublicationState
 from policies.engine.policy import InvalidPolicy, PolicyDocument
 from policies.models import ActionType, PolicyVersion, Publication
+from policies.selectors import score_basis
 from policies.selectors.version_words import changed_meanwhile, is_in_state, named, state_of
-from policies.services import ledger
+from policies.services import demotions, ledger
 from policies.services.ledger import Actor
 from policies.services.rights import current_manager
 
@@ -134,7 +135,7 @@ def go_live(
     """Put a draft, or what is in shadow, in force in place of the version before it. Raises ``NotADraft``.
 
     ``authority`` goes into the ledger: who stood for it, and by what rule. The caller has asked that
-    already.
+    already. Where the new text goes by another score, levels that rest on a threshold of the one before end.
     """
     with transaction.atomic():
         lock(version.action_type)
@@ -157,6 +158,8 @@ def go_live(
             after=chosen.document,
             authority=dict(authority),
         )
+        if score_basis.is_other_score(chosen.document, score_basis.text_before(chosen)):
+            demotions.end_thresholds(action_type=chosen.action_type, now=now)
     return chosen
 
 

@@ -25,7 +25,7 @@ from policies.selectors import autonomy as levels
 from policies.selectors import evidence as questions
 from policies.selectors.evidence import Evidence
 from policies.selectors.rung_words import condition_in_words
-from policies.services import autonomy, demotions, ledger, rights
+from policies.services import autonomy, demotions, evidence, ledger, rights
 from policies.services.autonomy import Terms
 from policies.services.ledger import Actor
 
@@ -63,7 +63,7 @@ def propose(
     with rights.acting(proposed_by, GRANT):
         ActionType.objects.select_for_update(no_key=True).get(pk=action_type.pk)
         demotions.change_of_level(agent_version_id=agent_version.pk, action_type_id=action_type.pk)
-        found = questions.evidence_of(agent_version, action_type, now)
+        found = _found(agent_version, action_type, now)
         if found is None:
             raise UnableToPropose(gettext("Nobody has looked at an action of this version yet."))
         grant = levels.grant_in_force(agent_version, action_type, now)
@@ -92,6 +92,10 @@ def draw_up(
     ).exists():
         raise UnableToPropose(gettext("A proposal waits for an answer already."))
     kind = ProposalKind.RENEWAL if rung.to.value == found.level else ProposalKind.PROMOTION
+    named = grant.threshold if grant is not None else None
+    if kind == ProposalKind.RENEWAL and found.level == AutonomyLevel.THRESHOLD and named is None:
+        # Else the policy alone would say from where on it is certified, and could be changed.
+        raise UnableToPropose(gettext("No threshold was certified that could go on."))
     snapshot = _snapshot(found, rung, grant=grant, now=now)
     actor = Actor.person(proposed_by) if proposed_by is not None else Actor.system()
     proposal = AutonomyProposal.objects.create(
@@ -215,13 +219,26 @@ def _check_open(proposal: AutonomyProposal, now: datetime) -> None:
 
 def _check_still_stands(proposal: AutonomyProposal, grant: AutonomyGrant | None, now: datetime) -> None:
     level = levels.level_under(grant, proposal.action_type)
-    found = questions.evidence_of(proposal.agent_version, proposal.action_type, now)
+    found = _found(proposal.agent_version, proposal.action_type, now)
     if found is None or level != proposal.from_level or found.level != proposal.from_level:
         raise UnableToApprove(gettext("The level has changed since this was proposed."))
     rung = rung_of(found, grant=grant, renewing=proposal.kind == ProposalKind.RENEWAL)
     if rung is None:
         raise UnableToApprove(gettext("This is the highest level."))
     _check_ready(rung, UnableToApprove)
+    if proposal.kind != ProposalKind.PROMOTION or proposal.to_level != AutonomyLevel.THRESHOLD:
+        return
+    if not questions.certifies(found, proposal.threshold):
+        raise UnableToApprove(gettext("The threshold that was proposed is no longer certified."))
+
+
+def _found(agent_version: AgentVersion, action_type: ActionType, now: datetime) -> Evidence | None:
+    """Return the evidence with every answer of this moment: what is granted rests on no older one."""
+    track = questions.track_of(agent_version, action_type)
+    if track is None:
+        return None
+    tally = evidence.read_on(track)
+    return questions.of_track(track, tally, limits=questions.limits_of(track.action_type), now=now)
 
 
 def _check_ready(rung: Rung, problem: type[ValueError]) -> None:

@@ -21,12 +21,16 @@ _HIGHEST: Final = 0.95
 
 @dataclass
 class DriftDetector:
-    """The e-detector's state; ``value`` at or above the wished average run length is an alarm."""
+    """The e-detector's state; ``highest`` at or above the wished average run length is an alarm.
+
+    An alarm is a moment: what came right after it, looked at together with it, does not unsay it.
+    """
 
     tolerated: float
     multiples: tuple[float, ...] = MULTIPLES
     statistics: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     n: int = 0
+    highest: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.tolerated < 1:
@@ -35,6 +39,7 @@ class DriftDetector:
         self._stakes = (raised - self.tolerated) / (self.tolerated * (1 - self.tolerated))
         if not len(self.statistics):
             self.statistics = np.zeros(len(self.multiples))
+        self.highest = max(self.highest, self.value)
 
     def observe(self, loss: float, weight: float = 1.0) -> float:
         """Take one label in; return the detector's value."""
@@ -42,6 +47,7 @@ class DriftDetector:
             raise ValueError("A loss lies in [0, 1], a weight in (0, 1].")
         self.statistics = (self.statistics + 1.0) * (1.0 + self._stakes * weight * (loss - self.tolerated))
         self.n += 1
+        self.highest = max(self.highest, self.value)
         return self.value
 
     @property

@@ -171,7 +171,11 @@ class Tally:
             "highest_log_e": self.highest_log_e,
             "unhindered": _bets(self.unhindered),
             "alone": _bets(self.alone),
-            "drift": {"statistics": [float(value) for value in self.drift.statistics], "n": self.drift.n},
+            "drift": {
+                "statistics": [float(value) for value in self.drift.statistics],
+                "n": self.drift.n,
+                "highest": self.drift.highest,
+            },
         }  # fmt: skip
 
     @classmethod
@@ -198,6 +202,7 @@ class Tally:
                 tolerated=alpha / 2,
                 statistics=np.asarray(drift["statistics"], dtype=np.float64),
                 n=cast(int, drift["n"]),
+                highest=cast(float, drift.get("highest", 0.0)),
             ),
         )
 
