@@ -12,7 +12,7 @@ from hitl_site.lib import problems, strict_json
 from hitl_site.lib.jobs import hint
 from hitl_site.lib.problems import FieldError, Problem
 from policies.models import AgentKey
-from policies.services import agents
+from policies.services import agents, rates
 from reviews.adapters import submission as wire
 from reviews.choices import Mode
 from reviews.services import ingest, observed
@@ -49,9 +49,11 @@ def split(content_type: str, body: bytes) -> list[Line]:
 def take_in(*, key: AgentKey, lines: Sequence[Line], request_id: str, now: datetime) -> list[Result]:
     """Take every good line in and return the results in the order of the lines.
 
-    Gated lines go through the gate at once, each in a transaction of its own. Observed ones are stored in one
-    transaction before this returns, and worked off afterwards.
+    Gated lines go through the gate at once, each in a transaction of its own; the first counts as the request
+    itself, each further one as one more of the agent's rate. Observed ones are stored in one transaction
+    before this returns, and worked off afterwards.
     """
+    asked = 0
     results: dict[int, Result] = {}
     reported: list[tuple[int, wire.BatchLine]] = []
     for index, line in enumerate(lines):
@@ -61,9 +63,19 @@ def take_in(*, key: AgentKey, lines: Sequence[Line], request_id: str, now: datet
         elif line.body.mode == Mode.OBSERVED.value:
             reported.append((index, line.body))
         else:
-            results[index] = _gated(key, line.body, request_id=request_id, now=now)
+            too_many = _too_many(key) if asked else None
+            asked += 1
+            results[index] = too_many or _gated(key, line.body, request_id=request_id, now=now)
     results.update(_observed(key, reported, request_id=request_id, now=now))
     return [results[index] for index in range(len(lines))]
+
+
+def _too_many(key: AgentKey) -> Problem | None:
+    """Count one more action against the agent's rate: a batch is no way to ask for a thousand at once."""
+    rate = rates.take(agent=key.agent)
+    if rate.allowed:
+        return None
+    return problems.named("rate-limited", retry_after=rate.wait_seconds)
 
 
 def _gated(key: AgentKey, body: wire.BatchLine, *, request_id: str, now: datetime) -> Result:

@@ -75,6 +75,18 @@ def test_without_the_broker_the_limit_is_stricter_and_never_open(
     assert answers == [200] * 4 + [429] * 2
 
 
+def test_each_gated_line_of_a_batch_counts_and_reported_ones_do_not(cast: Cast, api: Api) -> None:
+    limit(cast, rate_per_minute=1, rate_burst=3)
+    said = {"action_type": "refund.issue", "arguments": REFUND, "confidence": 1, "agent_version": "1"}
+    gated = [{**said, "idempotency_key": f"g{number}"} for number in range(5)]
+    reported = [{**said, "idempotency_key": f"o{number}", "mode": "observed"} for number in range(5)]
+    answer = api.post("/actions/batch", [*reported, *gated])
+    results = read(answer)["results"]
+    assert [result["status"] for result in results] == [202] * 5 + [201] * 3 + [429] * 2
+    assert results[-1]["type"].endswith("/rate-limited/")
+    assert ActionRequest.objects.count() == 3
+
+
 def test_the_limit_of_one_agent_is_not_that_of_another(cast: Cast, api: Api) -> None:
     limit(cast, rate_per_minute=1, rate_burst=1)
     other = agents.create_agent(name="other", actor=Actor.person(cast.olga), now=database_now())
