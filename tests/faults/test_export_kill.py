@@ -56,6 +56,7 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.django_db(transaction=True)
 def test_f18_an_export_killed_at_random_places_is_absent_or_complete_and_always_the_same(
     folder: Path,
