@@ -248,7 +248,8 @@ def _actor(person: User | None, actor: Actor | None) -> Actor:
 def _join(switch: KillSwitch, *, reason: str, actor: Actor, now: datetime) -> None:
     """Keep that somebody else wants the stop too; whoever asked to lift it did not know of that."""
     asked_by: JsonValue = switch.lift_asked_by_name or None
-    if asked_by is None and _pressed(switch).filter(actor_kind=actor.kind, actor_id=actor.id).exists():
+    by_them = _pressed(switch).filter(actor_kind=actor.kind, actor_id=actor.id, actor_name=actor.name)
+    if asked_by is None and by_them.exists():
         return
     if switch.lift_asked_at is not None:
         switch.lift_asked_by, switch.lift_asked_by_name, switch.lift_asked_at = None, "", None

@@ -10,6 +10,7 @@ from pytest_django import Settings
 from policies.choices import KillSwitchScope
 from policies.models import ActionType, Agent, KillSwitch, LedgerEntry
 from policies.services import kill_switch
+from policies.services.ledger import Actor
 from policies.tests.base import NOON, make_agent, make_user, recorded
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def test_who_wants_what_is_stopped_stopped_as_well_is_on_record_once_with_their_
         assert again == stop
     assert [told["reason"] for told in recorded("kill_switch.engaged_again")] == ["letters to nobody"]
     assert LedgerEntry.objects.get(verb="kill_switch.engaged_again").actor_id == str(bob.pk)
+    for name in ("command line", "handrail", "handrail"):
+        kill_switch.engage(scope=KillSwitchScope.EVERYTHING, reason=name, actor=Actor.system(name), now=NOON)
+    reasons = [told["reason"] for told in recorded("kill_switch.engaged_again")]
+    assert reasons == ["letters to nobody", "command line", "handrail"]
 
 
 def test_a_wish_to_lift_does_not_outlive_a_stop_that_comes_after_it(alice: User, settings: Settings) -> None:
