@@ -239,6 +239,15 @@ def server_time() -> str:
     return _iso(timezone.now())
 
 
+@register.simple_tag
+def to_items(words: str, items_url: str, *asked: str, days: int | None = None) -> SafeString | str:
+    """Return a number as a link to the items behind it; the words alone where nothing leads on."""
+    if not items_url:
+        return words
+    parts = (f"days={days}" if days else "", *asked)
+    return format_html('<a href="{}?{}">{}</a>', items_url, "&".join(filter(None, parts)), words)
+
+
 @register.filter
 def iso(moment: dt.datetime | None) -> str:
     """Return a moment as the ``datetime`` attribute of ``<time>``, in UTC with milliseconds."""

@@ -60,3 +60,16 @@ def evidence_of_misses(caught: Sequence[bool], *, least_catch: float = 0.8) -> f
             wealth[place] *= (1 - bet) / (1 - tolerated) if seen else bet / tolerated
         highest = max(highest, sum(wealth) / len(wealth))
     return highest
+
+
+def chance_of_run(length: int, *, trials: int, rate: float) -> float:
+    """Return how likely a run of at least ``length`` successes is in so many trials (Feller 1968, XIII.7)."""
+    if length < 1 or trials < 0 or not 0 <= rate <= 1:
+        raise ValueError("A run is of at least one of some trials, each with a chance.")
+    # without[n]: no such run in n trials. The first one that ends at n begins behind a failure.
+    whole = rate**length
+    without = [1.0] * min(length, trials + 1)
+    for n in range(length, trials + 1):
+        before = without[n - length - 1] if n > length else None
+        without.append(1 - whole if before is None else without[n - 1] - (1 - rate) * whole * before)
+    return min(1.0, max(0.0, 1 - without[trials]))

@@ -6,23 +6,22 @@ never to a consequence by themselves.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypedDict
+from typing import Final
 
 from django.contrib.auth.models import User
-from django.db.models import Aggregate, Count, F, FloatField, Q
 from django.utils.translation import gettext
 
 from hitl_site.lib import wording
-from policies.models import DoubleReview, DrillResult
-from policies.statistics.detection import evidence_of_misses
-from policies.statistics.differences import Difference, difference_of_shares
+from policies.models import DoubleReview
+from policies.statistics.detection import chance_of_run, evidence_of_misses, sensitivity_and_criterion
+from policies.statistics.differences import Difference, Larger, difference_of_shares, larger_in_pairs
 from policies.statistics.intervals import WeightedRate, clopper_pearson, hajek_rate
-from reviews.choices import DecisionKind, ItemKind
-from reviews.models import Decision
+from reviews.choices import DecisionKind
+from reviews.selectors import quality_rows
+from reviews.selectors.quality_rows import Counts, Drills, Lately
 
 ENOUGH: Final = 30
 PERIOD: Final = timedelta(days=90)
@@ -30,13 +29,8 @@ LEAST_CATCH: Final = 0.8
 # The chance that somebody who catches 80% is ever flagged.
 FALSE_FLAG: Final = 0.05
 MUCH_TOO_FAST: Final = 0.2
-_LOOKS: Final = (ItemKind.GATE, ItemKind.AUDIT, ItemKind.SECOND_OPINION)
-
-
-class _Percentile(Aggregate):
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = FloatField()
+# A run of approvals that chance brings less often is a signal.
+RARE_RUN: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +64,20 @@ class Quality:
     ``overturned`` is the share of their answers, weighted by 1 / the probability of the second look, that was
     settled otherwise; ``wrong_approvals`` and ``wrong_objections`` say in which direction, ``open`` how many
     differ and wait to be settled. ``warm_up`` are the planted errors of drills that began shifts, in no other
-    number. Times are of decisions, in milliseconds: median and the middle half.
+    number. Times are of decisions, in milliseconds: median and the middle half. ``clean`` are drills that
+    were right as they stood and passed, ``objected`` the same answers among second opinions that at least one
+    of the two did not approve. ``longest_run`` is of approvals, ``run_chance`` how often chance brings one as
+    long to somebody who approves as much; ``longer`` compares the time on planted errors with other items.
     """
 
     person: User
     decisions: int
     drills: Share
     warm_up: Share
+    clean: Share
     evidence: float
     agreement: Share
+    objected: Share
     overturned: WeightedRate
     wrong_approvals: int
     wrong_objections: int
@@ -90,6 +89,10 @@ class Quality:
     too_fast: Share
     shown: Share
     blind: Share
+    approvals: Share
+    longest_run: int
+    run_chance: float
+    longer: Larger | None
 
     @property
     def has_overturned(self) -> bool:
@@ -99,6 +102,20 @@ class Quality:
     @property
     def has_times(self) -> bool:
         return self.timed >= ENOUGH
+
+    @property
+    def sensitivity(self) -> tuple[float, float] | None:
+        """Return d' and c: how well right and wrong are told apart, and how leniently."""
+        if not (self.drills.is_enough and self.clean.is_enough):
+            return None
+        return sensitivity_and_criterion(
+            self.drills.k, self.drills.n, self.clean.n - self.clean.k, self.clean.n
+        )
+
+    @property
+    def has_run(self) -> bool:
+        """Say whether there are enough decisions for a run of approvals to tell anything."""
+        return self.approvals.is_enough
 
     @property
     def bias(self) -> Difference | None:
@@ -156,6 +173,11 @@ class Quality:
             found.append(words.format(share=wording.share_of(rate)))
         if self.bias is not None and self.bias.low > 0:
             found.append(gettext("Approves more when the score is shown than when it is hidden."))
+        if self.longer is not None and self.longer.share <= 0.5:
+            found.append(gettext("Takes no more time over planted errors than over other items."))
+        if self.has_run and self.run_chance < RARE_RUN:
+            words = gettext("Approved {number} in a row, which chance hardly ever brings.")
+            found.append(words.format(number=wording.number(self.longest_run)))
         return found
 
     @property
@@ -164,57 +186,52 @@ class Quality:
         return len(self.signals) >= 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Drills:
-    """Whether each planted error was caught, in order; apart, those of the drills that began a shift."""
-
-    caught: list[bool] = field(default_factory=list)
-    warm_up: list[bool] = field(default_factory=list)
-
-
-class _Counts(TypedDict):
-    reviewer_id: int
-    decisions: int
-    timed: int
-    median: float | None
-    quarter: float | None
-    three_quarters: float | None
-    approvals: int
-    too_fast: int
-    shown: int
-    shown_approved: int
-    hidden: int
-    hidden_approved: int
-
-
 def of_everybody(*, now: datetime) -> list[Quality]:
-    """Return everybody who decided in the period, by name. Four queries, however many people."""
+    """Return everybody who decided in the period, by name. Five queries, however many people."""
     since = now - PERIOD
-    counted = {row["reviewer_id"]: row for row in _counts(since)}
-    drills, doubles = _drills(since), _doubles(since)
+    counted = {row["reviewer_id"]: row for row in quality_rows.counts(since)}
+    drills, doubles, lately = (
+        quality_rows.drills(since),
+        quality_rows.doubles(since),
+        quality_rows.lately(since),
+    )
     people = User.objects.filter(pk__in=[*counted, *drills], is_active=True)
     named = sorted(people, key=lambda each: (each.get_full_name() or each.get_username()).casefold())
-    return [_quality(each, counted.get(each.pk), drills.get(each.pk), doubles[each.pk]) for each in named]
+    return [
+        _quality(each, counted.get(each.pk), drills[each.pk], doubles[each.pk], lately[each.pk])
+        for each in named
+    ]
 
 
 def of_person(person: User, *, now: datetime) -> Quality:
-    """Return one person's. Three queries."""
+    """Return one person's. Four queries."""
     since = now - PERIOD
-    counted = {row["reviewer_id"]: row for row in _counts(since, person)}
-    drills, doubles = _drills(since, person), _doubles(since, person)
-    return _quality(person, counted.get(person.pk), drills.get(person.pk), doubles[person.pk])
+    counted = {row["reviewer_id"]: row for row in quality_rows.counts(since, person)}
+    drills, doubles, lately = (
+        quality_rows.drills(since, person),
+        quality_rows.doubles(since, person),
+        quality_rows.lately(since, person),
+    )
+    return _quality(person, counted.get(person.pk), drills[person.pk], doubles[person.pk], lately[person.pk])
 
 
 def _quality(
-    person: User, counts: _Counts | None, drills: _Drills | None, doubles: Sequence[DoubleReview]
+    person: User,
+    counts: Counts | None,
+    drills: Drills,
+    doubles: Sequence[DoubleReview],
+    lately: Lately,
 ) -> Quality:
-    caught, warm_up = (drills.caught, drills.warm_up) if drills is not None else ([], [])
+    caught, warm_up = drills.caught, drills.warm_up
     # What was asked for because of a complaint says nothing of this person in general.
     first = [each for each in doubles if each.first_reviewer_id == person.pk]
     settled = [each for each in first if each.agreed or each.settled_kind]
     turned = [not each.agreed and each.settled_kind != each.first_kind for each in settled]
     approve = DecisionKind.APPROVE.value
     wrong = [each for each, is_turned in zip(settled, turned, strict=True) if is_turned]
+    doubted = [each for each in doubles if {each.first_kind, each.second_kind} != {approve}]
+    approvals = Share(k=sum(lately.approved), n=len(lately.approved))
+    longest = _longest_run(lately.approved)
     overturned = hajek_rate(
         [1 / (each.propensity or 1.0) for each in settled], [float(each) for each in turned], delta=0.025
     )
@@ -223,8 +240,10 @@ def _quality(
         decisions=counts["decisions"] if counts else 0,
         drills=Share(k=sum(caught), n=len(caught)),
         warm_up=Share(k=sum(warm_up), n=len(warm_up)),
+        clean=Share(k=sum(drills.clean), n=len(drills.clean)),
         evidence=evidence_of_misses(caught, least_catch=LEAST_CATCH),
         agreement=Share(k=sum(each.agreed for each in doubles), n=len(doubles)),
+        objected=Share(k=sum(each.agreed for each in doubted), n=len(doubted)),
         overturned=overturned,
         wrong_approvals=sum(each.first_kind == approve for each in wrong),
         wrong_objections=sum(each.first_kind != approve for each in wrong),
@@ -236,59 +255,18 @@ def _quality(
         too_fast=Share(k=counts["too_fast"] if counts else 0, n=counts["approvals"] if counts else 0),
         shown=Share(k=counts["shown_approved"] if counts else 0, n=counts["shown"] if counts else 0),
         blind=Share(k=counts["hidden_approved"] if counts else 0, n=counts["hidden"] if counts else 0),
+        approvals=approvals,
+        longest_run=longest,
+        run_chance=chance_of_run(longest, trials=approvals.n, rate=approvals.rate or 0.0) if longest else 1.0,
+        longer=larger_in_pairs(drills.took, lately.took)
+        if min(len(drills.took), len(lately.took)) >= ENOUGH
+        else None,
     )
 
 
-def _counts(since: datetime, person: User | None = None) -> list[_Counts]:
-    """Count released decisions on real items: drills are apart, and what was undone is none."""
-    found = Decision.objects.filter(
-        undone_at=None, decided_at__gte=since, item__kind__in=_LOOKS, action__drill=False
-    )
-    if person is not None:
-        found = found.filter(reviewer=person)
-    approve = Q(kind=DecisionKind.APPROVE)
-    single = Q(bulk=False)
-    # Held items are shown or hidden by lot; routine checks are always blind and would be compared unfairly.
-    gate = Q(item__kind=ItemKind.GATE)
-    timed = single & Q(decision_ms__isnull=False)
-    rows = (
-        found.order_by()
-        .values("reviewer_id")
-        .annotate(
-            decisions=Count("pk"),
-            timed=Count("pk", filter=timed),
-            median=_Percentile(F("decision_ms"), share=0.5, filter=timed),
-            quarter=_Percentile(F("decision_ms"), share=0.25, filter=timed),
-            three_quarters=_Percentile(F("decision_ms"), share=0.75, filter=timed),
-            approvals=Count("pk", filter=approve & single),
-            too_fast=Count("pk", filter=approve & single & Q(considered=False)),
-            shown=Count("pk", filter=gate & single & Q(blind=False)),
-            shown_approved=Count("pk", filter=gate & single & approve & Q(blind=False)),
-            hidden=Count("pk", filter=gate & single & Q(blind=True)),
-            hidden_approved=Count("pk", filter=gate & single & approve & Q(blind=True)),
-        )
-    )
-    return [_Counts(**row) for row in rows]
-
-
-def _drills(since: datetime, person: User | None = None) -> dict[int, _Drills]:
-    """Return for each person whether they caught each planted error, in the order of their answers."""
-    rows = DrillResult.objects.filter(decided_at__gte=since).exclude(error_kind="")
-    if person is not None:
-        rows = rows.filter(reviewer=person)
-    found: defaultdict[int, _Drills] = defaultdict(_Drills)
-    named = rows.order_by("decided_at", "pk").values_list("reviewer_id", "caught", "warm_up")
-    for reviewer, caught, warm_up in named:
-        (found[reviewer].warm_up if warm_up else found[reviewer].caught).append(caught)
-    return dict(found)
-
-
-def _doubles(since: datetime, person: User | None = None) -> defaultdict[int, list[DoubleReview]]:
-    rows = DoubleReview.objects.filter(reviewed_at__gte=since, propensity__isnull=False)
-    if person is not None:
-        rows = rows.filter(Q(first_reviewer=person) | Q(second_reviewer=person))
-    found: defaultdict[int, list[DoubleReview]] = defaultdict(list)
-    for each in rows.order_by("pk"):
-        found[each.first_reviewer_id].append(each)
-        found[each.second_reviewer_id].append(each)
-    return found
+def _longest_run(approved: Sequence[bool]) -> int:
+    longest = running = 0
+    for each in approved:
+        running = running + 1 if each else 0
+        longest = max(longest, running)
+    return longest

@@ -22,6 +22,8 @@ STATES = {
     "approved": gettext_lazy("Held, then approved"),
     "corrected": gettext_lazy("Held, then corrected"),
     "rejected": gettext_lazy("Held, then rejected"),
+    "answered": gettext_lazy("Held, then decided"),
+    "overridden": gettext_lazy("Held, then corrected or rejected"),
     "looked": gettext_lazy("Looked at by a person"),
 }
 AUDITED = {
@@ -31,9 +33,11 @@ AUDITED = {
     "weak": gettext_lazy("Checked too fast to count"),
 }
 _KINDS = {
-    "approved": DecisionKind.APPROVE,
-    "corrected": DecisionKind.CORRECT,
-    "rejected": DecisionKind.REJECT,
+    "approved": (DecisionKind.APPROVE,),
+    "corrected": (DecisionKind.CORRECT,),
+    "rejected": (DecisionKind.REJECT,),
+    "overridden": (DecisionKind.CORRECT, DecisionKind.REJECT),
+    "answered": (DecisionKind.APPROVE, DecisionKind.CORRECT, DecisionKind.REJECT),
 }
 DEADLINES = {
     "kept": gettext_lazy("Answered before its deadline"),
@@ -114,7 +118,7 @@ def _in_state(found: QuerySet[ActionRequest], state: str) -> QuerySet[ActionRequ
         found = found.filter(gate_check__route=routes[state])
     mine = trust_facts.decided().filter(action=OuterRef("pk"))
     if state in _KINDS:
-        found = found.filter(Exists(mine.filter(item__kind=ItemKind.GATE, kind=_KINDS[state])))
+        found = found.filter(Exists(mine.filter(item__kind=ItemKind.GATE, kind__in=_KINDS[state])))
     elif state == "looked":
         found = found.filter(Exists(mine.filter(item__kind__in=trust_facts.LOOKED_AT)))
     return found

@@ -41,6 +41,7 @@ class Step:
     action_type: str
     agent: str
     version: str
+    version_id: str
     before: str
     after: str
     up: bool
@@ -69,6 +70,11 @@ class Week:
     high: float
     # The change against the week before, in words; None for the first and for a week that is not over.
     change: str | None = None
+
+    @property
+    def query(self) -> str:
+        """Return the part of an address that means this week."""
+        return urlencode({"week": self.start.isoformat()})
 
     @property
     def alone_share(self) -> float | None:
@@ -199,11 +205,13 @@ def weeks(filters: TrustFilter, *, now: datetime) -> dict[str, list[Week]]:
         bins = bins.filter(agent_version__agent=filters.agent)
     if filters.agent_version is not None:
         bins = bins.filter(agent_version=filters.agent_version)
-    sums: defaultdict[tuple[str, date], list[float]] = defaultdict(lambda: [0.0] * 6)
+    sums: defaultdict[tuple[str, date], list[float]] = defaultdict(lambda: [0.0] * 7)
     rows = (
         bins.order_by()
         .values_list("action_type__name", "day")
-        .annotate(Sum("n"), Sum("alone"), Sum("labelled"), Sum("w"), Sum("w2"), Sum("wy"))
+        .annotate(
+            Sum("n"), Sum("alone"), Sum("labelled"), Sum("held_labels"), Sum("w"), Sum("w2"), Sum("wy")
+        )
     )
     for name, day, *numbers in rows:
         monday = day - timedelta(days=day.weekday())
@@ -231,7 +239,7 @@ def _with_changes(found: list[Week], this_week: date) -> list[Week]:
 
 
 def _week(start: date, numbers: Sequence[float]) -> Week:
-    proposed, alone, labels, w, w2, wy = numbers
+    proposed, alone, labels, held, w, w2, wy = numbers
     rate = wy / w if w else None
     # Kish's effective number of labels; a range from it is approximate.
     effective = int(w * w / w2) if w2 else 0
@@ -241,7 +249,8 @@ def _week(start: date, numbers: Sequence[float]) -> Week:
         proposed=int(proposed),
         alone=int(alone),
         labels=int(labels),
-        wrong=rate if labels >= ENOUGH_CHECKS else None,
+        # Held actions are the hard ones: alone they say nothing of what ran without anybody.
+        wrong=rate if labels >= ENOUGH_CHECKS and (labels > held or not alone) else None,
         low=min(low, rate or 0.0),
         high=max(high, rate or 0.0),
     )
@@ -320,6 +329,7 @@ def _step(grant: AutonomyGrant, at: datetime, before: AutonomyLevel, after: Auto
         action_type=grant.action_type.name,
         agent=grant.agent_version.agent.name,
         version=grant.agent_version.label,
+        version_id=grant.agent_version.public_id,
         before=str(before.label),
         after=str(after.label),
         up=_RANK[after] > _RANK[before],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,28 +14,30 @@ from policies.choices import Risk
 from policies.models import DoubleReview, DrillResult
 from policies.services import action_types
 from policies.services.ledger import Actor
-from policies.statistics.detection import evidence_of_misses
+from policies.statistics.detection import chance_of_run, evidence_of_misses, sensitivity_and_criterion
 from policies.statistics.differences import difference_of_shares
 from reviews.choices import DecisionKind
 from reviews.models import Decision
 from reviews.selectors import capacity, quality
-from reviews.services import deadlines
+from reviews.services import deadlines, decisions
+from reviews.services.attention import Opening
 from reviews.tests.cast import Cast, decide_as, held, make_person
 from reviews.tests.test_trust_pages import browser_of
 
 pytestmark = pytest.mark.django_db
 
 
-def drills(cast: Cast, person: User, *caught: bool) -> None:
+def drills(cast: Cast, person: User, *caught: bool, took: int | None = None, begin: int = 0) -> None:
     now = database_now()
-    for number, seen in enumerate(caught):
+    for number, seen in enumerate(caught, start=begin):
         DrillResult.objects.create(
             drill_id=f"act_{person.pk}_{number}",
             action_type=cast.refund,
             reviewer=person,
             error_kind="wrong_value",
             caught=seen,
-            decided_at=now - timedelta(minutes=len(caught) - number),
+            decision_ms=took,
+            decided_at=now - timedelta(minutes=begin + len(caught) - number),
         )
 
 
@@ -173,3 +176,119 @@ def test_capacity_is_computed_from_what_came_and_what_it_took(cast: Cast) -> Non
     page = browser_of(cast.dan).get("/capacity/?type=refund.issue")
     assert "people reviewing at once" in page.content.decode() or found.need.at_work == 1
     assert browser_of(cast.dan).get("/capacity/?type=nothing").status_code == 404
+
+
+def look(cast: Cast, person: User, *, seconds: int) -> None:
+    """Approve a held action after that long."""
+    item, now = held(cast), database_now()
+    decisions.decide(
+        item_id=item.public_id,
+        reviewer=person,
+        answer=decisions.Answer(kind=DecisionKind.APPROVE),
+        shown_digest=item.action.digest,
+        item_version=item.version,
+        opening=Opening(
+            token="", opened_at=now - timedelta(seconds=seconds), arguments_seen=True, parts_opened=()
+        ),
+        now=now,
+    )
+
+
+def second_opinions(cast: Cast, number: int, first: str, second: str) -> None:
+    for _ in range(number):
+        DoubleReview.objects.create(
+            gate_check=held(cast).action.gate_check,
+            action_type=cast.refund,
+            first_reviewer=cast.alice,
+            second_reviewer=cast.bob,
+            first_kind=first,
+            second_kind=second,
+            agreed=first == second,
+            propensity=0.1,
+            reviewed_at=database_now(),
+        )
+
+
+def test_a_planted_error_that_takes_no_more_time_is_a_signal(cast: Cast) -> None:
+    for person, milliseconds in ((cast.alice, 20_000), (cast.bob, 60_000)):
+        for place in range(30):
+            look(cast, person, seconds=20 + place)
+        drills(cast, person, *[True] * 29, took=milliseconds)
+        # One too few to compare.
+        assert quality.of_person(person, now=database_now()).longer is None
+        drills(cast, person, True, took=milliseconds, begin=29)
+    found = quality.of_person(cast.alice, now=database_now())
+    assert found.longer is not None
+    assert found.longer.share == pytest.approx(0.5 / 30)
+    assert found.signals == ["Takes no more time over planted errors than over other items."]
+    other = quality.of_person(cast.bob, now=database_now())
+    assert other.longer is not None
+    assert (other.longer.share, other.signals) == (1.0, [])
+    page = " ".join(browser_of(cast.alice).get("/team/quality/alice/").content.decode().split())
+    assert '<b class="b num">2%</b> <span class="sm t2">of pairs; so much by chance: over 99.9%</span>' in page
+
+
+def test_a_run_of_approvals_that_chance_hardly_brings_is_a_signal(cast: Cast) -> None:
+    for place in range(30):
+        kind = DecisionKind.REJECT if place % 2 and place < 16 else DecisionKind.APPROVE
+        decide_as(cast.alice, held(cast, arguments={"order": f"A{place}", "amount": 1}), kind)
+    found = quality.of_person(cast.alice, now=database_now())
+    assert (found.approvals.k, found.approvals.n, found.longest_run) == (22, 30, 14)
+    assert found.run_chance == pytest.approx(chance_of_run(14, trials=30, rate=22 / 30))
+    # One in fifteen: not rare enough.
+    assert (round(found.run_chance, 3), found.signals) == (0.068, [])
+    page = " ".join(browser_of(cast.alice).get("/team/quality/alice/").content.decode().split())
+    assert '<b class="b num">14</b> <span class="sm t2">of 30; as many by chance: 6.8%</span>' in page
+    rare = replace(found, longest_run=28, run_chance=0.0002)
+    assert rare.signals == ["Approved 28 in a row, which chance hardly ever brings."]
+
+
+def test_a_drill_that_was_right_says_how_leniently_one_judges(cast: Cast) -> None:
+    drills(cast, cast.alice, *[True] * 27, *[False] * 3)
+    assert quality.of_person(cast.alice, now=database_now()).sensitivity is None
+    for number in range(30):
+        DrillResult.objects.create(
+            drill_id=f"act_right_{number}",
+            action_type=cast.refund,
+            reviewer=cast.alice,
+            caught=number > 0,
+            decided_at=database_now(),
+        )
+    found = quality.of_person(cast.alice, now=database_now())
+    assert (found.clean.k, found.clean.n, found.drills.n) == (29, 30, 30)
+    assert found.sensitivity == sensitivity_and_criterion(27, 30, 1, 30)
+    # Not caught: let pass though wrong, or objected to though right.
+    assert [round(each, 2) for each in found.sensitivity or ()] == [2.87, 0.22]
+
+
+def test_agreement_on_a_type_says_how_often_objections_are_shared(cast: Cast) -> None:
+    lead = browser_of(make_person("Lea", "lead"))
+    second_opinions(cast, 24, "approve", "approve")
+    second_opinions(cast, 4, "reject", "reject")
+    second_opinions(cast, 1, "approve", "reject")
+    (few,) = lead.get("/team/quality/").context["agreements"]
+    assert (few.found.n, few.is_enough, few.is_low) == (29, False, False)
+    second_opinions(cast, 1, "reject", "approve")
+    answer = lead.get("/team/quality/")
+    (each,) = answer.context["agreements"]
+    assert (each.found.n, each.found.non_approvals) == (30, 6)
+    assert each.found.raw == pytest.approx(28 / 30)
+    assert each.found.on_non_approvals == pytest.approx(4 / 6)
+    # By hand: 4 of 60 ratings differ, 1000 of 3540 would by chance.
+    assert each.found.krippendorff == pytest.approx(1 - (4 / 60) / (1000 / 3540))
+    assert each.found.gwet_ac1 == pytest.approx((28 / 30 - 5 / 36) / (1 - 5 / 36))
+    assert not each.is_low
+    page = " ".join(answer.content.decode().split())
+    for words in ('<b class="b num">0.76</b>', '<b class="b num">67%</b>', ">0.92</td>"):
+        assert words in page
+    assert "Promotions wait" not in page
+    second_opinions(cast, 3, "approve", "reject")
+    answer = lead.get("/team/quality/")
+    assert answer.context["agreements"][0].is_low
+    assert "Promotions wait" in answer.content.decode()
+    # Of one person: the same answer, and the same where somebody objected.
+    found = quality.of_person(cast.alice, now=database_now())
+    assert ((found.agreement.k, found.agreement.n), (found.objected.k, found.objected.n)) == (
+        (28, 33),
+        (4, 9),
+    )

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from hitl_site.groups import GROUPS
 from hitl_site.lib.clock import database_now
 from policies.choices import AutonomyLevel, Risk, Trigger
+from policies.models import AgentVersion, ScoreBin
 from policies.services import action_types, agents, autonomy, policies
 from policies.services.ledger import Actor
 from policies.statistics.intervals import clopper_pearson
@@ -118,6 +119,51 @@ def test_every_number_leads_to_as_many_actions(history: Cast) -> None:
     for query, number in (("", 8), ("state=alone", 3), ("state=looked", 6), ("audited=wrong", 1)):
         assert f"/trust/items/?days=30{'&amp;' if query else ''}{query}" in page
         assert browser.get(f"/trust/items/?days=30&{query}").context["total"] == number
+
+
+def test_numbers_in_sentences_and_shares_lead_to_their_actions_too(history: Cast) -> None:
+    browser = browser_of(history.dan)
+    page = browser.get("/trust/").content.decode()
+    lead = page[page.index('<p class="measure lead">') : page.index('<dl class="kpis card">')]
+    links = re.findall(r'<a href="(/trust/items/[^"]*)">(\d+)</a>', lead)
+    assert [int(number) for _, number in links] == [8, 6, 3, 2, 3, 1]
+    for address, number in links:
+        assert browser.get(html.unescape(address)).context["total"] == int(number), address
+    figures = page[page.index('<dl class="kpis card">') : page.index('id="definitions"')]
+    # Every figure has its definition, and those that rest on actions lead to them.
+    assert re.findall(r'<dt>(?!<a href="#def-)', figures) == []
+    wanted = {"state=answered": 3, "deadline=kept": 3, "deadline=late": 0, "audited=checked": 3}
+    for query, number in wanted.items():
+        assert f"?days=30&amp;{query}" in page
+        assert browser.get(f"/trust/items/?days=30&{query}").context["total"] == number, query
+    defined = set(re.findall(r'<dt id="(def-[a-z]+)"', page))
+    assert set(re.findall(r'href="#(def-[a-z]+)"', page)) <= defined
+
+
+def test_a_week_leads_to_its_actions(history: Cast) -> None:
+    monday = database_now().date() - timedelta(days=database_now().date().weekday())
+    # As the counts by day are once a worker has followed the record.
+    ScoreBin.objects.create(
+        action_type=history.note,
+        agent_version=AgentVersion.objects.get(),
+        day=database_now().date(),
+        bin=950,
+        n=3,
+        alone=3,
+    )
+    browser = browser_of(history.dan)
+    page = browser.get("/trust/?type=note.add").content.decode()
+    table = page[page.index('id="weeks-h"') : page.index('class="multiples"')]
+    links = re.findall(r'<a href="(/trust/items/[^"]*)">([^<]*)</a>', table)
+    assert [words for _, words in links] == ["3", "100%"]
+    for address, _ in links:
+        answer = browser.get(html.unescape(address))
+        assert answer.context["total"] == 3
+        assert dict(parse_qsl(urlsplit(html.unescape(address)).query))["week"] == monday.isoformat()
+        assert f'<input type="hidden" name="week" value="{monday.isoformat()}">' in answer.content.decode()
+    earlier = (monday - timedelta(days=7)).isoformat()
+    assert browser.get(f"/trust/items/?week={earlier}").context["total"] == 0
+    assert browser.get("/trust/items/?week=nonsense").status_code == 400
 
 
 def test_a_listed_action_leads_to_its_page(history: Cast) -> None:

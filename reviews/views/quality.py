@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from hitl_site.lib.access import TEMPLATE, missing_right, needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
-from reviews.selectors import coaching, quality
+from reviews.selectors import agreements, coaching, quality
 from reviews.selectors.independence import ADJUDICATE
 
 REVIEW: Final = "reviews.review_item"
@@ -25,8 +25,10 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     """Show everybody to those who lead, by name; send everybody else to their own page."""
     if not request.user.has_perm(ADJUDICATE):
         return redirect("reviews:quality_of", username=request.user.get_username())
+    now = database_now()
     context = {
-        "people": quality.of_everybody(now=database_now()),
+        "people": quality.of_everybody(now=now),
+        "agreements": agreements.by_type(now=now),
         "enough": quality.ENOUGH,
         "bar_title": gettext("Reviewing well"),
     }

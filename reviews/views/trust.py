@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
@@ -10,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
@@ -22,6 +24,7 @@ from reviews.selectors import trust_items, trust_report, trust_table
 from reviews.views.trust_filters import PERIODS, ItemFilterForm, TrustFilterForm, action_type_names
 
 SEE = "policies.view_observation"
+DRILLS = "reviews.manage_drills"
 PAGE = 50
 
 
@@ -49,6 +52,8 @@ def page_context(form: TrustFilterForm, person: User | None, *, now: datetime) -
         "action_types": action_type_names() if person is not None else [],
         "filtered": bool(chosen["type"] or chosen["agent"] or chosen["version"]),
         "items_url": reverse("reviews:trust_items") if person is not None else "",
+        "weeks_query": urlencode({name: value for name, value in form.chosen.items() if name != "days"}),
+        "drills_url": reverse("datasets:drills") if person is not None and person.has_perm(DRILLS) else "",
         "may_see_policies": person is not None and person.has_perm("policies.view_actiontype"),
         "may_share": person is not None and person.has_perm(trust_links.SHARE),
         "now": now,
@@ -104,12 +109,14 @@ def items(request: AuthenticatedRequest) -> HttpResponse:
         "form": form,
         "days": form.chosen_days,
         "bar_title": gettext("Trust"),
-        "kept": [(name, value) for name in ("deadline", "reason", "field") if (value := chosen[name])]
+        "kept": ([("week", chosen["week"].isoformat())] if chosen["week"] else [])
+        + [(name, value) for name in ("deadline", "reason", "field") if (value := chosen[name])]
         + ([("incidents", "on")] if chosen["incidents"] else []),
         "narrowed": [
             words
             for words, on in (
                 (trust_items.DEADLINES.get(chosen["deadline"], ""), chosen["deadline"]),
+                (_week_of(chosen["week"]), chosen["week"]),
                 (gettext("Reason: {reason}").format(reason=chosen["reason"]), chosen["reason"]),
                 (gettext("Field: {field}").format(field=chosen["field"]), chosen["field"]),
                 (gettext("With an incident"), chosen["incidents"]),
@@ -118,6 +125,10 @@ def items(request: AuthenticatedRequest) -> HttpResponse:
         ],
     }
     return render(request, "reviews/trust_items/page.html", context)
+
+
+def _week_of(week: date | None) -> str:
+    return gettext("Week of {day}").format(day=date_format(week)) if week is not None else ""
 
 
 def _scope(form: ItemFilterForm) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from django import forms
@@ -98,6 +99,15 @@ class ItemFilterForm(TrustFilterForm):
     reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=60)
     field = forms.CharField(label=gettext_lazy("Field"), required=False, max_length=300)
     incidents = forms.BooleanField(label=gettext_lazy("With an incident"), required=False)
+    week = forms.DateField(label=gettext_lazy("Week of"), required=False, input_formats=["%Y-%m-%d"])
+
+    def period(self, now: datetime) -> TrustFilter:
+        """Return whose actions are listed: of one week (UTC) where one is asked for."""
+        period, week = super().period(now), self.cleaned_data["week"]
+        if week is None:
+            return period
+        since = datetime.combine(week, time(), tzinfo=UTC)
+        return replace(period, since=since, until=since + timedelta(days=7))
 
     def filters(self, now: datetime) -> trust_items.ItemFilter:
         """Return which actions are listed."""
