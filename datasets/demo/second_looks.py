@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db import transaction
 
-from datasets.demo import acting
+from datasets.demo import acting, vouchers
 from datasets.demo.setting_up import Stage
 from datasets.demo.story import RIGHT, Story, Verdict
 from hitl_site.lib.clock import database_now
@@ -72,6 +72,8 @@ def _approvals_of(names: list[str]) -> list[Decision]:
         action__action_type_name="refund.issue",
         reviewer__username__in=names,
     )
+    # Nobody doubts the golden cases.
+    found = found.exclude(action__idempotency_key__startswith=vouchers.KEYS)
     return list(found.select_related("action").order_by("-id")[:20])
 
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
 
-from django.contrib.auth.models import User
 from django.db import transaction
 
-from datasets.demo import climbing, conversations, drills, history, inbox, second_looks, workplace
-from datasets.demo.setting_up import ask_to_publish, set_up, stage
-from datasets.models import Dataset
-from datasets.selectors.selection import Selection
-from datasets.services import datasets, freezing
+from datasets.demo import (
+    afterwards,
+    climbing,
+    conversations,
+    drills,
+    history,
+    inbox,
+    privacy,
+    second_looks,
+    trials,
+    versions,
+    vouchers,
+    workplace,
+)
+from datasets.demo.setting_up import Stage, ask_to_publish, set_up, stage
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry
 from policies.services import ledger
-
-_FROZEN_DAYS_AGO: Final = 2
-_DATASET: Final = "Refunds and credits"
 
 
 def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
@@ -36,19 +41,30 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     cast = stage()
     for days_ago in range(history.DAYS, -1, -1):
         history.act_out(cast, base=base, days_ago=days_ago)
-        if days_ago == _FROZEN_DAYS_AGO:
-            _freeze(now=base - timedelta(days=_FROZEN_DAYS_AGO))
+        if days_ago == vouchers.DAYS_AGO:
+            vouchers.act_out(cast, base=base)
+            afterwards.recall(cast, base=base)
+        if days_ago == versions.FROZEN_DAYS_AGO:
+            versions.begin(now=base - timedelta(days=versions.FROZEN_DAYS_AGO))
     say(f"a month of history: {LedgerEntry.objects.count():,} entries in the ledger")
     inbox.fill(cast, base=base)
     second_looks.leave_some(cast)
     ask_to_publish(now=base)
     climbing.climb(cast, base=base)
     conversations.leave_some(cast)
-    history.learn()
+    _learn_from_it(cast, base=base)
     drills.practise(cast, now=database_now())
     workplace.arrange(cast, now=database_now())
     _note("demo.completed", now=database_now())
     return True
+
+
+def _learn_from_it(cast: Stage, *, base: datetime) -> None:
+    """Make of the cases what a team makes of them: curate, freeze, try on, keep, erase, hand over."""
+    afterwards.come_to_light(cast, base=base)
+    trials.run_both(cast, versions.collect(base=base), base=base)
+    privacy.look_after(cast, base=base)
+    versions.hand_over(now=database_now())
 
 
 def _base(now: datetime) -> datetime:
@@ -66,19 +82,3 @@ def _note(verb: str, *, now: datetime) -> LedgerEntry:
     return ledger.record(
         actor=ledger.Actor.system(name="demo data"), verb=verb, object_kind="demo", object_id="demo", now=now
     )
-
-
-def _freeze(*, now: datetime) -> None:
-    """Make a dataset of what was decided so far, and its first version."""
-    if Dataset.objects.filter(name=_DATASET).exists():
-        return
-    with transaction.atomic():
-        owner = User.objects.get(username="tomas")
-        dataset = datasets.create_dataset(
-            name=_DATASET,
-            description="For the next training of support-agent",
-            selection=Selection(action_types=("refund.issue", "credit.issue")),
-            created_by=owner,
-            now=now,
-        )
-        freezing.freeze(dataset_id=dataset.public_id, frozen_by=owner, now=now)

@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from datasets.demo import climbing, history, inbox, seeding
+from datasets.choices import CaseKind
+from datasets.demo import climbing, conversations, history, inbox, newer_version, privacy, seeding
 from datasets.demo.inbox import DUE_IN_MINUTES
-from datasets.models import CaseCuration, DatasetVersion, LabelledCase
+from datasets.models import CaseCuration, LabelledCase
+from datasets.tests import demo_learning
 from hitl_site.groups import make_groups
 from hitl_site.lib.clock import database_now
 from policies.models import DrillResult, LedgerEntry, Observation, Publication, ShadowCheck
@@ -31,6 +33,9 @@ def short_month(monkeypatch: pytest.MonkeyPatch) -> None:
     # Too few to earn anything; that a version earns its level is held elsewhere.
     monkeypatch.setattr(climbing, "_FIRST", 3)
     monkeypatch.setattr(climbing, "_LATER", 3)
+    monkeypatch.setattr(newer_version, "_A_DAY", 4)
+    # Every conversation is read, so that no chance decides how many are.
+    monkeypatch.setattr(conversations, "_SHARE", 1.0)
 
 
 def quiet(text: str) -> None:
@@ -55,6 +60,10 @@ def test_the_demo_is_made_once_after_an_interruption_too_and_everything_about_it
         with pytest.raises(Interrupted):
             seeding.seed(now=now, say=quiet)
     made = ActionRequest.objects.exclude(action_type_name=climbing.TYPE).count()
+    with monkeypatch.context() as cut_short:
+        cut_short.setattr(privacy, "look_after", interrupt)
+        with pytest.raises(Interrupted):
+            seeding.seed(now=now, say=quiet)
 
     assert seeding.seed(now=now, say=quiet) is True
 
@@ -84,13 +93,19 @@ def test_the_demo_is_made_once_after_an_interruption_too_and_everything_about_it
     real = Decision.objects.filter(terminal=True, action__drill=False)
     released = real.exclude(item__kind__in=APART).count()
     assert 0 < DrillResult.objects.count() == ActionRequest.objects.filter(drill=True).count()
-    assert LabelledCase.objects.count() == released == Observation.objects.count()
+    assert (
+        LabelledCase.objects.filter(kind=CaseKind.PROPOSAL).count() == released == Observation.objects.count()
+    )
     assert Execution.objects.exclude(outcome="").count() == Execution.objects.count() > 0
-    assert DatasetVersion.objects.get().case_count > 0
+    demo_learning.the_cases_were_curated_and_late_truth_came_to_them()
+    demo_learning.what_was_missing_in_conversations_is_known()
+    demo_learning.versions_were_frozen_and_handed_over()
+    demo_learning.a_newer_version_was_tried_on_the_golden_cases()
+    demo_learning.privacy_was_looked_after()
     second_looks = ReviewItem.objects.filter(kind=ItemKind.SECOND_OPINION)
     assert second_looks.filter(status=ItemStatus.OPEN).count() >= 1
     assert ReviewItem.objects.get(kind=ItemKind.ADJUDICATION, status=ItemStatus.OPEN).blind
-    assert CaseCuration.objects.filter(disputed_at__isnull=False).count() == 1
+    assert CaseCuration.objects.filter(disputed_at__isnull=False).count() == 2
     assert ledger.verify().is_intact
     entries = LedgerEntry.objects.count()
 
