@@ -10,7 +10,9 @@ from datasets.redaction.checksums import IBAN_LENGTHS, Luhn, is_iban, is_issued
 
 Span = tuple[int, int]
 
-_DIGIT_RUN: Final = re.compile(r"[0-9]+(?:[ \t\n.\-]{1,3}[0-9]+)*")
+_DIGIT_RUN: Final = re.compile(r"[0-9]+(?:[ \t\n.\-_/|\u00b7\u2022]{1,3}[0-9]+)*")
+# Between groups of other sizes these stand in dates, paths and lists too.
+_MARKS_OF_FOURS: Final = frozenset("._/|\u00b7\u2022")
 _GROUP: Final = re.compile(r"[0-9]+")
 _IBAN_START: Final = re.compile(r"[A-Za-z]{2}[ \-.]?[0-9]{2}")
 _IBAN_SEPARATORS: Final = " -.\t\n\r_/:"
@@ -75,7 +77,7 @@ def _is_written_so(text: str, groups: list[Span]) -> bool:
     if all(size == 4 for size in sizes[:-1]) or sizes in ([4, 6, 5], [4, 6, 4]):
         return True
     between = {text[groups[i][1] : groups[i + 1][0]] for i in range(len(groups) - 1)}
-    return len(between) == 1 and "." not in next(iter(between))
+    return len(between) == 1 and not _MARKS_OF_FOURS & set(next(iter(between)))
 
 
 def ibans(text: str) -> Iterator[Span]:
