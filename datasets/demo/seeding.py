@@ -19,6 +19,7 @@ from datasets.demo import (
     drills,
     history,
     inbox,
+    newer_version,
     privacy,
     second_looks,
     trials,
@@ -40,6 +41,7 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     set_up(now=base - timedelta(days=history.DAYS + 1))
     cast = stage()
     for days_ago in range(history.DAYS, -1, -1):
+        newer_version.act_out(cast, base=base, days_ago=days_ago)
         history.act_out(cast, base=base, days_ago=days_ago)
         if days_ago == vouchers.DAYS_AGO:
             vouchers.act_out(cast, base=base)
@@ -50,10 +52,10 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     inbox.fill(cast, base=base)
     second_looks.leave_some(cast)
     ask_to_publish(now=base)
+    drills.switch_on(cast, now=database_now())
     climbing.climb(cast, base=base)
     conversations.leave_some(cast)
     _learn_from_it(cast, base=base)
-    drills.practise(cast, now=database_now())
     workplace.arrange(cast, now=database_now())
     _note("demo.completed", now=database_now())
     return True

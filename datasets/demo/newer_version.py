@@ -1,0 +1,108 @@
+"""A newer version that people have looked over for three weeks: some hundred refunds, each of them answered.
+
+It gives the pages of evidence something to show: the what-if curve, the calibration of the score, a certified
+threshold, and the ladder of a version that comes near to its next level. All of its answers are of two people
+who see it in turn, and every tenth or so was looked at by the other one too.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from datasets.demo import acting, drills, stories
+from datasets.demo.setting_up import Stage
+from datasets.demo.story import RIGHT, Document, Story, Verdict, euros
+from reviews.choices import DecisionKind, ItemKind, ItemStatus
+from reviews.models import ActionRequest
+from reviews.services import deadlines
+
+VERSION: Final = "3.3"
+DAYS: Final = 22
+_A_DAY: Final = 14
+_MOST: Final = 150
+# From here on it is right; under it the score says how often it is not.
+_SURE: Final = 0.86
+
+
+def act_out(stage: Stage, *, base: datetime, days_ago: int) -> None:
+    """Act one day out, all of it or nothing; once."""
+    if not 0 < days_ago <= DAYS:
+        return
+    rng = random.Random(f"demo newer version {days_ago}")  # noqa: S311 - the same demo everywhere, no secret
+    morning = (base - timedelta(days=days_ago)).replace(hour=7, minute=40, second=0)
+    with transaction.atomic():
+        if acting.exists(_key(days_ago, 0)):
+            return
+        told = [
+            _propose(stage, rng, _key(days_ago, place), morning + timedelta(minutes=40 * place))
+            for place in range(_A_DAY)
+        ]
+        for place, (story, action) in enumerate(told):
+            _answer(stage, story, action, place, rng, now=action.created_at + timedelta(minutes=9))
+        evening = morning + timedelta(minutes=40 * _A_DAY)
+        deadlines.release_due(now=evening)
+        for place, (story, action) in enumerate(told):
+            _answer(stage, story, action, place + 1, rng, now=evening + timedelta(minutes=place))
+        deadlines.release_due(now=evening + timedelta(hours=1))
+        drills.practise(stage, [action for _, action in told], now=evening + timedelta(hours=1))
+
+
+def story_of(rng: random.Random, at: datetime) -> Story:
+    """Return a small refund by the newer version: right, or wrong in a way that no rule sees."""
+    story = stories.refund(rng, at)
+    while story.verdict != RIGHT or _amount(story) > _MOST:
+        story = stories.refund(rng, at)
+    own = round(min(rng.betavariate(8, 1.5), 0.99), 2)
+    wrong = rng.random() < 1.1 * (_SURE - own)
+    return replace(
+        story,
+        version=VERSION,
+        confidence=own,
+        judge=None,
+        verdict=_objection(rng, story) if wrong else RIGHT,
+    )
+
+
+def _objection(rng: random.Random, story: Story) -> Verdict:
+    """Return what a person would say: only a part came back, the wrong card, or nothing is owed."""
+    fate = rng.random()
+    if fate < 0.5:
+        part = euros(round(_amount(story) / 2, 2))
+        letter = str(story.arguments["message"]).replace(f"€{_amount(story):.2f}", f"€{part:.2f}")
+        fixed: Document = {**story.arguments, "amount": part, "message": letter}
+        return Verdict(DecisionKind.CORRECT, fixed, ("wrong_amount",), "Only one of the two came back.")
+    if fate < 0.8:
+        card = f"Visa ending {rng.randint(1000, 9999)}"
+        fixed = {**story.arguments, "pay_back_to": card}
+        return Verdict(DecisionKind.CORRECT, fixed, ("wrong_person",), "It was paid with another card.")
+    return Verdict(DecisionKind.REJECT, None, ("not_needed",), "It was paid back last week.")
+
+
+def _propose(stage: Stage, rng: random.Random, key: str, at: datetime) -> tuple[Story, ActionRequest]:
+    story = story_of(rng, at)
+    return story, acting.propose(stage, story, key=key, now=at)
+
+
+def _answer(
+    stage: Stage, story: Story, action: ActionRequest, turn: int, rng: random.Random, *, now: datetime
+) -> None:
+    """Have the one whose turn it is answer what waits of it; a second look is the other one's."""
+    kinds = (ItemKind.GATE, ItemKind.AUDIT, ItemKind.SECOND_OPINION)
+    for item in action.items.filter(status=ItemStatus.OPEN, kind__in=kinds):
+        person = stage.reviewers[drills.PEOPLE[turn % len(drills.PEOPLE)]]
+        acting.answer(item, person, story.verdict, now=now, rng=rng)
+
+
+def _amount(story: Story) -> float:
+    amount = story.arguments["amount"]
+    assert isinstance(amount, int | float)
+    return float(amount)
+
+
+def _key(days_ago: int, number: int) -> str:
+    return f"demo-newer-{days_ago}-{number}"
