@@ -23,7 +23,8 @@ from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import ActorKind, KillSwitchScope
 from policies.models import ActionType, Agent, KillSwitch, LedgerEntry
-from policies.services import ledger
+from policies.selectors import people
+from policies.services import ledger, rights
 from policies.services.ledger import Actor
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STOP_LOCK: Final = 0x68725F73746F7073  # "hr_stops", a key of PostgreSQL's advisory locks
+STOP: Final = "policies.use_kill_switch"
 STOPPED: Final = "HR001"  # the SQLSTATE with which the database refuses such a commit
 
 
@@ -156,8 +158,9 @@ def lift(
             return Lift(switch, lifted=False)
         if actor.kind == ActorKind.AGENT:
             _refuse_foreign_lift(switch, actor)
-        if lifted_by is not None and needs_second(switch) and switch.lift_asked_by_id in {None, lifted_by.pk}:
-            if switch.lift_asked_by_id is None:
+        asked_by_id = _who_still_asks(switch)
+        if lifted_by is not None and needs_second(switch) and asked_by_id in {None, lifted_by.pk}:
+            if asked_by_id is None:
                 switch.lift_asked_by, switch.lift_asked_by_name = lifted_by, actor.name
                 switch.lift_asked_at = now
                 switch.save(update_fields=["lift_asked_by", "lift_asked_by_name", "lift_asked_at"])
@@ -237,6 +240,15 @@ def hold_commits() -> None:
         logger.warning("A stop was engaged while a commit hung in the database; that one may still stand.")
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('handrail.stopping', 'on', true)")
+
+
+def _who_still_asks(switch: KillSwitch) -> int | None:
+    """Return who asked to lift it and may stop agents still: whoever lost that right counts for nobody."""
+    asked_by_id = switch.lift_asked_by_id
+    if asked_by_id is None:
+        return None
+    rights.hold([asked_by_id])
+    return asked_by_id if people.holders_among([asked_by_id], STOP) else None
 
 
 def _actor(person: User | None, actor: Actor | None) -> Actor:

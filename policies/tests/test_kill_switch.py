@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.contrib.auth.models import Group
 from pytest_django import Settings
 
 from policies.choices import KillSwitchScope
@@ -23,6 +24,12 @@ def stop_everything(alice: User) -> KillSwitch:
     return kill_switch.engage(
         scope=KillSwitchScope.EVERYTHING, reason="odd refunds", engaged_by=alice, now=NOON
     )
+
+
+def admin(name: str) -> User:
+    person = make_user(name)
+    person.groups.set(Group.objects.filter(name="ops_admin"))
+    return person
 
 
 def test_a_stop_covers_its_scope_and_nothing_else(clerk: Agent, refund: ActionType, alice: User) -> None:
@@ -91,7 +98,7 @@ def test_who_wants_what_is_stopped_stopped_as_well_is_on_record_once_with_their_
 def test_a_wish_to_lift_does_not_outlive_a_stop_that_comes_after_it(alice: User, settings: Settings) -> None:
     settings.LIFT_NEEDS_SECOND = "everything"
     stop = stop_everything(alice)
-    bob, carol = make_user("bob"), make_user("carol")
+    bob, carol = admin("bob"), admin("carol")
     assert not kill_switch.lift(kill_switch=stop, reason="over", lifted_by=bob, now=NOON).lifted
     stop_everything(alice)  # it is not over
     first = kill_switch.lift(kill_switch=stop, reason="over", lifted_by=carol, now=NOON)
@@ -99,3 +106,17 @@ def test_a_wish_to_lift_does_not_outlive_a_stop_that_comes_after_it(alice: User,
     (told,) = recorded("kill_switch.engaged_again")
     assert (told["before"], told["after"]) == ({"lift_asked_by": "bob"}, {"lift_asked_by": None})
     assert kill_switch.lift(kill_switch=stop, reason="over", lifted_by=bob, now=NOON).lifted
+
+
+def test_whoever_may_not_stop_any_more_is_not_the_first_of_two_who_lift(
+    alice: User, settings: Settings
+) -> None:
+    settings.LIFT_NEEDS_SECOND = "everything"
+    stop = stop_everything(alice)
+    bob, carol, dora = admin("bob"), admin("carol"), admin("dora")
+    assert not kill_switch.lift(kill_switch=stop, reason="over", lifted_by=bob, now=NOON).lifted
+    bob.groups.clear()
+    first = kill_switch.lift(kill_switch=stop, reason="over", lifted_by=carol, now=NOON)
+    assert (first.lifted, first.stop.lift_asked_by) == (False, carol)
+    assert kill_switch.lift(kill_switch=stop, reason="over", lifted_by=dora, now=NOON).lifted
+    assert recorded("kill_switch.lifted")[0]["asked_by"] == "carol"

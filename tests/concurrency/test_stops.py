@@ -21,7 +21,7 @@ from policies.services.ledger import Actor
 from reviews.choices import ActionState
 from reviews.models import ActionRequest, Execution, Permit
 from reviews.services import ingest, permits
-from reviews.tests.cast import Cast, make_cast, propose
+from reviews.tests.cast import Cast, make_cast, make_person, propose
 from tests.concurrency.threads import at_once, errors, values
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -234,9 +234,10 @@ def test_two_who_lift_at_once_lift_once(cast: Cast) -> None:
 def test_two_people_who_ask_at_once_to_lift_have_agreed(cast: Cast, settings: Settings) -> None:
     settings.LIFT_NEEDS_SECOND = "everything"
     stop = engage(cast, KillSwitchScope.EVERYTHING)
+    admins = (cast.olga, make_person("Oda", "ops_admin"))
 
     def lift(number: int) -> bool:
-        person = (cast.olga, cast.dan)[number]
+        person = admins[number]
         return kill_switch.lift(kill_switch=stop, reason="over", lifted_by=person, now=database_now()).lifted
 
     ended = at_once(partial(lift, 0), partial(lift, 1))
