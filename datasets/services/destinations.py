@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -98,11 +98,15 @@ def upload(url: str, files: list[Upload], *, step: Callable[[], None]) -> None:
             raise OSError(f"{file.name} has another size at its destination than here.")
 
 
-def remove_all(url: str, export_id: str) -> None:
-    """Remove every file of an export below ``url``, its manifest first; what is not there is no error."""
+def remove_all(url: str, export_id: str, *, but: Collection[str] = ()) -> None:
+    """Remove every file of an export below ``url``, its manifest first; what is not there is no error.
+
+    ``but`` are the names of those that stay.
+    """
     check(url)
     places, root = fsspec.core.url_to_fs(url)
-    found = [path for path in places.find(root) if f"/{export_id}." in path]
+    kept = {f"{root.rstrip('/')}/{name}" for name in but}
+    found = [path for path in places.find(root) if f"/{export_id}." in path and path not in kept]
     for path in sorted(found, key=lambda path: not path.endswith(".manifest.json")):
         places.rm_file(path)
 

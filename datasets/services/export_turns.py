@@ -169,3 +169,8 @@ def _upload(turn: _Turn, files: list[DataFile]) -> None:
     order = [*((file.name, file.size) for file in files), (name, size)]
     uploads = [Upload(name, size, partial(export_files.open_finished, name)) for name, size in order]
     destinations.upload(destination_of(export), uploads, step=turn.touch)
+    if turn.claim.epoch > 1:
+        # A worker before may have left a folder of its own there, with what was erased since.
+        destinations.remove_all(
+            destination_of(export), export.public_id, but=[upload.name for upload in uploads]
+        )

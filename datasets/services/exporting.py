@@ -164,7 +164,7 @@ def run(*, export_id: str, clock: Clock, slice_seconds: float = SLICE_SECONDS) -
         export_files.remove(export_id)
         return _interrupted(claim, "Data of the version was erased meanwhile: it is written anew.", clock)
     except (CaseChanged, UnknownFormat, CannotRedact, InvalidOptions, UnusableDestination, WrongFiles) as exc:
-        return Ran.FAILED if export_claims.fail(claim, str(exc), clock) else Ran.NOT_OURS
+        return _failed(claim, str(exc), clock)
     except Exception as exc:
         logger.exception("Export %s was interrupted", export_id)
         return _interrupted(claim, f"{type(exc).__name__}: {exc}", clock)
@@ -262,14 +262,22 @@ def _under_way(export: Export) -> Export | None:
 def _interrupted(claim: Claim, error: str, clock: Clock) -> Ran:
     """Leave the export to another attempt, or end it when there were enough."""
     if claim.export.attempts + 1 >= MAX_ATTEMPTS:
-        return Ran.FAILED if export_claims.fail(claim, error, clock) else Ran.NOT_OURS
+        return _failed(claim, error, clock)
     return Ran.INTERRUPTED if export_claims.give_back(claim, error, clock) else Ran.NOT_OURS
 
 
+def _failed(claim: Claim, error: str, clock: Clock) -> Ran:
+    if not export_claims.fail(claim, error, clock):
+        return Ran.NOT_OURS
+    _clear_away(claim)
+    return Ran.FAILED
+
+
 def _clear_away(claim: Claim) -> None:
-    """Remove what a cancelled export left here and where it was going."""
+    """Remove what an export that is over without a file left here and where it was going."""
     export = claim.export
-    if not Export.objects.filter(pk=export.pk, state=ExportState.CANCELLED).exists():
+    over = (ExportState.CANCELLED, ExportState.FAILED)
+    if not Export.objects.filter(pk=export.pk, state__in=over).exists():
         return
     export_files.remove(export.public_id)
     if export.destination:

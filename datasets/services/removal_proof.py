@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from django.db.models import Q
 from django.utils.translation import gettext_noop
 
+from datasets.choices import ExportState
 from datasets.models import Export
 from datasets.selectors.traces import SHORTEST, traces
 from datasets.services.taking_away import EXPORT
@@ -62,9 +64,13 @@ def digest(proof: dict[str, JsonValue]) -> str:
 
 
 def _sent_elsewhere(removal: Removal) -> list[JsonValue]:
-    """Return the exports that went to a place of the operator's: what is there has to be removed there."""
-    ids = removal.targets.filter(kind=EXPORT).values("object_id")
-    sent = Export.objects.filter(public_id__in=ids).exclude(destination="").order_by("pk")
+    """Return the exports that went to a place of the operator's: what is there has to be removed there.
+
+    Also those that were on their way: an attempt that ended may have left a part of them there.
+    """
+    ended = Q(public_id__in=removal.targets.filter(kind=EXPORT).values("object_id"))
+    begun = Q(version__marks__erasure_id=removal.public_id, attempts__gt=0) & ~Q(state=ExportState.DONE)
+    sent = Export.objects.filter(ended | begun).exclude(destination="").order_by("pk").distinct()
     return [{"export": each.public_id, "destination": each.destination} for each in sent]
 
 

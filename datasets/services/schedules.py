@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
@@ -24,8 +25,11 @@ from datasets.selectors.selection import InvalidSelection
 from datasets.services import exporting, freezing
 from datasets.services.datasets import actor_of
 from datasets.services.exporting import NothingNew, Order, UnableToExport
+from datasets.services.taking_away import EXPORT
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
+from policies.choices import RemovalKind
+from policies.models import RemovalTarget
 from policies.services import ledger
 from policies.services.ledger import Actor
 
@@ -161,8 +165,7 @@ def _export(schedule: ExportSchedule, *, now: datetime) -> Outcome:
     frozen = freezing.freeze(
         dataset_id=schedule.dataset.public_id, frozen_by=None, now=now, actor=Actor.system(ACTOR)
     )
-    done = schedule.exports.filter(state=ExportState.DONE).select_related("version").order_by("-id")
-    last = done.first()
+    last = _last(schedule)
     if last is not None and last.version_id == frozen.version.pk:
         return Outcome(note=NOTHING_NEW)
     order = order_of(schedule)
@@ -175,6 +178,19 @@ def _export(schedule: ExportSchedule, *, now: datetime) -> Outcome:
     except NothingNew:
         return Outcome(note=NOTHING_NEW)
     return Outcome(export=export)
+
+
+def _last(schedule: ExportSchedule) -> Export | None:
+    """Return the last export whose cases were delivered and still count.
+
+    Where the time to keep its files is over they were taken long ago, and those cases do not come again.
+    Where an erasure removed them, the file has to be deleted everywhere: the cases beside the erased ones do.
+    """
+    over = RemovalTarget.objects.filter(
+        kind=EXPORT, object_id=OuterRef("public_id"), removal__kind=RemovalKind.RETENTION
+    )
+    finished = schedule.exports.filter(Q(state=ExportState.DONE) | Q(Exists(over)))
+    return finished.select_related("version").order_by("-id").first()
 
 
 def order_of(schedule: ExportSchedule) -> Order:

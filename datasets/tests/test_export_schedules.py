@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
 from django.db import connection
 
 from datasets import tasks
-from datasets.choices import Cadence, ExportFormat
+from datasets.choices import Cadence, DataKind, ExportFormat
 from datasets.models import Export, ExportSchedule
 from datasets.selectors import exports
-from datasets.services import exporting, freezing, schedules
+from datasets.services import exporting, freezing, retention, schedules
 from datasets.services.exporting import Order, UnableToExport
 from datasets.services.schedules import Outcome, Plan
 from datasets.tests.base import Learners, decide, label, make_dataset, many_cases
@@ -101,6 +101,35 @@ def test_a_schedule_exports_only_what_its_last_finished_export_did_not_have(lear
         ("export_schedule.ran", "export schedule"),
         ("export_schedule.ran", "export schedule"),
     ]
+
+
+@pytest.mark.django_db
+def test_what_was_exported_does_not_come_again_because_the_time_to_keep_its_files_is_over(
+    learners: Learners,
+) -> None:
+    decide(learners.cast)
+    label()
+    schedule = make()
+    fall_due(schedule)
+    first = finish(run_due(schedule))
+    retention.set_rule(
+        kind=DataKind.EXPORTS, action_type="", keep_days=1, by=learners.cast.olga, now=database_now()
+    )
+    later = database_now() + timedelta(days=2)
+    removal = retention.begin_if_due(now=later)
+    assert removal is not None
+    retention.run(removal_id=removal.public_id, clock=lambda: later)
+    first.refresh_from_db()
+    assert first.state == "cancelled"
+
+    fall_due(schedule)
+    assert run_due(schedule) == Outcome(note=schedules.NOTHING_NEW)
+    decide(learners.cast)
+    label()
+    fall_due(schedule)
+    second = finish(run_due(schedule))
+
+    assert (second.rows_total, second.since_version) == (1, first.version)
 
 
 @pytest.mark.django_db

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
 from datasets.exporters.composition import compose
 from datasets.models import DatasetMember, DatasetVersion, Export
@@ -324,6 +325,59 @@ def test_an_error_is_tried_again_and_ends_in_a_failure_that_says_why(monkeypatch
     assert export.error == "OSError: [Errno 28] No space left on device"
     assert run(export) == Ran.NOT_OURS
     assert LedgerEntry.objects.filter(verb="export.failed").count() == 1
+
+
+def elsewhere(place: Path) -> list[str]:
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+
+
+def test_what_an_earlier_attempt_left_at_the_destination_is_gone_when_the_export_is_there(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORT_DESTINATIONS = [f"file://{tmp_path}/there/"]
+    version = version_of(5)
+    order = exporting.Order(destination=f"file://{tmp_path}/there/")
+    export = exporting.request(
+        version_id=version.public_id, order=order, requested_by=None, now=database_now()
+    )
+    another = f"refunds-v1/{export.public_id[:-1]}.jsonl"
+    with monkeypatch.context() as patched:
+        patched.setattr(export_claims, "finish", interrupt)
+        assert run(export) == Ran.INTERRUPTED
+    # As a folder is left: under a name that tells which attempt it was.
+    left = tmp_path / "there" / "refunds-v1" / f"{export.public_id}.1" / "data"
+    left.mkdir(parents=True)
+    (left / "train.parquet").write_text("what was erased since")
+    (tmp_path / "there" / another).write_text("of another export")
+
+    assert run(export) == Ran.FINISHED
+
+    ending = ("card.md", "jsonl", "manifest.json")
+    assert elsewhere(tmp_path / "there") == sorted(
+        [another, *(f"refunds-v1/{export.public_id}.{each}" for each in ending)]
+    )
+
+
+def interrupt(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_export_that_fails_leaves_nothing_at_its_destination(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORT_DESTINATIONS = [f"file://{tmp_path}/there/"]
+    version = version_of(5)
+    order = exporting.Order(destination=f"file://{tmp_path}/there/")
+    export = exporting.request(
+        version_id=version.public_id, order=order, requested_by=None, now=database_now()
+    )
+    monkeypatch.setattr(export_claims, "finish", interrupt)
+
+    ran = [run(export) for _ in range(export_claims.MAX_ATTEMPTS)]
+
+    assert ran[-1] == Ran.FAILED
+    assert elsewhere(tmp_path / "there") == []
+    assert files() == ["there"]
 
 
 def test_a_worker_that_always_dies_is_not_started_for_ever() -> None:
