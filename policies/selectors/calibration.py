@@ -214,15 +214,15 @@ def quality(labels: Labels) -> Quality | None:
     if not len(labels):
         return None
     score, right, weight = _lists(labels)
-    curve = confidence.risk_coverage(score, (1 - labels.right).tolist())
-    step = max(1, len(curve.coverage) // 100)
+    curve = confidence.weighted_risk_coverage(score, (1 - labels.right).tolist(), weight)
+    step = max(1, len(curve) // 100)
     return Quality(
         bars=_bars(labels),
         error=confidence.calibration_error(score, right, weights=weight),
         expected_error=expected_error(labels.score, labels.weight),
         brier=confidence.brier(score, right, weight),
         auroc=confidence.auroc(score, right, weight),
-        risk_coverage=tuple(zip(curve.coverage[::step], curve.risk[::step], strict=True)),
+        risk_coverage=tuple(dict.fromkeys((*curve[::step], curve[-1]))),
     )
 
 

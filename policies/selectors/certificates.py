@@ -89,6 +89,8 @@ def _certified(parts: Sequence[LabelsOfChunk], limits: Limits, repeats: Array) -
     if len(awaited):
         counted[int(awaited[0]) :] = False
     counted &= ~np.isin(check[order], repeats)
+    # Its own label never counts on a grid that its score helped to fix.
+    counted[first] = False
     return certificate.certify(
         grid=grid,
         score=score[counted],

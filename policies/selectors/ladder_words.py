@@ -53,7 +53,8 @@ def sentences(found: Evidence, now: datetime) -> Iterable[str]:
         )
         yield gettext(
             "{tenths} in 10 need no person. We are confident that at most 1 in {times} of those is wrong."
-        ).format(tenths=round(10 * share), times=round(1 / limits.limit))
+            # Rounded so that neither says more than is certified.
+        ).format(tenths=math.floor(10 * share), times=math.floor(1 / limits.limit + 1e-9))
     elif tally.n:
         yield gettext(
             "{k} of {n} reviewed actions were wrong: {rate}, upper limit {upper}. Nothing is certified yet."

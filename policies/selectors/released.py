@@ -25,7 +25,8 @@ class Released:
     """Of ``alone`` actions that ran without a person, ``checks`` were checked: what that says of them all.
 
     ``rate`` is Hájek's estimate of the share that was wrong, ``low`` and ``high`` its approximate 95% limits;
-    ``found`` is how many the checks found.
+    ``found`` is how many the checks found. Checks of one action type and version say nothing of another: of
+    what no check was made of, none or all may be wrong, and the limits say so.
     """
 
     alone: int
@@ -64,11 +65,13 @@ def released(rows: Iterable[TrustRow]) -> Released:
             weights += [1 / propensity] * count
             errors += [float(error)] * count
     rate = hajek_rate(weights, errors, delta=_ONE_SIDED)
+    alone = sum(row.alone for row in found)
+    unseen = sum(row.alone for row in found if not row.checks) / alone if alone else 0.0
     return Released(
-        alone=sum(row.alone for row in found),
+        alone=alone,
         checks=rate.n,
         found=round(sum(errors)),
         rate=rate.rate,
-        low=rate.low,
-        high=rate.high,
+        low=rate.low * (1 - unseen),
+        high=rate.high * (1 - unseen) + unseen,
     )

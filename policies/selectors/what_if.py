@@ -208,7 +208,8 @@ def ask(
     limits = limits_of(action_type)
     prices = _prices(costs, minutes=minutes, audit_rate=new.audit_rate, misses=missed or 0.0)
     volume = found.new.n / window.days * 7
-    drawn = curves(found.score_bins, volume=volume, prices=prices)
+    # Half of five percent on each side: the band is called a 95% range.
+    drawn = curves(found.score_bins, delta=0.025, volume=volume, prices=prices)
     scored_by = (window.heads, new.question.source, new.question.points)
     certified = certified_by(
         lambda: [LabelsOfChunk.of(chunk, score_of(chunk, new.question)) for _, chunk, _ in window.chunks()],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 from django.utils.translation import gettext
@@ -12,13 +12,16 @@ from django.utils.translation import gettext
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel
-from policies.models import ActionType, AgentVersion, AutonomyGrant
+from policies.models import ActionType, Agent, AgentVersion, AutonomyGrant
 from policies.selectors import autonomy as ladder
-from policies.services import demotions, ledger
+from policies.services import demotions, ledger, rights
 from policies.services.ledger import Actor
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+GRANT: Final = "policies.grant_autonomy"
 
 
 class UnableToGrant(ValueError):
@@ -124,6 +127,35 @@ def grant(
             },
         )
     return granted
+
+
+def override(
+    *,
+    agent_version: AgentVersion,
+    action_type: ActionType,
+    level: AutonomyLevel,
+    reason: str,
+    granted_by: User,
+    expires_at: datetime | None,
+    now: datetime,
+) -> AutonomyGrant:
+    """Grant a level without evidence, on a person's word. The agent's owner may only lower it this way."""
+    with rights.acting(granted_by, GRANT):
+        current = ActionType.objects.select_for_update(no_key=True).get(pk=action_type.pk)
+        demotions.change_of_level(agent_version_id=agent_version.pk, action_type_id=current.pk)
+        in_force, _ = ladder.level_in_force(agent_version, current, now)
+        owner = Agent.objects.values_list("owner_id", flat=True).get(pk=agent_version.agent_id)
+        if owner == granted_by.pk and ladder.rank(level) > ladder.rank(in_force):
+            raise UnableToGrant(gettext("You own this agent; somebody else decides how far it may go."))
+        return grant(
+            agent_version=agent_version,
+            action_type=current,
+            level=level,
+            reason=reason,
+            granted_by=granted_by,
+            expires_at=expires_at,
+            now=now,
+        )
 
 
 def end(*, grant: AutonomyGrant, reason: str, actor: Actor, now: datetime) -> AutonomyGrant:

@@ -121,6 +121,21 @@ def auroc(
     return float(np.sum(positives * (below + 0.5 * negatives)) / pairs)
 
 
+def weighted_risk_coverage(
+    confidence: Sequence[float], errors: Sequence[float], weights: Sequence[float]
+) -> tuple[tuple[float, float], ...]:
+    """Return (coverage, error rate) among the most confident, each label standing for its weight.
+
+    Labels of held actions and of drawn ones are no sample of all together: unweighted, the curve would be of
+    what people looked at. Equal scores come together, for no threshold tells them apart.
+    """
+    given, wrong, weight = _arrays(confidence, errors, weights)
+    values, places = np.unique(-given, return_inverse=True)
+    mass = np.cumsum(np.bincount(places, weight, len(values)))
+    bad = np.cumsum(np.bincount(places, weight * wrong, len(values)))
+    return tuple(zip((mass / mass[-1]).tolist(), (bad / mass).tolist(), strict=True))
+
+
 def risk_coverage(confidence: Sequence[float], errors: Sequence[float]) -> RiskCoverage:
     """Return the error rate among the k most confident, for every k (Geifman and El-Yaniv 2017)."""
     given, wrong, _ = _arrays(confidence, errors, None)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from policies.choices import AutonomyLevel, ProposalState
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
@@ -144,6 +145,33 @@ def test_a_level_without_a_certified_threshold_is_not_renewed_as_certified(
     record.settle()
     renewals = AutonomyProposal.objects.filter(kind="renewal").values_list("threshold", flat=True)
     assert list(renewals) == ([] if threshold is None else [0.5])
+
+
+def test_an_owner_grants_no_more_to_their_own_agent_not_even_on_their_word(
+    record: Record, refund: ActionType, grace: User, alice: User
+) -> None:
+    agent = record.version.agent
+    agent.owner = grace
+    agent.save()
+
+    def override(by: User, to: AutonomyLevel) -> AutonomyGrant:
+        return autonomy.override(
+            agent_version=record.version,
+            action_type=refund,
+            level=to,
+            reason="trust me",
+            granted_by=by,
+            expires_at=None,
+            now=record.clock.tick(),
+        )
+
+    with pytest.raises(autonomy.UnableToGrant, match="You own this agent"):
+        override(grace, AutonomyLevel.AUTONOMOUS)
+    with pytest.raises(PermissionDenied):
+        override(alice, AutonomyLevel.AUTONOMOUS)
+    assert not AutonomyGrant.objects.exists()
+    assert not override(may_grant(alice), AutonomyLevel.AUTONOMOUS).certified
+    assert override(grace, AutonomyLevel.THRESHOLD).level == "threshold"
 
 
 # ---------------------------------------------------------------- what is lost

@@ -96,16 +96,15 @@ def override(request: AuthenticatedRequest, version_id: str, name: str) -> HttpR
         return _page(request, version, action_type, status=422, override_form=form)
     data, now = form.cleaned_data, database_now()
     try:
-        with rights.acting(request.user, GRANT):
-            acts.grant(
-                agent_version=version,
-                action_type=action_type,
-                level=AutonomyLevel(data["level"]),
-                reason=data["reason"],
-                granted_by=request.user,
-                expires_at=form.expires_at(now),
-                now=now,
-            )
+        acts.override(
+            agent_version=version,
+            action_type=action_type,
+            level=AutonomyLevel(data["level"]),
+            reason=data["reason"],
+            granted_by=request.user,
+            expires_at=form.expires_at(now),
+            now=now,
+        )
     except acts.UnableToGrant as problem:
         form.add_error("level" if isinstance(problem, acts.AboveTheCap) else None, str(problem))
         return _page(request, version, action_type, status=422, override_form=form)
