@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from datasets import graders
 from datasets.choices import EvalState, Label
@@ -125,7 +125,7 @@ def start(
         raise UnknownVersion("There is no such dataset version.")
     _redactor(version)
     with transaction.atomic():
-        count = _cases(version, split).count()
+        count = _cases(version, split).filter(case__erased_at=None).count()
         if count == 0:
             raise NothingToEvaluate(f"The version has no case in the split {split!r}.")
         tested = agents.see_version(agent=agent, claim=claim, now=now)
@@ -194,6 +194,8 @@ def take_results(
         lines.append(Line(sent.case, Taken.NEW, grade.passed, grade.score, grade.why))
     if fresh:
         _keep(run, list(fresh.values()), agent=agent, now=now)
+    if run.state == EvalState.OPEN and not _is_asked(run):
+        _end(run, agent=agent, now=now)
     return run, lines
 
 
@@ -336,12 +338,21 @@ def _keep(run: EvalRun, fresh: list[EvalResult], *, agent: Agent, now: datetime)
     _record(
         "eval_run.results_taken", run, agent=agent, now=now, results=len(fresh), cases_done=run.cases_done
     )
-    if run.cases_done == run.cases_total:
-        run.state, run.finished_at = EvalState.DONE, now
-        _record("eval_run.finished", run, agent=agent, now=now, cases_passed=run.cases_passed)
-    run.save(update_fields=["cases_done", "cases_passed", "state", "finished_at"])
-    if run.state == EvalState.DONE:
-        _report(run, now=now)
+    run.save(update_fields=["cases_done", "cases_passed"])
+
+
+def _is_asked(run: EvalRun) -> bool:
+    """Say whether a case still waits for its result. One that was erased meanwhile is shown to nobody."""
+    answered = run.results.filter(case=OuterRef("case"))
+    asked = _cases(run.version, run.split).filter(~Exists(answered), case__erased_at=None)
+    return asked.exists()
+
+
+def _end(run: EvalRun, *, agent: Agent, now: datetime) -> None:
+    run.state, run.finished_at, run.cases_total = EvalState.DONE, now, run.cases_done
+    run.save(update_fields=["state", "finished_at", "cases_total"])
+    _record("eval_run.finished", run, agent=agent, now=now, cases_passed=run.cases_passed)
+    _report(run, now=now)
 
 
 def _report(run: EvalRun, *, now: datetime) -> None:

@@ -90,6 +90,28 @@ def test_what_a_runner_makes_of_a_case_that_is_gone_by_then_is_not_kept() -> Non
     assert EvalResult.objects.get(case__public_id=kept).output_canonical is not None
 
 
+def test_a_run_ends_without_the_cases_that_nobody_is_shown_any_more() -> None:
+    judged = make_judged(make_cast())
+    begun, (before, after) = begin(judged), judged.corrected
+    take_away(before)
+    later = begin(judged)
+    assert (begun.cases_total, later.cases_total) == (5, 4)
+    answers = [right(case) for case in judged.all if case not in judged.corrected]
+    last = right(after)
+    for run in (begun, later):
+        send(run, *answers)
+    take_away(after)
+
+    # The same again takes nothing in, and finds that nothing is asked any more.
+    send(begun, answers[0])
+    send(later, last)
+
+    for run in (begun, later):
+        run.refresh_from_db()
+    assert (begun.state, begun.cases_done, begun.cases_total) == ("done", 3, 3)
+    assert (later.state, later.cases_done, later.cases_total) == ("done", 4, 4)
+
+
 def test_a_report_on_an_erased_action_is_counted_and_says_nothing(settings: Settings) -> None:
     people = make_learners()
     decision = decide(people.cast, subject=SUBJECT)
