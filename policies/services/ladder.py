@@ -19,6 +19,7 @@ from policies.engine.ladder_settings import CANARY_STEPS
 from policies.models import AutonomyGrant, AutonomyProposal, EvidenceTrack, GateCheck, Observation
 from policies.selectors import autonomy as levels
 from policies.selectors import evidence as questions
+from policies.selectors import evidence_samples as samples
 from policies.selectors.evidence import Evidence
 from policies.services import autonomy, demotions, evidence, ledger, minor_versions, proposals
 from policies.services.ledger import Actor
@@ -165,11 +166,13 @@ def _canary_step(found: Evidence, grant: AutonomyGrant) -> tuple[int, int]:
             considered=True,
         )
         .order_by("id")
-        .values_list("cluster_key", "observed_at__date", "error", "pk")
+        .values_list(
+            "cluster_key", "observed_at__date", "error", "pk", "gate_check__double_review__settled_kind"
+        )
     )
     first: dict[object, bool] = {}
-    for cluster, day, error, pk in rows:
-        first.setdefault((cluster, day) if cluster else pk, error)
+    for cluster, day, error, pk, settled in rows:
+        first.setdefault((cluster, day) if cluster else pk, error or samples.is_objection(settled))
     return sum(first.values()), len(first)
 
 
@@ -302,7 +305,12 @@ def _is_outdated(found: Evidence, proposal: AutonomyProposal) -> bool:
 
 
 def _ends_soon(found: Evidence, grant: AutonomyGrant | None) -> bool:
-    if grant is None or grant.level not in _ALONE or grant.expires_at is None:
+    """Say whether a level that rests on evidence needs new evidence: its end is near, or it is too old."""
+    if grant is None or grant.level not in _ALONE:
+        return False
+    if grant.certified and found.now - grant.granted_at >= timedelta(days=found.settings.certificate_days):
+        return True
+    if grant.expires_at is None:
         return False
     return grant.expires_at - found.now <= timedelta(days=found.settings.renewal_days)
 
