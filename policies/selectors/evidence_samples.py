@@ -32,9 +32,12 @@ _COLUMNS: Final = (
     "gate_check__observation__considered",
     "gate_check__observation__blind",
     "gate_check__missing_label__reason",
+    "gate_check__double_review__settled_kind",
     "repeated",
 )
 _EARLIER_SCORES: Final = 1000
+# Kinds of decisions, as double reviews keep them.
+_OBJECTIONS: Final = frozenset({"correct", "reject"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +111,15 @@ def repeats(action_type: ActionType) -> list[int]:
     return sorted(known.filter(place__gt=1).values_list("gate_check_id", flat=True))
 
 
+def is_objection(settled: str | None) -> bool:
+    """Say whether a disagreement was settled against what the agent proposed.
+
+    An approval that was overturned is an error. The other way round nothing is taken back: only some labels
+    have a second look, and those that were asked for are no sample.
+    """
+    return settled in _OBJECTIONS
+
+
 def waiting(track: EvidenceTrack) -> QuerySet[EvidenceSample]:
     """Return the samples that a person still has to answer."""
     return _of(track).filter(gate_check__observation=None, gate_check__missing_label=None)
@@ -151,14 +163,16 @@ def _sample(
     considered: bool | None,
     blind: bool | None,
     missing: str | None,
+    settled: str | None,
     repeated: bool,
 ) -> Sample:
     alone = route == Route.ALONE
     label = None
     if error is not None and considered:
+        overturned = not error and is_objection(settled)
         label = Label(
-            error=error,
-            loss=float(severity or 0.0),
+            error=error or overturned,
+            loss=1.0 if overturned else float(severity or 0.0),
             weight=min(1.0, min_propensity / propensity) if min_propensity > 0 else 1.0,
             score=score,
             unhindered=alone or {reason["code"] for reason in reasons} <= _MATTERS_OF_TRUST,

@@ -39,6 +39,7 @@ READER: Final = "evidence"
 # Where an action enters the record, where it leaves it without an answer, and where a level changes.
 _ENTERED: Final = frozenset({"action.held", "action.allowed", "action.observed"})
 _ANSWERED: Final = "decision.released"
+_SETTLED: Final = "second_opinion.settled"
 _CLOSED: Final = frozenset({"action.expired", "action.cancelled", "action.denied"})
 _LEVELS: Final = frozenset({"autonomy.granted", "autonomy.ended", "autonomy.lapsed", "autonomy.demoted"})
 # Levels under which labels are looked at by their score.
@@ -66,6 +67,8 @@ def follow(*, now: datetime, limit: int = 2000) -> int:
             _first_seen(sampled[action_id], place)
         elif verb == _ANSWERED:
             _note_label(action_id, place)
+        elif verb == _SETTLED:
+            _read_again(action_id)
         elif verb in _LEVELS:
             _change_level(object_id, entry_id, place)
         elif verb == _PUBLISHED:
@@ -212,6 +215,17 @@ def _note_label(action_id: str, seq: int) -> None:
     if keys:
         EvidenceSample.objects.filter(pk__in=keys).update(labelled_seq=seq)
         _mark(EvidenceSample.objects.filter(pk__in=keys))
+
+
+def _read_again(action_id: str) -> None:
+    """Let the track be read from its beginning where a disagreement over one of its labels was settled."""
+    sample = EvidenceSample.objects.filter(gate_check__action_id=action_id).first()
+    if sample is not None:
+        EvidenceTrack.objects.filter(
+            agent_version=sample.agent_version_id,
+            action_type=sample.action_type_id,
+            started_seq__lt=sample.seq,
+        ).update(state={}, stale=True)
 
 
 def _mark(found: Iterable[EvidenceSample]) -> None:

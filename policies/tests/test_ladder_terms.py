@@ -12,7 +12,16 @@ from policies.choices import AutonomyLevel, ProposalState
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
 from policies.selectors.autonomy import level_in_force
 from policies.selectors.evidence import evidence_of
-from policies.services import action_types, autonomy, evidence, ladder, policies, proposals
+from policies.services import (
+    action_types,
+    autonomy,
+    double_reviews,
+    evidence,
+    ladder,
+    ledger,
+    policies,
+    proposals,
+)
 from policies.services.agents import see_version
 from policies.tests.base import SYSTEM, make_policy, make_refund_type, make_user, recorded, trust
 from policies.tests.test_ladder import QUICK, approve, earn
@@ -373,3 +382,48 @@ def test_a_new_label_for_a_version_brings_back_no_error_budget(
     found = evidence_of(again.version, refund, again.clock.now)
     assert found is not None
     assert (track.attempt, found.n, found.k) == (2, 1, 0)
+
+
+# ---------------------------------------------------------------- an answer that was overturned
+
+
+@pytest.mark.parametrize(
+    ("first", "settled", "errors"),
+    [
+        ("approve", "reject", 1),
+        ("approve", "correct", 1),
+        ("approve", "approve", 0),
+        ("reject", "approve", 1),
+    ],
+)
+def test_an_approval_that_was_overturned_is_an_error_and_nothing_is_taken_back_for_it(
+    record: Record, refund: ActionType, alice: User, grace: User, first: str, settled: str, errors: int
+) -> None:
+    check = record.act()
+    record.answer(check, error=first == "reject")
+    record.reviewed(2)
+    record.settle()
+    review = double_reviews.record(
+        gate_check=check,
+        first_reviewer=alice,
+        second_reviewer=grace,
+        first_kind=first,
+        second_kind="approve" if first == "reject" else "reject",
+        agreed=False,
+        propensity=None,
+        now=record.clock.tick(),
+    )
+    double_reviews.settle(double_review=review, kind=settled, now=record.clock.tick())
+    ledger.record(
+        actor=SYSTEM,
+        verb="second_opinion.settled",
+        object_kind="decision",
+        object_id=check.public_id,
+        action_id=check.action_id,
+        now=record.clock.now,
+    )
+    record.settle()
+    found = evidence_of(record.version, refund, record.clock.now)
+    assert found is not None
+    assert (found.k, found.n) == (errors, 3)
+    assert evidence.rebuilt(record.track(refund)).to_document() == found.tally.to_document()
