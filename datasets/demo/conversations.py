@@ -20,7 +20,7 @@ from policies.models import Agent
 from policies.services.agents import VersionClaim
 from reviews.models import ActionRequest
 
-_CLOSED: Final = 12
+_CLOSED: Final = 30
 _LEFT_TO_READ: Final = 3
 _LACKING: Final = 3
 _SHARE: Final = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -11,7 +12,9 @@ from django.utils.translation import gettext, gettext_noop
 from datasets.models import CaseCuration, LabelledCase
 from datasets.selectors import words
 from hitl_site.lib.strict_json import JsonValue
+from hitl_site.lib.textdiff import Kind, Segment, diff_text
 from policies.models import ActionType
+from reviews.models import ActionRequest
 from reviews.schema_form.document import pretty
 from reviews.selectors.reasons import reason_codes
 
@@ -53,6 +56,24 @@ class FieldRow:
         """Return the right side as people read it."""
         return self._text(self.truth)
 
+    @property
+    def proposed_pieces(self) -> tuple[Segment, ...]:
+        """Return the proposal's side of a changed argument: what is equal, and what is gone."""
+        return self._pieces(other="insert")
+
+    @property
+    def truth_pieces(self) -> tuple[Segment, ...]:
+        """Return the right side of a changed argument: what is equal, and what came."""
+        return self._pieces(other="delete")
+
+    def _pieces(self, *, other: str) -> tuple[Segment, ...]:
+        if not (isinstance(self.proposed, str) and isinstance(self.truth, str)):
+            # Of a number nothing is told by its digits: the whole of it is gone and came.
+            kind: Kind = "insert" if other == "delete" else "delete"
+            return (Segment(kind, self.truth_text if kind == "insert" else self.proposed_text),)
+        pieces = diff_text(self.proposed_text, self.truth_text)
+        return tuple(piece for piece in pieces if piece.kind != other)
+
     def _text(self, value: JsonValue) -> str:
         # Beside a number, the text of the same digits is told apart by its quotes.
         sides = [self.proposed] * self.in_proposal + [self.truth] * self.in_truth
@@ -89,6 +110,8 @@ class CaseView:
     """A case with its document as it stands now: what was stored, composed with what came later."""
 
     case: LabelledCase
+    # What the action is called where people meet it; an omission has none.
+    title: str
     document: Document
     fields: tuple[FieldRow, ...]
     should_act: bool
@@ -129,6 +152,7 @@ def view(case: LabelledCase, document: Document) -> CaseView:
     curation = CaseCuration.objects.filter(case=case).first() or CaseCuration(case=case)
     return CaseView(
         case=case,
+        title=titles_of([case.action_id]).get(case.action_id, ""),
         document=document,
         fields=_rows(
             None if proposal is None else cast(Document, proposal)["arguments"],
@@ -147,6 +171,12 @@ def view(case: LabelledCase, document: Document) -> CaseView:
         left_out_at=curation.excluded_at,
         tags=tuple(sorted(curation.tags)),
     )
+
+
+def titles_of(action_ids: Iterable[str]) -> dict[str, str]:
+    """Return the titles of actions by their ids; what was erased has none."""
+    rows = ActionRequest.objects.filter(public_id__in=set(action_ids)).exclude(title="")
+    return dict(rows.values_list("public_id", "title"))
 
 
 def reason_choices(case: LabelledCase) -> list[tuple[str, str]]:

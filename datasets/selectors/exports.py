@@ -79,6 +79,12 @@ class Progress:
         return self.export.state == ExportState.DONE
 
     @property
+    def gone_because(self) -> str:
+        """Return why the files of an export that was done are gone; "" where a person cancelled it."""
+        ended = self.export.state == ExportState.CANCELLED and self.export.manifest is not None
+        return words.why_ended(self.export.error) if ended else ""
+
+    @property
     def is_here(self) -> bool:
         """Say whether the data lies in our own folder; else it has gone to its destination."""
         return self.can_be_downloaded and not self.export.destination

@@ -49,6 +49,18 @@ _WAITS: Final = Sentences(
     places={"action": (r"\S+", None), "hold": (r"\S+", None), "count": (r"\d+", None)},
 )
 
+# As services.taking_away and services.retention write them.
+_ENDED: Final = Sentences(
+    _("Data in it was erased ({removal}), so its files were removed."),
+    _("Its time to be kept was over ({removal}), so its files were removed."),
+    places={"removal": (r"\S+", None)},
+)
+
+
+def why_ended(error: str) -> str:
+    """Return why the files of a finished export are gone, to be shown."""
+    return _ENDED(error)
+
 
 def why_disputed(because: str) -> str:
     """Return why a case is disputed, to be shown."""

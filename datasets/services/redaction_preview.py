@@ -17,6 +17,7 @@ from datasets.selectors.redaction import by_kind
 from datasets.selectors.selection import Selection
 from datasets.services.later import facts_since
 from datasets.services.redaction import key_of
+from hitl_site.lib.strict_json import MAX_SAFE_INTEGER, JsonValue
 from hitl_site.lib.textdiff import Segment, diff_text
 
 CASES: Final = 20
@@ -72,4 +73,15 @@ def _side(pieces: Iterable[Segment], other: str) -> tuple[Segment, ...]:
 
 
 def _written(document: Document) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(_plain(document), indent=2, ensure_ascii=False)
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    """Return an equal value in which 1.0 is 1, as redacting writes it: that is no difference."""
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:
+        return int(value)
+    return value

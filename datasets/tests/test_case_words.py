@@ -79,6 +79,8 @@ def test_a_correction_is_told_in_words(learners: Learners) -> None:
     page = page_of(learners, case)
     decided, gate = facts(page, "Decision"), facts(page, "Gate")
 
+    assert f"<h1 hx-ignore>{html.escape(decision.action.title)}</h1>" in page
+
     assert (decided["Kind"], decided["Reasons"]) == ("Corrected", "Right action, wrong details")
     assert decision_words(case, document).kind == decided["Kind"]
     assert gate["Verdict"] == "Held for a person: low confidence"
@@ -121,8 +123,9 @@ def test_a_text_is_shown_as_it_is_and_told_apart_from_a_number_of_its_digits(lea
 
     assert "<del>&quot;12&quot;</del>" in page
     assert "<ins>12</ins>" in page
-    assert "<del>Dear Jo,\nsorry &lt;b&gt;</del>" in page
-    assert "<ins>Dear Jo,\nthanks &lt;b&gt;</ins>" in page
+    # Of a text only the words that changed are marked.
+    assert "Dear Jo,\n<del>sorry</del> &lt;b&gt;" in page
+    assert "Dear Jo,\n<ins>thanks</ins> &lt;b&gt;" in page
 
 
 def test_what_no_release_has_words_for_any_more_is_spelt_out(learners: Learners) -> None:

@@ -157,6 +157,30 @@ def test_an_id_that_no_action_can_carry_is_not_there(cast: Cast, talk: str) -> N
     assert not Conversation.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("2026-03-01T10:30:00Z", "1 Mar 2026, "),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+        ("2026-03-01T10:30:00", "2026-03-01T10:30:00"),
+        ("soon", "soon"),
+    ],
+)
+@pytest.mark.usefixtures("_all_drawn")
+def test_a_time_that_a_message_gives_with_its_zone_is_a_time_and_anything_else_a_text(
+    cast: Cast, said: str, shown: str
+) -> None:
+    body = {"messages": [{"role": "user", "content": "hello", "at": said}]}
+    assert post(cast, body=body).status_code == 201
+    client = Client()
+    client.force_login(cast.alice)
+
+    page = client.get(f"/conversations/{ConversationCheck.objects.get().public_id}/").content.decode()
+
+    assert shown in page
+    assert ("&quot;at&quot;" in page) == (not shown.startswith("1 Mar"))
+
+
 @pytest.mark.usefixtures("_all_drawn")
 def test_a_conversation_of_an_odd_id_has_its_page(cast: Cast) -> None:
     talk = "tenant/42/../?a=1#<b>\u202e"

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from datasets.models import EvalRun, Grader
+from datasets.models import EvalRun, Grader, LabelledCase
 from datasets.selectors import eval_comparison, learning
 from datasets.selectors.eval_comparison import Change
 from datasets.services import grader_documents
@@ -20,6 +20,7 @@ from datasets.tests.base import Learners, make_learners
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send
 from hitl_site.lib.clock import database_now
 from policies.models import AgentVersion
+from reviews.models import ActionRequest
 from reviews.tests.cast import make_person
 
 
@@ -85,6 +86,12 @@ def test_without_runs_and_cases_the_pages_say_what_to_do(learners: Learners) -> 
     assert "Nothing collected yet" in text(mia, "/learning/")
 
 
+def title_of(case_id: str) -> str:
+    """Return what the case's action is called, as a page writes it."""
+    action_id = LabelledCase.objects.get(public_id=case_id).action_id
+    return str(escape(ActionRequest.objects.get(public_id=action_id).title))
+
+
 def test_a_run_shows_both_sides_and_its_filters_hold(learners: Learners, judged: Judged) -> None:
     run = begin(judged)
     first, second = judged.corrected
@@ -92,6 +99,7 @@ def test_a_run_shows_both_sides_and_its_filters_hold(learners: Learners, judged:
     mia, address = as_(learners.mia), f"/evals/{run.public_id}/"
 
     whole = text(mia, address)
+    assert f'/cases/{first}/">{title_of(first)}</a>' in whole
     assert "<del>977</del>" in whole
     assert "2 of 5" in whole
     assert "Corrections not passed" in whole
@@ -137,6 +145,9 @@ def test_two_runs_are_compared_case_by_case(learners: Learners, judged: Judged) 
     for one, other in ((now, before), (before, now)):
         shown = text(mia, f"/evals/{one.public_id}/compare/?with={other.public_id}")
         assert f'href="/evals/{before.public_id}/">the earlier run' in shown
+        # Cases of one action type are told apart by what was proposed.
+        for case in (a, b, c, d):
+            assert f'/cases/{case}/">{title_of(case)}</a>' in shown
     only = text(mia, f"/evals/{now.public_id}/compare/?with={before.public_id}&change=broken")
     assert d in only
     assert a not in only

@@ -160,11 +160,14 @@ def test_the_preview_shows_real_cases_before_and_after(learners: Learners, profi
 
     page = as_(learners.mia).get(address, {"dataset": dataset.public_id}).content.decode()
 
-    before, _, after = page.partition("<h3>After</h3>")
+    before, _, after = page.partition(">After</h3>")
     assert "anna.berg" in re.sub(r"</?del>", "", before)
     assert "anna" not in after
     assert "⟨" in after
     assert "<b>" + "anna" not in page
+    # A whole number stays one, however it is written.
+    assert "<del>.0</del>" not in page
+    assert "&quot;propensity&quot;: 1," in before
     assert "E-mail addresses" in page
     assert "Telephone numbers" in page
     # What is stored stays as it was.

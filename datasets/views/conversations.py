@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -40,10 +41,11 @@ _ICONS = {"user": "user", "customer": "user", "assistant": "bot", "tool": "wrenc
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message: who, the text, and whatever else it carries."""
+    """One message: who, when, the text, and whatever else it carries."""
 
     role: str
     icon: str
+    at: datetime | None
     text: str
     rest: JsonValue
 
@@ -243,5 +245,18 @@ def _said(message: dict[str, JsonValue]) -> Said:
     role, content = str(message.get("role") or "message"), message.get("content")
     text = content if isinstance(content, str) else ""
     shown = {"role", "content"} if isinstance(content, str) or content is None else {"role"}
+    at = _moment(message.get("at"))
+    shown |= {"at"} if at is not None else set()
     rest = {name: value for name, value in message.items() if name not in shown}
-    return Said(role, _ICONS.get(role, "message-square"), text, rest or None)
+    return Said(role, _ICONS.get(role, "message-square"), at, text, rest or None)
+
+
+def _moment(said: JsonValue) -> datetime | None:
+    """Return a time that an agent gave with its zone; anything else is shown as it came."""
+    try:
+        found = datetime.fromisoformat(said) if isinstance(said, str) else None
+    except ValueError:
+        return None
+    if found is None or found.tzinfo is None or not 1970 <= found.year < 2200:
+        return None
+    return found

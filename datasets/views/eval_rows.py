@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from datasets.models import DatasetMember, EvalResult, EvalRun
+from datasets.models import DatasetMember, EvalResult, EvalRun, LabelledCase
 from datasets.redaction import Redactor
+from datasets.selectors.case_page import titles_of
+from datasets.selectors.eval_comparison import ComparedCase
 from datasets.services import evaluating
 from datasets.services.export_redaction import redactor_of
 from datasets.services.grader_documents import parsed
@@ -30,6 +32,7 @@ class ResultRow:
     """One result with the case's truth."""
 
     result: EvalResult
+    title: str
     erased: bool
     should_act: bool
     arguments: tuple[ArgumentRow, ...]
@@ -45,6 +48,22 @@ class ResultRow:
         return [place for place in self.result.detail.get("places", []) if not place["passed"]]
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One case of a comparison, and what its action is called."""
+
+    case: ComparedCase
+    title: str
+
+
+def titled(compared: Sequence[ComparedCase]) -> list[ComparedRow]:
+    """Return the cases of a comparison with the titles of their actions."""
+    wanted = [each.case_id for each in compared]
+    actions = dict(LabelledCase.objects.filter(public_id__in=wanted).values_list("public_id", "action_id"))
+    titles = titles_of(actions.values())
+    return [ComparedRow(each, titles.get(actions.get(each.case_id, ""), "")) for each in compared]
+
+
 def rows(run: EvalRun, results: Iterable[EvalResult]) -> list[ResultRow]:
     """Return the results of one page with the truth as it was frozen."""
     found = list(results)
@@ -52,15 +71,19 @@ def rows(run: EvalRun, results: Iterable[EvalResult]) -> list[ResultRow]:
     members = DatasetMember.objects.filter(version=run.version, case__in=cases).select_related("case")
     by_case = {member.case_id: member for member in members}
     redactor = redactor_of(run.version)
-    return [_row(result, by_case[result.case_id], redactor) for result in found]
+    titles = titles_of(result.case.action_id for result in found)
+    return [
+        _row(result, by_case[result.case_id], redactor, titles.get(result.case.action_id, ""))
+        for result in found
+    ]
 
 
-def _row(result: EvalResult, member: DatasetMember, redactor: Redactor | None) -> ResultRow:
+def _row(result: EvalResult, member: DatasetMember, redactor: Redactor | None, title: str) -> ResultRow:
     if result.case.erased_at is not None:
-        return ResultRow(result, erased=True, should_act=False, arguments=())
+        return ResultRow(result, title, erased=True, should_act=False, arguments=())
     expected = evaluating.expected_of(member, redactor)
     arguments = _arguments(result, expected, parsed(result.output_canonical))
-    return ResultRow(result, erased=False, should_act=expected is not None, arguments=arguments)
+    return ResultRow(result, title, erased=False, should_act=expected is not None, arguments=arguments)
 
 
 def _arguments(result: EvalResult, expected: JsonValue, got: JsonValue) -> tuple[ArgumentRow, ...]:

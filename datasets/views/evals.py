@@ -95,7 +95,7 @@ def compare(request: AuthenticatedRequest, run_id: str) -> HttpResponse:
         "comparison": comparison,
         "changes": list(Change),
         "change": change,
-        "cases": cases[:500],
+        "cases": eval_rows.titled(cases[:500]),
         "cases_total": len(cases),
     }
     return render(request, "datasets/eval_comparison/page.html", context)

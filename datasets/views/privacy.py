@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.contrib import messages
@@ -201,10 +202,17 @@ def _told(removal_id: str) -> dict[str, object]:
         "note": words.why_it_waits(removal.note),
         "problem": problem_in_words(str(removal.proof["ledger"]["problem"])) if removal.proof else "",
         "under_way": removal.state != RemovalState.DONE,
-        "removed": [(kinds.get(kind, kind), count) for kind, count in removal.removed.items()],
-        "found": [(kinds.get(kind, kind), count) for kind, count in removal.found.items() if count],
+        "removed": _in_order(removal.removed, kinds),
+        "found": _in_order(removal.found, kinds),
         "bar_title": gettext("Privacy"),
     }
+
+
+def _in_order(counts: Mapping[str, int], kinds: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Return what there is of each kind in words, in the order of the kinds: jsonb keeps none."""
+    known = [kind for kind in kinds if kind in counts]
+    rest = sorted(set(counts) - set(known))
+    return [(kinds.get(kind, kind), counts[kind]) for kind in (*known, *rest) if counts[kind]]
 
 
 def _keeping(
