@@ -31,7 +31,7 @@ from policies.models import LedgerPayload, Removal, RemovalTarget
 from policies.services import ledger
 from policies.services.ledger import Actor
 from reviews.choices import TERMINAL_STATES
-from reviews.models import ActionRequest
+from reviews.models import ActionRequest, Decision
 from reviews.services.rights import current_holder
 
 if TYPE_CHECKING:
@@ -264,7 +264,10 @@ def _count(due: _Due, now: datetime) -> int:
 
 
 def _actions(due: _Due, now: datetime) -> QuerySet[ActionRequest]:
-    """Return actions of which nothing is open, closed before the time, whose part has not gone yet."""
+    """Return actions of which nothing is open, closed and answered before the time, whose part is there.
+
+    What was audited long after it ran was answered later than it was closed: its case may not be made yet.
+    """
     gone = RemovalTarget.objects.filter(
         object_id=OuterRef("public_id"),
         kind__in=(_PARTS[due.kind], taking_away.ACTION),
@@ -273,7 +276,8 @@ def _actions(due: _Due, now: datetime) -> QuerySet[ActionRequest]:
     rows = ActionRequest.objects.filter(
         due.of_type("action_type_name"), ~Exists(gone), state__in=TERMINAL_STATES, closed_at__lt=due.before
     )
-    return rows.exclude(reach.is_held()).exclude(reach.is_unsettled(now))
+    answered = Decision.objects.filter(action=OuterRef("pk"), released_at__gte=due.before)
+    return rows.exclude(reach.is_held()).exclude(reach.is_unsettled(now)).exclude(Exists(answered))
 
 
 def _cases(due: _Due) -> QuerySet[LabelledCase]:

@@ -42,8 +42,8 @@ from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
 from policies.choices import RemovalKind, RemovalState
 from policies.models import LedgerPayload, Removal
-from reviews.models import ActionRequest, SecondOpinion
-from reviews.tests.cast import Cast, make_cast, make_person
+from reviews.models import ActionContext, ActionRequest, Decision, ReviewItem, SecondOpinion
+from reviews.tests.cast import Cast, decide_as, make_cast, make_person, propose
 
 SUBJECT = "kanarienvogel-subject"
 
@@ -224,6 +224,29 @@ def test_a_hold_keeps_what_was_missing_in_a_conversation_and_what_the_ledger_say
     assert said.filter(erased_at=None).count() == 0
 
 
+def test_the_time_to_keep_what_was_audited_late_begins_with_the_answer(settings: Settings) -> None:
+    settings.RETENTION_FLOOR_DAYS = 1
+    cast = make_cast()
+    action = propose(cast, mode="observed", context={"input": "a cup broke"})
+    item = ReviewItem.objects.get(action=action)
+    decide_as(cast.alice, item)
+    release()
+    action.refresh_from_db()
+    answered = Decision.objects.get().released_at
+    assert answered is not None
+    assert action.closed_at is not None
+    between = action.closed_at + (answered - action.closed_at) / 2
+    assert action.closed_at < between < answered
+    retention.set_rule(kind=DataKind.CONTEXT, action_type="", keep_days=1, by=cast.olga, now=database_now())
+
+    sweep_at(between + timedelta(days=1))
+    assert ActionContext.objects.get(action=action).context is not None
+    assert labelling.label_cases(now=database_now()).cases == 1
+
+    sweep_at(answered + timedelta(days=2))
+    assert ActionContext.objects.get(action=action).context is None
+
+
 def test_a_hold_that_is_placed_beside_a_batch_waits_for_it_and_keeps_all_the_rest() -> None:
     cast = make_cast()
     decide(cast)
@@ -250,13 +273,14 @@ def test_a_hold_that_is_placed_beside_a_batch_waits_for_it_and_keeps_all_the_res
 
 def sweep(*, days: int) -> None:
     """Let the sweep of that day run to its end."""
+    sweep_at(database_now() + timedelta(days=days))
 
-    def then() -> datetime:
-        return database_now() + timedelta(days=days)
 
-    removal = retention.begin_if_due(now=then())
+def sweep_at(moment: datetime) -> None:
+    """Let the sweep of this moment run to its end."""
+    removal = retention.begin_if_due(now=moment)
     assert removal is not None
-    retention.run(removal_id=removal.public_id, clock=then)
+    retention.run(removal_id=removal.public_id, clock=lambda: moment)
     removal.refresh_from_db()
     assert removal.state == RemovalState.DONE
 
