@@ -22,7 +22,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from hitl_site.lib.stream import stream_url
+from hitl_site.lib.stream import site_url, stream_url
 
 Policy = Mapping[str, Sequence[str]]
 
@@ -83,7 +83,7 @@ def _site_value(stream_origin: str) -> str:
 def _stream_origin(request: HttpRequest) -> str:
     """Return where the stream answers when that is another origin than the page's, else ""."""
     try:
-        return _origin_beside(stream_url(request), f"{request.scheme}://{request.get_host()}")
+        return _origin_beside(stream_url(request), site_url(request))
     except (DisallowedHost, ValueError):
         # Answered with 400 by others; this must not make it a 500.
         return ""

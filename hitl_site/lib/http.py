@@ -24,6 +24,7 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
 
 from hitl_site.lib import csp, failures, ids
+from hitl_site.lib.stream import site_url
 
 if TYPE_CHECKING:  # services import this module before the app registry is ready
     from django.contrib.auth.models import User
@@ -137,7 +138,7 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not failures.wants_problem_json(request) or request.path_info in self.PAGES:
             return self.get_response(request)
-        request.get_host()  # raises for a host that is not ours
+        site_url(request)  # raises for a host that is not ours
         response = _answer(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response = failures.method_not_allowed(request, allow=response.headers.get("Allow", ""))

@@ -73,7 +73,12 @@ def _shape_of(model: type[models.Model]) -> _Shape:
         raise TypeError(f"{model.__name__} has a constructor of its own")
     # What the database works out by itself is unknown until it has.
     fields = [field for field in model._meta.concrete_fields if not field.generated]
-    made_each = [field for field in fields if field.has_db_default() or callable(field.default)]
+    # What has no default at all has one value too: "" or None.
+    made_each = [
+        field
+        for field in fields
+        if field.has_db_default() or (field.has_default() and callable(field.default))
+    ]
     return _Shape(
         attributes=frozenset(field.attname for field in fields),
         constants={field.attname: field.get_default() for field in fields if field not in made_each},

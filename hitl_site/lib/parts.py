@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from hitl_site.lib.instances import loaded
 
@@ -67,7 +67,7 @@ def instances(parts: Sequence[Part], values: Sequence[Any]) -> list[Any]:
             continue
         for index in part.documents:
             given[index] = None if given[index] is None else _document(given[index])
-        found.append(loaded(part.model, part.names, given, using=connection.alias))
+        found.append(loaded(part.model, part.names, given, using=DEFAULT_DB_ALIAS))
     return found
 
 

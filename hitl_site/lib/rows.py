@@ -12,11 +12,11 @@ each shape of an act and keeps its plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count
 from typing import Any, Final
 
 import orjson
@@ -70,9 +70,10 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
         links = _links(row, table, place)
         shape.append((type(row), links))
         state = row.__dict__
-        for attribute, adapt in _given(type(row), links):
-            value = state[attribute]
-            values.append(None if value is None else adapt(value))
+        values += [
+            None if (value := state[attribute]) is None else adapt(value)
+            for attribute, adapt in _given(type(row), links)
+        ]
     statement = _statement(tuple(shape), tuple(unless_taken))
     with server_side_cursor() as cursor:
         cursor.execute(statement, values)
@@ -82,7 +83,7 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
     for row, number, (_, links) in zip(rows, numbers, shape, strict=True):
         table = table_of(type(row))
         row._state.adding = False
-        row._state.db = connection.alias
+        row._state.db = DEFAULT_DB_ALIAS
         # Past the descriptors, which would forget the related row for its having got a key.
         row.__dict__[table.key_attribute] = number
         for at, column in table.relations:
@@ -92,32 +93,42 @@ def insert(*rows: models.Model, unless_taken: Sequence[str] = ()) -> bool:
     return True
 
 
-def copy(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write many rows of one model by COPY: each names every column by its attribute, the key excepted.
+def copy(
+    model: type[models.Model], rows: Iterable[Mapping[str, Any]], *, alike: Mapping[str, Any] | None = None
+) -> None:
+    """Write many rows of one model by COPY: each names every column by its attribute, but the key and what is
+    ``alike`` in all of them.
 
-    No instance is made, and PostgreSQL checks what it checks of any INSERT. In the caller's transaction.
+    No instance is made, and PostgreSQL checks what it checks of any INSERT. In the caller's transaction. Rows
+    that are made one by one are written while the next is made.
     """
-    if not rows:
+    coming = iter(rows)
+    first = next(coming, None)
+    if first is None:
         return
     table = table_of(model)
+    shared = alike or {}
+    own = [column for column in table.columns if column.attribute not in shared]
+    constant = [column for column in table.columns if column.attribute in shared]
+    if len(constant) != len(shared):
+        raise ValueError(f"{table.name} has no such column")
+    tail = [_adapted(column, shared[column.attribute]) for column in constant]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(column.name) for column in table.columns)
+    names = ", ".join(quote(column.name) for column in (*own, *constant))
     connection.ensure_connection()
     with (
         connection.wrap_database_errors,
         connection.connection.cursor() as cursor,
         cursor.copy(f"COPY {quote(table.name)} ({names}) FROM STDIN") as writer,
     ):
-        for row in rows:
-            if len(row) != len(table.columns):
+        for row in chain((first,), coming):
+            if len(row) != len(own):
                 raise ValueError(f"a row of {table.name} names every column")
-            values = (row[column.attribute] for column in table.columns)
-            writer.write_row(
-                [
-                    None if value is None else column.adapt(value)
-                    for column, value in zip(table.columns, values, strict=True)
-                ]
-            )
+            writer.write_row([_adapted(column, row[column.attribute]) for column in own] + tail)
+
+
+def _adapted(column: _Column, value: Any) -> Value:
+    return None if value is None else column.adapt(value)
 
 
 def server_side_cursor() -> Any:

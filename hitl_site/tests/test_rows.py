@@ -128,6 +128,27 @@ def test_many_rows_come_by_copy_as_they_are() -> None:
     assert {(link.previous_hash, link.linked_at) for link in links} == {("tab\t and \\N", now)}
 
 
+def test_what_is_alike_in_all_rows_is_given_once() -> None:
+    entries = [entry(f"test.{number}") for number in range(2)]
+    for each in entries:
+        rows.insert(each)
+    now = database_now()
+
+    rows.copy(
+        LedgerLink,
+        ({"seq": number + 1, "entry_id": each.pk} for number, each in enumerate(entries)),
+        alike={"previous_hash": "", "hash": "same", "linked_at": now},
+    )
+
+    found = LedgerLink.objects.order_by("seq").values_list("seq", "entry_id", "hash", "linked_at")
+    assert list(found) == [(1, entries[0].pk, "same", now), (2, entries[1].pk, "same", now)]
+
+
+def test_what_is_alike_is_a_column() -> None:
+    with pytest.raises(ValueError, match="no such column"):
+        rows.copy(LedgerLink, [{"seq": 1}], alike={"hash": "h", "hush": "h"})
+
+
 def test_a_copied_row_names_every_column() -> None:
     with pytest.raises(ValueError, match="every column"):
         rows.copy(LedgerLink, [{"seq": 1, "hash": "h"}])

@@ -15,7 +15,6 @@ from functools import lru_cache
 
 from confusable_homoglyphs.confusables import confusables_data
 
-_SPACES = re.compile(r"\s+")
 # Format characters, the joiners and fillers that draw nothing, and variation selectors.
 _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -28,11 +27,11 @@ _NUMBER = re.compile(r"-?[0-9]{1,60}(?:\.[0-9]{1,60})?", re.ASCII)
 def plain(text: str) -> str:
     """Return the text in one form of writing: equal for texts that say the same in the same letters."""
     if text.isascii():
-        return _SPACES.sub(" ", text).strip().lower()
+        return " ".join(text.split()).lower()
     seen = _DASHES.sub("-", _UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
     # Folding the case can leave what NFKC would still compose.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
-    return _SPACES.sub(" ", _UNSEEN.sub("", folded)).strip()
+    return " ".join(_UNSEEN.sub("", folded).split())
 
 
 def lookalike(text: str) -> str:

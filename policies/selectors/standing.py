@@ -48,12 +48,26 @@ class Standing:
     beside: tuple[Any, ...] = ()
 
 
+# Deferred: the text is read when a process first meets the version, and never again; nobody asks here how a
+# version came about.
+_LATER: Final = frozenset(
+    {
+        "document",
+        "reason",
+        "author_id",
+        "author_name",
+        "created_at",
+        "rollback_of_id",
+        "shadowed_at",
+        "published_at",
+        "retired_at",
+    }
+)
 _PARTS: Final = (
-    Part.of(AgentVersion, "v"),
-    Part.of(ActionType, "t"),
-    # Deferred: it is read when a process first meets the version, and never again.
-    Part.of(PolicyVersion, "p", without=frozenset({"document"})),
-    Part.of(PolicyVersion, "s", without=frozenset({"document"})),
+    Part.of(AgentVersion, "v", without=frozenset({"first_seen_at"})),
+    Part.of(ActionType, "t", without=frozenset({"created_at", "updated_at"})),
+    Part.of(PolicyVersion, "p", without=_LATER),
+    Part.of(PolicyVersion, "s", without=_LATER),
 )
 _WIDTH: Final = parts.width(_PARTS)
 _KEY: Final = (Part.of(AgentKey, "k"), Part.of(Agent, "a"))

@@ -92,6 +92,8 @@ class Proposal:
     """What an agent asks leave for, as the gate needs it. The agent is read in the same request.
 
     Without a ``past`` the action stands alone: a measure counts no other, and nothing was refused before.
+    ``canary_key`` is what a canary draws by: the same for an act that is proposed again, so that asking often
+    is of no use. Without it the action draws for itself.
     """
 
     action_id: str
@@ -108,6 +110,7 @@ class Proposal:
     conversation_id: str = ""
     context: JsonValue = None
     past: Past | None = None
+    canary_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,7 +326,9 @@ def _facts(proposal: Proposal, standing: Standing, now: datetime) -> Facts:
         denied_before=_denied_before(proposal, action_type, document, now) if document is not None else None,
         heard=proposal.context,
         terms=_terms(granted) if granted is not None else GrantTerms(),
-        canary_draw=audit_draw(settings.AUDIT_DRAW_SECRET, proposal.action_id, "canary"),
+        canary_draw=audit_draw(
+            settings.AUDIT_DRAW_SECRET, proposal.canary_key or proposal.action_id, "canary"
+        ),
     )
 
 

@@ -88,7 +88,7 @@ def _sign_in(request: HttpRequest, token: str, address: str) -> tuple[AgentKey, 
     if agent_name is None:
         return None
     try:
-        body = wire.read(bodies.json_body(request))
+        body = wire.read(bodies.json_body(request), size=len(request.body))
         if body.dry_run:
             return None
         key, now, known = ingest.sign_in(
@@ -267,7 +267,7 @@ def show_decision(request: HttpRequest, action_id: str) -> answers.DecisionAnswe
 
 def _body_of(request: HttpRequest) -> wire.SubmissionBody:
     try:
-        return wire.read(bodies.json_body(request))
+        return wire.read(bodies.json_body(request), size=len(request.body))
     except wire.InvalidSubmission as error:
         raise bodies.invalid(error) from None
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel, Field, JsonValue
 
-from hitl_site.lib.stream import stream_url
+from hitl_site.lib.stream import site_url, stream_url
 from policies.api import rate_headers
 from policies.engine.facts import Verdict
 from policies.models import GateCheck, PolicyVersion
@@ -218,7 +218,7 @@ def _stored(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
     check: GateCheck = action.gate_check
     pending = action.state == ActionState.PENDING_REVIEW
     own = f"/api/v1/actions/{action.public_id}"
-    site = f"{request.scheme}://{request.get_host()}"
+    site = site_url(request)
     return {
         "id": action.public_id,
         "verdict": check.verdict,

@@ -122,7 +122,7 @@ def _line(text: bytes) -> Line:
         value = strict_json.parse(text)
     except strict_json.DoorError as error:
         return Line(body=None, problem=problems.from_door(error))
-    return _read(value)
+    return _read(value, size=len(text))
 
 
 def _array(body: bytes) -> list[Line]:
@@ -136,9 +136,9 @@ def _array(body: bytes) -> list[Line]:
     return [_read(member) for member in value]
 
 
-def _read(value: strict_json.JsonValue) -> Line:
+def _read(value: strict_json.JsonValue, *, size: int | None = None) -> Line:
     try:
-        return Line(body=wire.read_line(value), problem=None)
+        return Line(body=wire.read_line(value, size=size), problem=None)
     except wire.InvalidSubmission as error:
         faults = tuple(FieldError(c.pointer, c.code, c.message) for c in error.complaints)
         return Line(body=None, problem=problems.named("validation", errors=faults))

@@ -35,7 +35,8 @@ def json_body(
 
 def refuse_encoded(request: HttpRequest) -> None:
     """Raise the problem for a compressed body: nothing here unpacks one, however small it looks."""
-    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    # Out of META: the mapping of all headers would be made for this one.
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if coding not in {"", "identity"}:
         raise problems.error("unsupported-media-type", "Send the body without a Content-Encoding.")
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 
 from .document import MISSING, JsonValue, Maybe, Missing, find
 
@@ -62,7 +63,7 @@ def check_title_template(template: str) -> list[str]:
 def render_title(template: str, arguments: JsonValue, *, fallback: str) -> str:
     """Return a one-line title of at most 160 characters. Never raises: a broken template is the fallback."""
     try:
-        pieces = [_piece(match) for match in _PIECE.finditer(template)]
+        pieces = _pieces(template)
     except _Broken:
         return visible_line(fallback, LONGEST_TITLE)
     parts = [part if isinstance(part, str) else _filled(part, arguments) for part in pieces]
@@ -72,6 +73,10 @@ def render_title(template: str, arguments: JsonValue, *, fallback: str) -> str:
 def visible_line(text: str, longest: int) -> str:
     """Return a text as one line in which nothing is hidden, cut with an ellipsis."""
     spaced = " ".join(text[: longest * 8].split())
+    return _cut(spaced if spaced.isascii() and spaced.isprintable() else _made_visible(spaced), longest)
+
+
+def _made_visible(spaced: str) -> str:
     shown: list[str] = []
     marks = 0
     for character in spaced:
@@ -83,8 +88,17 @@ def visible_line(text: str, longest: int) -> str:
         if hidden and shown and shown[-1] == "\ufffd":
             continue
         shown.append("\ufffd" if hidden else character)
-    line = "".join(shown)
+    return "".join(shown)
+
+
+def _cut(line: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+@lru_cache(maxsize=512)
+def _pieces(template: str) -> tuple[str | _Place, ...]:
+    """Return a template's texts and places in their order. Raises ``_Broken``."""
+    return tuple(_piece(match) for match in _PIECE.finditer(template))
 
 
 def _piece(match: re.Match[str]) -> str | _Place:

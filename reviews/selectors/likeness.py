@@ -48,4 +48,5 @@ def likeness_of(
         "environment": environment,
         "arguments": cast(JsonValue, folded(bound)),
     }
-    return DIGEST_SCHEME + sha256_hex(_PREFIX + canonicalize(document))
+    # What is folded holds texts alone, and no number that could be none.
+    return DIGEST_SCHEME + sha256_hex(_PREFIX + canonicalize(document, known_finite=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -50,7 +50,17 @@ def proposal_of(action: ActionRequest, *, arguments: JsonValue) -> Proposal:
         conversation_id=action.conversation_id,
         context=action.context.context,
         past=History(before=action.pk, waits=False),
+        canary_key=canary_key(likeness=action.likeness, created_at=action.created_at),
     )
+
+
+def canary_key(*, likeness: str, created_at: datetime) -> str:
+    """Return what a canary draws by: acts that look the same draw once a day (UTC) together.
+
+    So nobody asks until the draw is kind, and an act that is proposed every day is not always in or out. ""
+    where nothing says what the act looks like.
+    """
+    return f"{likeness} {created_at.astimezone(UTC).date()}" if likeness else ""
 
 
 def open_item(*, action: ActionRequest, check: GateCheck, kind: ItemKind, now: datetime) -> ReviewItem:

@@ -252,17 +252,25 @@ def _judged(asked: _Asked, standing: Standing, *, version: AgentVersion, action_
     if standing.policy_version is not None and is_plain(standing.action_type):
         memory = timedelta(seconds=_memory(standing))
         known = KnownRefusal(since=now - memory, action_id=refused)
-    proposal = _proposal(key, body, version, action_id=action_id or ids.new("act"), past=History(known=known))
+    plain = is_plain(standing.action_type)
+    likeness = asked.likeness if plain else _likeness(key.agent.name, body, standing.action_type)
+    proposal = _proposal(
+        key,
+        body,
+        version,
+        action_id=action_id or ids.new("act"),
+        past=History(known=known),
+        canary_key=gatekeeping.canary_key(likeness=likeness, created_at=now),
+    )
     check = gate.judge(proposal=proposal, standing=standing, now=now)
     if check.verdict == Verdict.REVIEW and body.mode != Mode.OBSERVED.value:
         _check_pending(key)
-    plain = is_plain(check.action_type)
     taken = intake.draw_up(
         key=key,
         body=body,
         proposal=proposal,
         check=check,
-        likeness=asked.likeness if plain else _likeness(key.agent.name, body, check.action_type),
+        likeness=likeness,
         queue_id=queue_id,
         idempotency_key=asked.idempotency_key,
         digest_of_body=asked.digest,
@@ -315,7 +323,13 @@ def dry_proposal(*, key: AgentKey, body: wire.SubmissionBody) -> gate.Proposal:
 
 
 def _proposal(
-    key: AgentKey, body: wire.SubmissionBody, version: AgentVersion, *, action_id: str, past: History
+    key: AgentKey,
+    body: wire.SubmissionBody,
+    version: AgentVersion,
+    *,
+    action_id: str,
+    past: History,
+    canary_key: str = "",
 ) -> gate.Proposal:
     return gate.Proposal(
         action_id=action_id,
@@ -332,6 +346,7 @@ def _proposal(
         conversation_id=body.conversation_id,
         context=body.context,
         past=past,
+        canary_key=canary_key,
     )
 
 

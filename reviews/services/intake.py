@@ -53,13 +53,17 @@ class Intake:
 
 
 def digest_of(*, agent_name: str, body: wire.SubmissionBody) -> str:
-    """Return the digest that binds this submission (api.md, The permit)."""
+    """Return the digest that binds this submission (api.md, The permit).
+
+    That its numbers are finite was made sure when it was read.
+    """
     return action_digest(
         agent=agent_name,
         subject=body.subject,
         action_type=body.action_type,
         environment=body.environment,
         arguments=body.arguments,
+        known_finite=True,
     )
 
 

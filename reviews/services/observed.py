@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -48,12 +48,39 @@ def accept(
     # ever, and each finds here what the one before it stored.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"batch:{key.agent_id}"])
-    batch_id = ids.new("bat")
     known = _known(key.agent_id, [line.idempotency_key for line in lines])
     answers: list[Accepted | UnableToSubmit] = []
-    fresh: list[dict[str, Any]] = []
+    batch_id = ids.new("bat")
+    rows.copy(
+        IngestRow,
+        _fresh(lines, batch_id=batch_id, environments=key.environments, known=known, answers=answers),
+        alike={
+            "batch_id": batch_id,
+            "agent_id": key.agent_id,
+            "agent_key_id": key.pk,
+            "request_id": request_id,
+            "state": IngestState.ACCEPTED.value,
+            "attempts": 0,
+            "last_error": "",
+            "action_id": None,
+            "accepted_at": now,
+            "done_at": None,
+        },
+    )
+    return answers
+
+
+def _fresh(
+    lines: Sequence[wire.BatchLine],
+    *,
+    batch_id: str,
+    environments: Sequence[str],
+    known: dict[str, Accepted],
+    answers: list[Accepted | UnableToSubmit],
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each line that is new, and put an answer for each line into ``answers``."""
     for line in lines:
-        if key.environments and line.environment not in key.environments:
+        if environments and line.environment not in environments:
             answers.append(EnvironmentNotAllowed(f"This key is not good for {line.environment}."))
             continue
         # Canonical text inside JSON: jsonb would rewrite numbers, and the digest is over exact ones.
@@ -75,26 +102,12 @@ def accept(
         )
         answers.append(new)
         known[line.idempotency_key] = new
-        fresh.append(
-            {
-                "public_id": new.id,
-                "batch_id": batch_id,
-                "agent_id": key.agent_id,
-                "agent_key_id": key.pk,
-                "idempotency_key": line.idempotency_key,
-                "body_digest": digest,
-                "body": {"canonical": canonical.decode()},
-                "request_id": request_id,
-                "state": IngestState.ACCEPTED.value,
-                "attempts": 0,
-                "last_error": "",
-                "action_id": None,
-                "accepted_at": now,
-                "done_at": None,
-            }
-        )
-    rows.copy(IngestRow, fresh)
-    return answers
+        yield {
+            "public_id": new.id,
+            "idempotency_key": line.idempotency_key,
+            "body_digest": digest,
+            "body": {"canonical": canonical.decode()},
+        }
 
 
 def _known(agent_id: int, keys: Sequence[str]) -> dict[str, Accepted]:

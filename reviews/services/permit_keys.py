@@ -25,6 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.db import connection, transaction
@@ -86,7 +87,7 @@ def sign(claims: Mapping[str, Any]) -> str:
     """Return the compact JWS over ``claims`` by the newest key."""
     key = _signing_key(settings.PERMIT_KEY_DIR)
     # RFC 7515, section 7.1: header and payload in base64url, and the signature over both as they stand.
-    signed = f"{_header_of(key.kid)}.{_base64url(json.dumps(claims, separators=(',', ':')).encode())}"
+    signed = f"{_header_of(key.kid)}.{_base64url(orjson.dumps(claims))}"
     private = key.jwk.private_key
     if not isinstance(private, Ed25519PrivateKey):
         raise NoSigningKey("The newest key is not one for Ed25519 signatures.")
