@@ -105,6 +105,9 @@ class Window:
     def _hear(self, message: ConsoleMessage) -> None:
         # A refusal is a 4xx, which the browser calls an error; what it says is for the tests to read.
         if message.type == "error":
+            # Of two requests for one place the newer one replaces the older, which htmx calls an error.
+            if message.text.startswith("htmx: htmx:error: signal is aborted without reason AbortError"):
+                return
             refused = message.text.startswith("Failed to load resource")
             (self.unloaded if refused else self.problems).append(message.text)
 

@@ -225,7 +225,8 @@ def test_a_planted_error_that_takes_no_more_time_is_a_signal(cast: Cast) -> None
     assert other.longer is not None
     assert (other.longer.share, other.signals) == (1.0, [])
     page = " ".join(browser_of(cast.alice).get("/team/quality/alice/").content.decode().split())
-    assert '<b class="b num">2%</b> <span class="sm t2">of pairs; so much by chance: over 99.9%</span>' in page
+    assert '<b class="b num">2%</b> <span class="sm t2">of pairs; so much by' in page
+    assert "by chance: over 99.9%</span>" in page
 
 
 def test_a_run_of_approvals_that_chance_hardly_brings_is_a_signal(cast: Cast) -> None:
@@ -279,7 +280,7 @@ def test_agreement_on_a_type_says_how_often_objections_are_shared(cast: Cast) ->
     assert each.found.gwet_ac1 == pytest.approx((28 / 30 - 5 / 36) / (1 - 5 / 36))
     assert not each.is_low
     page = " ".join(answer.content.decode().split())
-    for words in ('<b class="b num">0.76</b>', '<b class="b num">67%</b>', ">0.92</td>"):
+    for words in ('<b class="b num">0.76</b>', '<b class="b num">67%</b>', '<span class="num">0.92</span>'):
         assert words in page
     assert "Promotions wait" not in page
     second_opinions(cast, 3, "approve", "reject")
