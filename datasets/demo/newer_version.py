@@ -23,6 +23,8 @@ from reviews.services import deadlines
 
 VERSION: Final = "3.3"
 DAYS: Final = 22
+# Of the present day. What-if and calibration ask the version that was judged last.
+LATEST: Final = 3
 _A_DAY: Final = 14
 _MOST: Final = 150
 # From here on it is right; under it the score says how often it is not.
@@ -33,23 +35,36 @@ def act_out(stage: Stage, *, base: datetime, days_ago: int) -> None:
     """Act one day out, all of it or nothing; once."""
     if not 0 < days_ago <= DAYS:
         return
-    rng = random.Random(f"demo newer version {days_ago}")  # noqa: S311 - the same demo everywhere, no secret
     morning = (base - timedelta(days=days_ago)).replace(hour=7, minute=40, second=0)
     with transaction.atomic():
-        if acting.exists(_key(days_ago, 0)):
-            return
-        told = [
-            _propose(stage, rng, _key(days_ago, place), morning + timedelta(minutes=40 * place))
-            for place in range(_A_DAY)
-        ]
-        for place, (story, action) in enumerate(told):
-            _answer(stage, story, action, place, rng, now=action.created_at + timedelta(minutes=9))
-        evening = morning + timedelta(minutes=40 * _A_DAY)
-        deadlines.release_due(now=evening)
-        for place, (story, action) in enumerate(told):
-            _answer(stage, story, action, place + 1, rng, now=evening + timedelta(minutes=place))
-        deadlines.release_due(now=evening + timedelta(hours=1))
-        drills.practise(stage, [action for _, action in told], now=evening + timedelta(hours=1))
+        lately = _work(stage, days_ago, _A_DAY, starts=morning, apart=timedelta(minutes=40))
+        if lately:
+            ends = lately[-1].created_at + timedelta(hours=2)
+            drills.practise(stage, lately, now=ends)
+
+
+def go_on(stage: Stage, *, base: datetime) -> None:
+    """Have it propose the newest refunds that there are; once."""
+    with transaction.atomic():
+        _work(stage, 0, LATEST, starts=base - timedelta(hours=2), apart=timedelta(minutes=4))
+
+
+def _work(
+    stage: Stage, days_ago: int, number: int, *, starts: datetime, apart: timedelta
+) -> list[ActionRequest]:
+    """Have so many proposed, all of them answered and some a second time; none where they are there."""
+    rng = random.Random(f"demo newer version {days_ago}")  # noqa: S311 - the same demo everywhere, no secret
+    if acting.exists(_key(days_ago, 0)):
+        return []
+    told = [_propose(stage, rng, _key(days_ago, place), starts + place * apart) for place in range(number)]
+    for place, (story, action) in enumerate(told):
+        _answer(stage, story, action, place, rng, now=action.created_at + timedelta(minutes=9))
+    ends = starts + number * apart
+    deadlines.release_due(now=ends + timedelta(minutes=10))
+    for place, (story, action) in enumerate(told):
+        _answer(stage, story, action, place + 1, rng, now=ends + timedelta(minutes=15 + place))
+    deadlines.release_due(now=ends + timedelta(hours=1))
+    return [action for _, action in told]
 
 
 def story_of(rng: random.Random, at: datetime) -> Story:

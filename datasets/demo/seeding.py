@@ -50,6 +50,7 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
             versions.begin(now=base - timedelta(days=versions.FROZEN_DAYS_AGO))
     say(f"a month of history: {LedgerEntry.objects.count():,} entries in the ledger")
     inbox.fill(cast, base=base)
+    newer_version.go_on(cast, base=base)
     second_looks.leave_some(cast)
     ask_to_publish(now=base)
     drills.switch_on(cast, now=database_now())
