@@ -18,6 +18,7 @@ from policies.selectors import evidence_samples as samples
 from policies.selectors.evidence import Evidence
 from policies.statistics import evidence as e_values
 from policies.statistics.evidence import BettingEvidence
+from policies.statistics.tracking import SCORES_FOR_A_GRID
 
 # Drawing more labels than these takes longer than a page may.
 _MOST_LABELS: Final = 4000
@@ -143,15 +144,21 @@ def _heights(found: Evidence) -> list[float]:
     bets = BettingEvidence(alpha=tally.alpha)
     starts = questions.starting_points(tally)
     threshold = max(starts, key=lambda point: point.highest_log_e).threshold if starts else 0.0
+    seen = len(samples.scores_before(found.track))
+    if seen < SCORES_FOR_A_GRID:
+        seen = 0
     for sample in samples.every(found.track):
         if not sample.answered or sample.seq > found.track.watermark_seq:
             break
+        # A label never counts on a grid that its score helped to fix.
+        is_on_grid = bool(starts) and seen >= SCORES_FOR_A_GRID
+        seen += sample.score is not None
         label = sample.label
         if label is None or sample.repeated or not label.unhindered:
             continue
         if found.level in _ALONE:
             heights.append(bets.observe(label.loss, label.weight))
-        elif not starts or (label.score is not None and label.score >= threshold):
+        elif not starts or (is_on_grid and label.score is not None and label.score >= threshold):
             k, n = k + label.error, n + 1
             heights.append(e_values.beta_log_e(k, n, tally.alpha))
     return heights
