@@ -126,6 +126,8 @@ def propose(request: HttpRequest) -> HttpResponse:
     proposed: _Proposed = getattr(request, _PROPOSED, None) or _Proposed(body=_body_of(request), known=None)
     body = proposed.body
     if body.dry_run:
+        if "HTTP_IDEMPOTENCY_KEY" in request.META:
+            bodies.idempotency_key(request)  # it is of no use here, but what is sent is well formed
         return answers.response(_refusing(lambda: _dry_run(request, body)), request, status=200)
     idempotency_key = bodies.idempotency_key(request)
     submitted = _refusing(

@@ -201,7 +201,7 @@ def test_a_charset_on_the_content_type_is_no_trouble(api: Api) -> None:
 def test_a_dry_run_answers_like_the_gate_and_stores_nothing(api: Api) -> None:
     before = LedgerEntry.objects.count()
     held = api.post("/actions", {"action_type": "refund.issue", "arguments": REFUND, "dry_run": True})
-    unseen = api.propose(key="", dry_run=True, agent_version="never seen", confidence=1)
+    unseen = api.propose(dry_run=True, agent_version="never seen", confidence=1)
     runs = api.propose(dry_run=True, confidence=1)
 
     assert (held.status_code, unseen.status_code, runs.status_code) == (200, 200, 200)
@@ -215,6 +215,11 @@ def test_a_dry_run_answers_like_the_gate_and_stores_nothing(api: Api) -> None:
     assert LedgerEntry.objects.count() == before
     # The key was not used up by it.
     assert api.propose().status_code == 201
+
+
+@pytest.mark.parametrize(("key", "slug"), [("", "missing-idempotency-key"), ("two words", "bad-request")])
+def test_a_dry_run_needs_no_idempotency_key_but_a_well_formed_one(api: Api, key: str, slug: str) -> None:
+    assert_problem(api.propose(key=key, dry_run=True), 400, slug)
 
 
 def test_an_observed_action_is_recorded_and_never_gets_a_permit(api: Api) -> None:
