@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -42,3 +43,21 @@ def test_the_snippet_loads_every_row(written: Written, format: str, monkeypatch:
     corrections = [case for case in written.of(name) if case["label"] == "corrected"]
     doubled = len(corrections) if format == "kto" else 0
     assert len(names["rows"]) == len(written.made[name]) + doubled
+
+
+@pytest.mark.parametrize("format", ["chat", "dpo", "kto"])
+def test_a_long_beginning_of_one_shape_decides_nothing_about_the_rest(
+    written: Written, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library reads ten megabytes at a time, and would guess from the first of them."""
+    rows = written.lines(f"{format}.jsonl")
+    opening, *others = rows[0]["messages" if format == "chat" else "prompt"]
+    asked = [{**opening, "content": "x" * 100_000}, *others]
+    beginning = {**rows[0], ("messages" if format == "chat" else "prompt"): asked}
+    whole = [beginning] * 120 + rows
+    (tmp_path / f"{format}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in whole))
+    [snippet] = SNIPPET.finditer(SECTIONS[format])
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(snippet["code"], names)
+    assert [*names["rows"]] == whole
