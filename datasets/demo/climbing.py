@@ -25,8 +25,8 @@ TYPE: Final = "ticket.tag"
 _TAGS: Final = ("refund", "delivery", "damaged", "account", "praise", "return")
 _WRONG: Final = Verdict(kind=DecisionKind.REJECT, reasons=("wrong_arguments",))
 _DAYS: Final = 20
-# Labels that fix the grid of thresholds, and those that certify one.
-_FIRST, _LATER = 55, 60
+# Labels that fix the grid of thresholds, and those that certify one: a second attempt of the same agent's.
+_FIRST, _LATER = 55, 85
 
 
 def climb(stage: Stage, *, base: datetime) -> None:
@@ -49,7 +49,7 @@ def climb(stage: Stage, *, base: datetime) -> None:
         proposals.approve(
             proposal_id=waiting.public_id,
             approved_by=User.objects.get(username=stage.operator.username),
-            reason="Sixty tags in a row without a mistake; let it try",
+            reason="Eighty-five tags in a row without a mistake; let it try",
             now=database_now(),
         )
     _keep(database_now())
@@ -71,7 +71,8 @@ def _declare(stage: Stage, *, now: datetime) -> None:
             "additionalProperties": False,
         },
         error_limit=0.2,
-        ladder={"delta": 0.2, "drift_run": 100},
+        # Which reviews are blind is drawn: less is asked for than is usual, so that chance freezes nothing here.
+        ladder={"delta": 0.2, "drift_run": 100, "blind_min": 0.05},
         actor=operator,
         now=now,
     )
