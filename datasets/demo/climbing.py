@@ -71,7 +71,7 @@ def _declare(stage: Stage, *, now: datetime) -> None:
             "additionalProperties": False,
         },
         error_limit=0.2,
-        # Which reviews are blind is drawn: less is asked for than is usual, so that chance freezes nothing here.
+        # Which reviews are blind is drawn: less is asked for than usual, so that chance freezes nothing.
         ladder={"delta": 0.2, "drift_run": 100, "blind_min": 0.05},
         actor=operator,
         now=now,
