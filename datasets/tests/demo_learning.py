@@ -24,7 +24,7 @@ from datasets.models import (
     Omission,
     RetentionRule,
 )
-from datasets.selectors import differences, eval_comparison, learning
+from datasets.selectors import differences, eval_comparison, learning, taking
 from policies.models import Removal
 from policies.statistics.pairs import Pairs
 from reviews.choices import ItemKind, ItemStatus
@@ -70,7 +70,9 @@ def versions_were_frozen_and_handed_over() -> None:
         ("Refunds and credits", 2),
     ]
     first, second = Dataset.objects.get(name=versions.TRAINING).versions.order_by("number")
-    assert second.left_out == {"excluded": 1, "disputed": 2, "erased": 1}
+    # Two customers may meet in one conversation's number: chance alone says whether a split cuts it.
+    chosen = {why: number for why, number in second.left_out.items() if why != taking.CUT_CONVERSATION}
+    assert chosen == {"excluded": 1, "disputed": 2, "erased": 1}
     gone = differences.members(differences.REMOVED, of=second.pk, since=first.pk)
     places = (vouchers.LEFT_OUT, vouchers.CHARGED_BACK)
     expected = {vouchers.case_at(place).pk for place in places}
