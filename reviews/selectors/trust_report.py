@@ -209,9 +209,7 @@ def weeks(filters: TrustFilter, *, now: datetime) -> dict[str, list[Week]]:
     rows = (
         bins.order_by()
         .values_list("action_type__name", "day")
-        .annotate(
-            Sum("n"), Sum("alone"), Sum("labelled"), Sum("held_labels"), Sum("w"), Sum("w2"), Sum("wy")
-        )
+        .annotate(Sum("n"), Sum("alone"), Sum("labelled"), Sum("held_labels"), Sum("w"), Sum("w2"), Sum("wy"))
     )
     for name, day, *numbers in rows:
         monday = day - timedelta(days=day.weekday())
