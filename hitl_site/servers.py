@@ -33,7 +33,7 @@ from hitl_site.lib.embedded import places
 from hitl_site.lib.supervision import ports
 
 BASE = Path(__file__).resolve().parent.parent
-STACK_SECONDS = 180.0
+STACK_SECONDS = 300.0
 
 
 # Set for the command when its servers are ours: then there may be more of them.

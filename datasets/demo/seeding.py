@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 
@@ -32,6 +33,8 @@ from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry
 from policies.services import ledger
 
+_TOLD_EVERY: Final = 5
+
 
 def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
     """Make the demo data; return False where they were there already."""
@@ -48,6 +51,8 @@ def seed(*, now: datetime, say: Callable[[str], None]) -> bool:
             afterwards.recall(cast, base=base)
         if days_ago == versions.FROZEN_DAYS_AGO:
             versions.begin(now=base - timedelta(days=versions.FROZEN_DAYS_AGO))
+        if days_ago and days_ago % _TOLD_EVERY == 0:
+            say(f"{history.DAYS - days_ago} of {history.DAYS} days of work acted out")
     say(f"a month of history: {LedgerEntry.objects.count():,} entries in the ledger")
     inbox.fill(cast, base=base)
     newer_version.go_on(cast, base=base)

@@ -41,7 +41,7 @@ class NotForDecision(UnableToDecide):
 def lock_item(item_id: str) -> ReviewItem:
     """Lock the action, then the item: everybody who changes either takes the locks in this order."""
     action_pk = ReviewItem.objects.values_list("action_id", flat=True).get(public_id=item_id)
-    ActionRequest.objects.select_for_update(of=("self",)).get(pk=action_pk)
+    ActionRequest.objects.select_for_update().values_list("pk").get(pk=action_pk)
     return (
         ReviewItem.objects.select_for_update(of=("self",))
         .select_related(
