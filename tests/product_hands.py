@@ -47,6 +47,7 @@ class Hands:
         """Return what can be asked of these hands, by name."""
         return {
             "create_agent": self.create_agent,
+            "create_key": self.create_key,
             "create_person": self.create_person,
             "declare": self.declare,
             "decide": self.decide,
@@ -56,14 +57,21 @@ class Hands:
     def before_each(self) -> None:
         """Prepare for the next act."""
 
-    def create_agent(self, name: str, scopes: Sequence[str] = ()) -> str:
+    def create_agent(self, name: str) -> str:
         """Make an agent whose version runs alone what ``declare`` said may; return its key."""
         now, actor = database_now(), Actor.person(self.operator)
         agent = agents.create_agent(name=name, actor=actor, now=now)
         for action_type in self._alone:
             self._trust(agent, action_type)
+        return agents.create_key(agent=agent, scopes=AGENT_SCOPES, actor=actor, now=now)[1]
+
+    def create_key(self, agent: str, scopes: Sequence[str]) -> str:
+        """Make another key of an agent, with these scopes alone; return it."""
         return agents.create_key(
-            agent=agent, scopes=[*AGENT_SCOPES, *map(Scope, scopes)], actor=actor, now=now
+            agent=Agent.objects.get(name=agent),
+            scopes=[Scope(scope) for scope in scopes],
+            actor=Actor.person(self.operator),
+            now=database_now(),
         )[1]
 
     def create_person(self, name: str, groups: list[str]) -> str:

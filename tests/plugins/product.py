@@ -28,9 +28,13 @@ class Product:
         self._one_at_a_time = threading.Lock()
         self.url = str(self._read()["url"])
 
-    def create_agent(self, name: str, *, scopes: Sequence[str] = ()) -> str:
-        """Make an agent and return its key, with these scopes besides the usual ones."""
-        return str(self.ask(act="create_agent", name=name, scopes=list(scopes)))
+    def create_agent(self, name: str) -> str:
+        """Make an agent and return its key, with the usual scopes."""
+        return str(self.ask(act="create_agent", name=name))
+
+    def create_key(self, agent: str, *, scopes: Sequence[str]) -> str:
+        """Make another key of an agent, with these scopes alone; return it."""
+        return str(self.ask(act="create_key", agent=agent, scopes=list(scopes)))
 
     def create_person(self, name: str, *, groups: Sequence[str]) -> str:
         """Make a person in these groups and return the password."""
