@@ -228,8 +228,8 @@ def test_the_same_label_with_other_parts_is_another_version_that_nobody_trusts(c
 
 
 def test_a_dry_run_tells_versions_apart_as_well(api: Api) -> None:
-    trusted = api.propose(key="", dry_run=True, confidence=1, agent_version={"label": "1"})
-    changed = api.propose(key="", dry_run=True, confidence=1, agent_version=MODEL)
+    trusted = api.propose(dry_run=True, confidence=1, agent_version={"label": "1"})
+    changed = api.propose(dry_run=True, confidence=1, agent_version=MODEL)
     assert (read(trusted)["verdict"], read(changed)["verdict"]) == ("allow", "review")
     assert AgentVersion.objects.count() == 1
 
