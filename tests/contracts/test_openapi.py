@@ -109,6 +109,10 @@ def not_for(operation: Any, case: Any) -> list[Any]:
     if operation.path.endswith("/batch") or operation.method == "get":
         return [negative_data_rejection]
     body = case.body if isinstance(case.body, dict) else {}
+    # A dry run needs no key; and one may come in quotes, or with space around it.
+    key = str((case.headers or {}).get("Idempotency-Key", ""))
+    if body.get("dry_run") is True or key != key.strip(' \t"'):
+        return [negative_data_rejection]
     return [] if is_instant(body.get("occurred_at")) else [positive_data_acceptance]
 
 
