@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_noop
 
 from datasets.choices import ExportState
@@ -92,7 +93,9 @@ def reach(whose: Whose, *, until: datetime) -> Reach:
     lines = IngestRow.objects.filter(action=None, accepted_at__lte=until)
     match whose.criterion:
         case Criterion.SUBJECT:
-            direct = actions.filter(subject=whose.value)
+            # Exactly this subject, found by the index of how subjects read.
+            same = Exact(_folded(F("subject")), _folded(Value(whose.value)))
+            direct = actions.filter(same, subject=whose.value)
             held = conversations.filter(subject=whose.value)
             lines = lines.filter(body__subject=whose.value)
         case Criterion.CONVERSATION:
@@ -287,6 +290,10 @@ def _names(hold: LegalHold) -> Q:
     if hold.conversation_id:
         condition &= Q(conversation_id=hold.conversation_id)
     return condition
+
+
+def _folded(given: F | Value) -> Func:
+    return Func(given, function="handrail_folded", output_field=TextField())
 
 
 def _within(named: set[tuple[int, str]]) -> Q:

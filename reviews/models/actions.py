@@ -98,10 +98,12 @@ class ActionRequest(models.Model):
             # Measures of history: this agent, this type or this subject, over a window of time.
             models.Index(fields=["agent", "created_at"], name="action_of_an_agent_by_time"),
             models.Index(fields=["action_type", "created_at"], name="action_of_a_type_by_time"),
+            # However it is written: a limit by subject holds for every spelling (migration 0005).
             models.Index(
-                fields=["subject", "created_at"],
+                models.Func("subject", function="handrail_folded"),
+                models.F("created_at"),
                 condition=Q(subject__isnull=False),
-                name="action_of_a_subject_by_time",
+                name="action_of_a_subject_folded",
             ),
             models.Index(
                 fields=["likeness", "closed_at"],

@@ -94,7 +94,8 @@ _REFUSED = _REFUSAL.format(
 )
 # As PostgreSQL's expressions write them; those of ``policies.engine.folding``.
 _DRAWS_NOTHING: Final = (
-    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
 _DASHES: Final = r"\u058a\u05be\u2010-\u2015\u2043\u207b\u208b\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d"
@@ -229,12 +230,15 @@ def _whose(measure: Measure, proposal: Proposal) -> _Whose | Unmeasured:
     if measure.of == "subject":
         if proposal.subject is None:
             return Unmeasured("the action names no subject")
-        return _Whose("a.subject = %s", (proposal.subject,), ("subject", _text(proposal.subject)))
+        given = proposal.subject
+        same = "a.subject IS NOT NULL AND handrail_folded(a.subject) = handrail_folded(%s)"
+        return _Whose(same, (given,), ("subject", _text(given)))
     if measure.of == "conversation":
         if not proposal.conversation_id:
             return Unmeasured("the action names no conversation")
         given = proposal.conversation_id
-        return _Whose("a.conversation_id = %s", (given,), ("conversation", _text(given)))
+        same = "handrail_folded(a.conversation_id) = handrail_folded(%s)"
+        return _Whose(same, (given,), ("conversation", _text(given)))
     try:
         value = value_at(proposal.arguments, measure.of)
     except LookupError:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from hitl_site.lib.clock import database_now
 from policies.models import GateCheck
@@ -116,6 +117,48 @@ def test_an_order_that_is_written_otherwise_is_the_same_order(cast: Cast, order:
 
     again = refund(cast, arguments={"order": order})
     assert (again.state, history_of(again)) == (ActionState.PENDING_REVIEW, {"refunded": 600.0})
+
+
+@pytest.mark.parametrize("named", ["subject", "conversation"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Customer-\u00e9",
+        " customer-\u00e9",
+        "customer-\u00e9\u200b",
+        "customer-e\u0301",
+        "cust\x01omer-\u00e9",
+    ],
+)
+def test_one_who_is_written_otherwise_has_the_same_past(cast: Cast, named: str, written: str) -> None:
+    measured(cast, {**SUM_OF_ORDER, "of": named}, rules=[LIMIT])
+    field = {"subject": "subject", "conversation": "conversation_id"}[named]
+    for _ in range(5):
+        assert refund(cast, **{field: "customer-\u00e9"}).state == ActionState.ALLOWED
+
+    again = refund(cast, **{field: written})
+    assert (again.state, history_of(again)) == (ActionState.PENDING_REVIEW, {"refunded": 600.0})
+
+
+@pytest.mark.parametrize("written", ["CUSTOMER-1", "customer 1", "\tcustomer-1", "customer-1\x7f"])
+def test_a_plain_name_that_is_written_otherwise_has_the_same_past(cast: Cast, written: str) -> None:
+    measured(cast, {**SUM_OF_ORDER, "of": "subject"}, rules=[LIMIT])
+    refund(cast, subject="customer-1")
+
+    assert history_of(refund(cast, subject=written)) == {"refunded": 200.0}
+    assert history_of(refund(cast, subject="customer-11")) == {"refunded": 100.0}
+
+
+def test_the_past_of_a_subject_is_found_by_an_index(cast: Cast) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN SELECT id FROM reviews_actionrequest WHERE subject IS NOT NULL"
+            " AND handrail_folded(subject) = handrail_folded(%s) AND created_at > now() - interval '1 day'",
+            ["Customer-1"],
+        )
+        plan = " ".join(row[0] for row in cursor.fetchall())
+    assert "action_of_a_subject_folded" in plan
 
 
 def test_what_was_refused_ran_out_or_was_taken_back_counts_no_more(cast: Cast) -> None:
