@@ -36,6 +36,7 @@ from reviews.models import (
     ReviewItem,
     SavedView,
     SecondOpinion,
+    SecondReview,
     Shift,
     Skill,
     Skip,
@@ -179,6 +180,21 @@ class SecondOpinionAdmin(ReadOnlyAdmin):
     list_display = ("item", "first_decision", "propensity", "because", "asked_by", "opened_at")
     list_select_related = ("item", "first_decision", "asked_by")
     search_fields = ("=item__public_id", "=first_decision__public_id")
+
+
+@admin.register(SecondReview)
+class SecondReviewAdmin(ReadOnlyAdmin):
+    list_display = (
+        "public_id",
+        "reviewer",
+        "action_type",
+        "started_by_name",
+        "started_at",
+        "ends_at",
+        "ended_at",
+    )
+    list_select_related = ("reviewer", "action_type")
+    search_fields = ("=public_id",)
 
 
 @admin.register(DrillSeed)

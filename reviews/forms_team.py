@@ -9,12 +9,16 @@ from django.contrib.auth.models import User
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext, gettext_lazy
 
+from policies.models import ActionType
 from reviews.selectors.team_page import everybody
+from reviews.services.second_reviews import LONGEST
 from reviews.services.team import MOST_HELD
 
 if TYPE_CHECKING:  # generic in their stubs alone
     _PeopleField = forms.ModelMultipleChoiceField[User]
+    _TypeField = forms.ModelChoiceField[ActionType]
 else:
+    _TypeField = forms.ModelChoiceField
     _PeopleField = forms.ModelMultipleChoiceField
 
 
@@ -111,3 +115,44 @@ class ShiftForm(forms.Form):
         if (given.get("weekday") is None) == (given.get("on_date") is None):
             raise forms.ValidationError(gettext("Give a day of the week, or a date."))
         return given
+
+
+class _ActionType(_TypeField):
+    def label_from_instance(self, obj: ActionType) -> str:
+        return f"{obj.title} ({obj.name})"
+
+
+class StartForm(forms.Form):
+    """A second person answers after somebody, for a time."""
+
+    action_type = _ActionType(
+        ActionType.objects.order_by("name"),
+        required=False,
+        to_field_name="name",
+        empty_label=gettext_lazy("Every action type"),
+        label=gettext_lazy("On which answers"),
+        widget=forms.Select({"class": "select"}),
+    )
+    lasts = forms.ChoiceField(
+        label=gettext_lazy("Lasts"),
+        choices=(
+            ("7", gettext_lazy("1 week")),
+            ("14", gettext_lazy("2 weeks")),
+            ("28", gettext_lazy("4 weeks")),
+            (str(LONGEST.days), gettext_lazy("90 days")),
+        ),
+        initial="28",
+        widget=forms.Select({"class": "select"}),
+    )
+    reason = forms.CharField(
+        max_length=400,
+        label=gettext_lazy("Why"),
+        help_text=gettext_lazy("The person reads it."),
+        widget=forms.TextInput({"class": "input", "autocomplete": "off"}),
+    )
+
+
+class EndForm(forms.Form):
+    """Why a second review ends before its time."""
+
+    reason = forms.CharField(max_length=400)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 from django.urls.resolvers import URLPattern, URLResolver
 
 import policies.urls  # noqa: F401 - brings the converter of an action type's name
@@ -78,6 +78,16 @@ trust_urls: list[URLPattern | URLResolver] = [
     path("capacity/", capacity.show, name="capacity"),
     path("team/quality/", quality.index, name="quality"),
     path("team/quality/<str:username>/", quality.person, name="quality_of"),
+    path(
+        "team/quality/<str:username>/second-review/",
+        quality.start_second_review,
+        name="second_review_start",
+    ),
+    re_path(
+        r"^team/quality/(?P<username>[^/]+)/second-review/(?P<review_id>srv_[0-9a-f]{32})/end/$",
+        quality.end_second_review,
+        name="second_review_end",
+    ),
     path("shared/trust/<str:address>/", trust_links.show, name="trust_shared"),
 ]
 

@@ -83,6 +83,7 @@ from reviews.models import (
     Queue,
     SavedView,
     SecondOpinion,
+    SecondReview,
     Skip,
 )
 from reviews.tests.cast import Cast, decide_as, held, make_person, propose
@@ -136,6 +137,17 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
     fill_team(item=other, round_number=round_number)
     SecondOpinion.objects.create(
         item=other, first_decision=item.decisions.get(), propensity=0.05, opened_at=now
+    )
+    SecondReview.objects.create(
+        public_id=ids.new("srv"),
+        reviewer=cast.alice,
+        action_type=cast.refund,
+        reason="?",
+        started_by=cast.olga,
+        started_by_name="Olga",
+        started_at=now,
+        ends_at=now + timedelta(days=1),
+        ended_at=now,
     )
     Precedent.objects.create(
         action=item.action,

@@ -14,7 +14,7 @@ PREFIXES = frozenset(
         "act", "agt", "agv", "apr", "aty", "bat", "bur", "case", "cck", "chk", "chn", "cnv", "dch", "dec",
         "drs", "dst", "dsv", "ers", "evr", "exe", "exp", "frz", "gra", "gtr", "hld", "inc", "itm", "key",
         "kil", "ntc", "obs", "omi", "pol", "pov", "prm", "pub", "que", "rdp", "req", "rtn", "sav", "sch",
-        "shf", "tlk", "ver", "view", "wif",
+        "shf", "srv", "tlk", "ver", "view", "wif",
     }
 )  # fmt: skip
 _PATTERN = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")

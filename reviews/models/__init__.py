@@ -11,7 +11,7 @@ from reviews.models.permits import Execution, Permit
 from reviews.models.precedents import Precedent
 from reviews.models.preferences import Preferences, SavedView
 from reviews.models.queues import DEFAULT_QUEUE, Queue
-from reviews.models.second_opinions import SecondOpinion
+from reviews.models.second_opinions import SecondOpinion, SecondReview
 from reviews.models.team import Capacity, QueueMember, Shift, Skill
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "ReviewItem",
     "SavedView",
     "SecondOpinion",
+    "SecondReview",
     "Shift",
     "Skill",
     "Skip",

@@ -19,7 +19,7 @@ from hitl_site.lib.navigation import MOST_COUNTED
 from policies.models import Agent
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Decision, ReviewItem, Skip
-from reviews.selectors import independence, team
+from reviews.selectors import independence, second_reviews, team
 
 # The two orders of the inbox; both end in the key, so that no two items share a place.
 DUE_FIRST = ("due_at", "id")
@@ -87,7 +87,7 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
     Not those they skipped or have decided already (a second approval needs another person), not those of
     agents they own, and not those that were passed on to somebody else. What asks about an answer is for
     those who did not give it, and disagreements are for leads. A queue with members is theirs, and of what a
-    person has no skill for nothing comes to them.
+    person has no skill for nothing comes to them. Second looks are not for whoever needs one themselves.
     """
     decided = Decision.objects.filter(item=OuterRef("pk"), reviewer=person, undone_at=None)
     skipped = Skip.objects.filter(item=OuterRef("pk"), reviewer=person)
@@ -98,7 +98,10 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
         .exclude(agent__owner=person)
         .filter(team.within_skills(person), team.served(person))
         .filter(~Exists(decided), ~Exists(skipped))
-        .filter(~Q(kind__in=independence.APART) | ~Q(independence.answered_elsewhere(person)))
+        .filter(
+            ~Q(kind__in=independence.APART)
+            | ~Q(independence.answered_elsewhere(person)) & ~Q(second_reviews.is_under_review(person))
+        )
     )
     if not person.has_perm(independence.ADJUDICATE):
         items = items.exclude(kind=ItemKind.ADJUDICATION)

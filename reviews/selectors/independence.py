@@ -6,11 +6,12 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, ReviewItem
-from reviews.selectors import team
+from reviews.selectors import second_reviews, team
 
 REVIEW: Final = "reviews.review_item"
 ADJUDICATE: Final = "reviews.adjudicate"
@@ -37,6 +38,8 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool = False) -> str:
         if item.kind == ItemKind.ADJUDICATION:
             return gettext("One of the answers that differ is yours; somebody else settles it.")
         return gettext("You have answered this before; a second opinion is somebody else’s.")
+    if second_reviews.under_review([person.pk], action_type_name=item.action_type_name, at=Now()):
+        return gettext("For now a second person answers after you; second looks are for others.")
     return ""
 
 

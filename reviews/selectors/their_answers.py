@@ -20,8 +20,10 @@ from reviews.selectors.difference import Difference, difference
 from reviews.selectors.independence import ADJUDICATE
 from reviews.selectors.reasons import reason_codes
 
-# Kept where somebody asks about their own decision; other reasons are a person's words.
+# Kept where somebody asks about their own decision, or a second person answers after somebody for a time;
+# other reasons are a person's words.
 _BY_THEMSELVES: Final = gettext_noop("Asked by who decided it")
+SECOND_REVIEW: Final = gettext_noop("A temporary second review")
 _ENDED = frozenset({ItemStatus.DECIDED, ItemStatus.EXPIRED, ItemStatus.CANCELLED})
 _PLACES = (
     gettext_lazy("First answer"),
@@ -102,7 +104,8 @@ def their_answers(
 def origin_of(opinion: SecondOpinion) -> str:
     """Return how it came to a second opinion, in a sentence."""
     if opinion.because:
-        return gettext(_BY_THEMSELVES) if opinion.because == _BY_THEMSELVES else opinion.because
+        ours = opinion.because in (_BY_THEMSELVES, SECOND_REVIEW)
+        return gettext(opinion.because) if ours else opinion.because
     # Shown as a text in which a space that does not break is called by its name.
     share = wording.percent(opinion.propensity, 1).replace("\N{NO-BREAK SPACE}", " ")
     return gettext("Drawn at random: {share} of such decisions are.").format(share=share)

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.utils.translation import gettext
 
 from hitl_site.lib import visible_text
@@ -16,9 +17,9 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.engine import evidence_sources
 from reviews import schema_form
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
-from reviews.models import ActionRequest, Decision, Draft, Escalation, ReviewItem
+from reviews.models import ActionRequest, Decision, Draft, Escalation, ReviewItem, SecondReview
 from reviews.schema_form import FieldError, FormView
-from reviews.selectors import drills, edits, inbox, independence, timeline
+from reviews.selectors import drills, edits, inbox, independence, second_reviews, timeline
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.earlier_refusal import earlier_refusal
@@ -144,6 +145,14 @@ class Workspace:
     def escalation(self) -> Escalation | None:
         """Return how the item was last passed on. Only what draws it asks."""
         return self.item.escalations.select_related("to_user", "to_queue").order_by("-id").first()
+
+    @cached_property
+    def second_review(self) -> SecondReview | None:
+        """Return why a second person answers after the viewer, where one does. Only what draws it asks."""
+        if not self.may_decide or self.item.kind not in second_reviews.ABOUT:
+            return None
+        name = self.item.action_type_name
+        return next(iter(second_reviews.of_person(self.viewer, at=Now(), action_type_name=name)), None)
 
     @cached_property
     def turn(self) -> Turn:

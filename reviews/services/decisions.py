@@ -24,7 +24,7 @@ from reviews.models import Decision, Preferences, ReviewItem
 from reviews.selectors import independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.attention import floor_of
-from reviews.services import drills, gatekeeping, wakeups
+from reviews.services import drills, gatekeeping, second_reviews, wakeups
 from reviews.services.answers import (
     Answer,
     ChecksMissing,
@@ -128,7 +128,12 @@ def decide(
     checklist = ticked(item, answer)
     check_screen(item, answer, channel)
     check_read(item, answer, opening, now=now)
-    required = _ask_policy(item, final, now=now)
+    required = max(
+        _ask_policy(item, final, now=now),
+        second_reviews.people_needed(
+            item=item, kind=answer.kind, final_digest=final.digest, reviewer=reviewer, now=now
+        ),
+    )
     terminal = _is_terminal(item, answer, final, required=required)
     decision = Decision.objects.create(
         public_id=ids.new("dec"),

@@ -19,6 +19,8 @@ from policies.models import DoubleReview
 from policies.services import double_reviews, ledger
 from reviews.choices import ItemKind, ItemStatus, NoticeKind
 from reviews.models import ActionRequest, Decision, ReviewItem, SecondOpinion
+from reviews.selectors import second_reviews
+from reviews.selectors.their_answers import SECOND_REVIEW
 from reviews.services import adjudication, gatekeeping, notices, wakeups
 from reviews.services.due_rows import work_off
 
@@ -50,14 +52,18 @@ def draw(*, decision: Decision, now: datetime) -> SecondOpinion | None:
     """Draw a released decision at the rate of its action type, and open the item; None where it was not.
 
     The draw is random to reviewers and reproducible to an auditor. A drill has its known answer already.
+    What is not drawn is asked for all the same while a second person answers after whoever gave it: that says
+    nothing of how people agree at large, so it stands in no rate.
     """
     action = decision.action
     rate = action.action_type.second_opinion_rate if action.action_type is not None else 0.0
-    if action.gate_check.drill or rate <= 0:
+    if action.gate_check.drill:
         return None
-    if audit_draw(settings.AUDIT_DRAW_SECRET, action.public_id, PURPOSE) >= rate:
-        return None
-    return _open(decision, because="", propensity=rate, asked_by=None, now=now)
+    if rate > 0 and audit_draw(settings.AUDIT_DRAW_SECRET, action.public_id, PURPOSE) < rate:
+        return _open(decision, because="", propensity=rate, asked_by=None, now=now)
+    if second_reviews.is_asked_afterwards(decision):
+        return _open(decision, because=SECOND_REVIEW, propensity=None, asked_by=None, now=now)
+    return None
 
 
 @transaction.atomic
@@ -146,7 +152,8 @@ def _open(
         asked_by=asked_by,
         opened_at=now,
     )
-    if because and first.reviewer != asked_by:
+    # Whoever is under a second review knows that all of theirs are asked.
+    if because not in ("", SECOND_REVIEW) and first.reviewer != asked_by:
         # What was drawn at random is nobody's news: it says nothing of the decision. The link shows the
         # decision's own page: they must not open the second look.
         notices.tell(

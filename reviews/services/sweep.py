@@ -19,8 +19,8 @@ from policies.choices import PublicationState
 from policies.models import Publication
 from policies.services import publications
 from reviews.choices import ActionState, ItemKind, ItemStatus
-from reviews.models import ActionRequest, Decision, Drill, Execution, ReviewItem
-from reviews.services import deadlines, drills, notices, reminders, second_opinions, stops
+from reviews.models import ActionRequest, Decision, Drill, Execution, ReviewItem, SecondReview
+from reviews.services import deadlines, drills, notices, reminders, second_opinions, second_reviews, stops
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ ACTS: tuple[Act, ...] = (
     deadlines.end_leases,
     deadlines.expire_permits,
     second_opinions.expire_due,
+    second_reviews.end_due,
     stops.close_pending,
     publications.publish_due,
 )
@@ -67,6 +68,7 @@ def next_due(*, now: datetime) -> datetime | None:
         (Execution.objects.filter(outcome=""), "lease_until"),
         (Drill.objects.filter(served_at=None, dropped_because=""), "serve_at"),
         (ReviewItem.objects.filter(status=ItemStatus.OPEN, kind=ItemKind.SECOND_OPINION), "due_at"),
+        (SecondReview.objects.filter(ended_at=None), "ends_at"),
         (Publication.objects.filter(state=PublicationState.OPEN), "publish_at"),
     )
     moments = (

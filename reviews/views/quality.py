@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from hitl_site.lib.access import TEMPLATE, missing_right, needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
+from reviews.forms_team import EndForm, StartForm
 from reviews.selectors import agreements, coaching, quality
+from reviews.selectors import second_reviews as questions
 from reviews.selectors.independence import ADJUDICATE
+from reviews.services import second_reviews
+from reviews.services.rights import NotAllowed
+from reviews.services.second_reviews import UnableToReview
 
 REVIEW: Final = "reviews.review_item"
 
@@ -28,6 +35,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     now = database_now()
     context = {
         "people": quality.of_everybody(now=now),
+        "under_review": questions.people_under_review(at=now),
         "agreements": agreements.by_type(now=now),
         "enough": quality.ENOUGH,
         "bar_title": gettext("Reviewing well"),
@@ -42,7 +50,58 @@ def person(request: AuthenticatedRequest, username: str) -> HttpResponse:
     own = username == request.user.get_username()
     if not own and not request.user.has_perm(ADJUDICATE):
         return render(request, TEMPLATE, {"right": missing_right(ADJUDICATE)}, status=403)
-    of = get_object_or_404(User, username=username)
+    return person_page(request, get_object_or_404(User, username=username))
+
+
+@require_POST
+@needs_one_of(ADJUDICATE)
+def start_second_review(request: AuthenticatedRequest, username: str) -> HttpResponse:
+    """Let a second person answer whatever this one answers, for a time."""
+    of = get_object_or_404(User, username=username, is_active=True)
+    form = StartForm(request.POST)
+    if not form.is_valid():
+        return person_page(request, of, start=form)
+    now = database_now()
+    try:
+        second_reviews.start(
+            reviewer=of,
+            action_type=form.cleaned_data["action_type"],
+            reason=form.cleaned_data["reason"],
+            ends_at=now + timedelta(days=int(form.cleaned_data["lasts"])),
+            by=request.user,
+            now=now,
+        )
+    except (UnableToReview, NotAllowed) as problem:
+        form.add_error(None, str(problem))
+        return person_page(request, of, start=form)
+    name = of.get_full_name() or of.get_username()
+    messages.success(request, gettext("From now on a second person answers after {name}.").format(name=name))
+    return redirect("reviews:quality_of", username=username)
+
+
+@require_POST
+@needs_one_of(ADJUDICATE)
+def end_second_review(request: AuthenticatedRequest, username: str, review_id: str) -> HttpResponse:
+    """End a second review before its time."""
+    form = EndForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise UnableToReview(gettext("Say why it ends."))
+        second_reviews.end(
+            review_id=review_id, reason=form.cleaned_data["reason"], by=request.user, now=database_now()
+        )
+    except (UnableToReview, NotAllowed) as problem:
+        messages.error(request, str(problem))
+        return person_page(request, get_object_or_404(User, username=username), status=422)
+    messages.success(request, gettext("Ended. Answers from now on count by themselves again."))
+    return redirect("reviews:quality_of", username=username)
+
+
+def person_page(
+    request: AuthenticatedRequest, of: User, *, start: StartForm | None = None, status: int = 200
+) -> HttpResponse:
+    """Show the page of one person; ``start`` is a form that did not go through."""
+    own, leads = of == request.user, request.user.has_perm(ADJUDICATE)
     now = database_now()
     since = now - quality.PERIOD
     context = {
@@ -52,7 +111,10 @@ def person(request: AuthenticatedRequest, username: str) -> HttpResponse:
         "missed": coaching.missed_drills(of, since=since),
         "overturned": coaching.overturned(of, since=since),
         "enough": quality.ENOUGH,
-        "leads": request.user.has_perm(ADJUDICATE),
+        "leads": leads,
+        "second_reviews": questions.of_person(of, at=now),
+        "start_form": (start or StartForm()) if leads and not own and of.is_active else None,
         "bar_title": gettext("Reviewing well"),
     }
-    return render(request, "reviews/quality_of/page.html", context)
+    failed = start is not None
+    return render(request, "reviews/quality_of/page.html", context, status=422 if failed else status)
