@@ -94,7 +94,7 @@ def test_a_tuple_is_a_list_and_a_subclass_its_plain_self() -> None:
 
 
 def test_the_place_of_the_fault_is_named() -> None:
-    with pytest.raises(InvalidArguments, match="/a~1b/1 is a set"):
+    with pytest.raises(InvalidArguments, match="/a~1b/1 is of the type set"):
         snapshot_object({"a/b": [1, {2}]})
 
 

@@ -217,6 +217,6 @@ def test_an_argument_that_is_not_json_is_refused_before_anybody_is_asked(gate: G
     @requires_approval("refund.issue", client=client)
     def refund(order: object) -> None: ...
 
-    with pytest.raises(InvalidArguments, match="/order is a object"):
+    with pytest.raises(InvalidArguments, match="/order is of the type object"):
         refund(object())
     assert gate.seen == []

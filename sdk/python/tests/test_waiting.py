@@ -193,6 +193,16 @@ def test_a_base_url_that_cannot_be_one_is_refused(url: str) -> None:
         checked_base_url(url)
 
 
+def test_the_address_of_the_api_is_taken_for_that_of_its_site() -> None:
+    for url in (
+        "https://gate.test",
+        "https://gate.test/",
+        "https://gate.test/api/v1",
+        "https://gate.test/api/v1/",
+    ):
+        assert checked_base_url(url) == "https://gate.test"
+
+
 def test_a_key_in_clear_over_the_network_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="use https"):
         checked_base_url("http://gate.example")

@@ -9,6 +9,7 @@ from typing import cast
 from handrail.answers import BatchLine, as_object, read_answer
 from handrail.canonical import JSONObject, JSONValue, same_digest
 from handrail.errors import DigestMismatch, InvalidArguments, NotApproved, ProtocolError, RequestRefused
+from handrail.problems import words_of
 from handrail.proposals import Proposal, SubmitOptions, propose
 from handrail.wire import Fields, Response, read_json, read_object
 
@@ -72,8 +73,7 @@ def _read_line(at: int, line: JSONObject, proposal: Proposal, agent: str) -> Bat
         problem = fields.maybe("problem") or fields.maybe("error") or fields
         if problem is not fields or _is_refused(line.get("status")):
             kind = (problem.maybe_text("type") or "").rstrip("/").rpartition("/")[2]
-            text = problem.maybe_text("detail") or problem.maybe_text("title") or "the row was refused"
-            raise RequestRefused(text, code=kind or None)
+            raise RequestRefused(words_of(problem) or "the row was refused", code=kind or None)
         return BatchLine(index=at, id=fields.text("id"), answer=None, refusal=None)
     except NotApproved as refusal:
         refusal.concerning(action_type=proposal.action_type, idempotency_key=proposal.idempotency_key)

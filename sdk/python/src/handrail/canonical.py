@@ -44,7 +44,7 @@ def snapshot(value: object, *, where: str = "", depth: int = 0) -> JSONValue:
     if isinstance(value, Mapping):
         return _members(value, where, depth)
     raise InvalidArguments(
-        f"{where or '/'} is a {type(value).__name__}, which JSON does not have; "
+        f"{where or '/'} is of the type {type(value).__name__}, which JSON does not have; "
         "give text, a number, true, false, null, a list or an object (money and dates as text)"
     )
 

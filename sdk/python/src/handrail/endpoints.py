@@ -83,7 +83,10 @@ def segment(identifier: str) -> str:
 
 
 def checked_base_url(base_url: str) -> str:
-    """Return the base URL without its last slash, or raise ``ValueError``; warn of a key sent in clear."""
+    """Return the site's address, or raise ``ValueError``; warn of a key sent in clear.
+
+    A last slash goes, and so does ``/api/v1``: whoever has called the API by hand has that address at hand.
+    """
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("base_url is http://host or https://host")
@@ -91,7 +94,7 @@ def checked_base_url(base_url: str) -> str:
         raise ValueError("base_url has no user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         warnings.warn("the agent's key goes over plain http: use https", stacklevel=4)
-    return base_url.rstrip("/")
+    return base_url.rstrip("/").removesuffix("/api/v1")
 
 
 def _is_loopback(host: str) -> bool:

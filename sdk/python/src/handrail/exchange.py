@@ -24,6 +24,7 @@ from handrail.errors import (
     ProtocolError,
     RequestRefused,
 )
+from handrail.problems import words_of
 from handrail.wire import Fields, Lost, Request, Response, read_json, read_retry_after
 
 T = TypeVar("T")
@@ -159,8 +160,7 @@ def _read_problem(response: Response) -> tuple[str | None, str | None, str | Non
             return None, None, None
         fields = Fields(document, of="problem")
         kind = (fields.maybe_text("type") or "").rstrip("/").rpartition("/")[2]
-        detail = fields.maybe_text("detail") or fields.maybe_text("title")
-        return kind or None, detail, fields.maybe_text("request_id")
+        return kind or None, words_of(fields), fields.maybe_text("request_id")
     except ProtocolError:
         return None, None, None
 

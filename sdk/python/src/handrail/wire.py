@@ -135,6 +135,11 @@ class Fields:
             return []
         return value if isinstance(value, list) else self._refuse(name, "a list")
 
+    def items_if_any(self, name: str) -> list[JSONValue]:
+        """Return a list that only explains: where it is something else nothing is lost."""
+        value = self._document.get(name)
+        return value if isinstance(value, list) else []
+
     def maybe(self, name: str) -> Fields | None:
         value = self.maybe_object(name)
         return None if value is None else Fields(value, of=f"{self._of}.{name}")
