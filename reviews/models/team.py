@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
@@ -27,8 +29,16 @@ class QueueMember(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "queue"], name="queue_member_once")]
 
 
+# Stands alone on the list of somebody who may decide no action type: no item has it.
+NO_ACTION_TYPE: Final = ""
+
+
 class Skill(models.Model):
-    """An action type that a person may decide. Without any declared they may decide every one."""
+    """One action type on the list of those that a person may decide. Who has no list may decide every one.
+
+    A list that nothing is left on is kept as one row with ``NO_ACTION_TYPE``: taking the last skill away
+    never opens what was closed.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     # As items name it: an undeclared type is nobody's skill.

@@ -12,6 +12,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import Capacity, Queue, QueueMember, ReviewItem, Shift, Skill
+from reviews.models.team import NO_ACTION_TYPE
 
 NOT_SKILLED = gettext_noop(
     "Your skills do not include this action type; a lead can add it, or somebody else decides."
@@ -38,8 +39,14 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool) -> str:
     return gettext(NOT_A_MEMBER) if heed_queue and not is_served else ""
 
 
+def skills_of(person: User) -> frozenset[str] | None:
+    """Return the action types that a person may decide; None is every one."""
+    listed = frozenset(Skill.objects.filter(user=person).values_list("action_type_name", flat=True))
+    return listed - {NO_ACTION_TYPE} if listed else None
+
+
 def unskilled_among(user_ids: Iterable[int], action_type_name: str) -> frozenset[int]:
-    """Return who of these people declared skills without this action type."""
+    """Return who of these people have a list of skills, and not this action type on it."""
     skills = Skill.objects.filter(user__in=user_ids)
     skilled = skills.filter(action_type_name=action_type_name).values("user")
     return frozenset(skills.exclude(user__in=skilled).values_list("user", flat=True))
@@ -54,7 +61,8 @@ def unskilled(action_type_name: str) -> QuerySet[User]:
 def within_skills(person: User) -> Q:
     """Return the condition for items of the action types that a person may decide."""
     own = Skill.objects.filter(user=person)
-    return ~Q(Exists(own)) | Q(action_type_name__in=own.values("action_type_name"))
+    listed = own.exclude(action_type_name=NO_ACTION_TYPE).values("action_type_name")
+    return ~Q(Exists(own)) | Q(action_type_name__in=listed)
 
 
 def served(person: User) -> Q:

@@ -16,6 +16,7 @@ from hitl_site.lib.navigation import MOST_COUNTED
 from policies.models import ActionType
 from reviews.choices import ItemStatus
 from reviews.models import Capacity, Channel, Decision, Queue, QueueMember, ReviewItem, Shift, Skill
+from reviews.models.team import NO_ACTION_TYPE
 from reviews.selectors import inbox, people, team
 
 # A team has a page, an organisation does not: who comes after that is found by address.
@@ -43,7 +44,8 @@ class Load:
     held: int
     capacity: int | None
     on_duty: bool
-    skills: Sequence[str]
+    # None is every action type.
+    skills: Sequence[str] | None
     queues: Sequence[str]
 
 
@@ -94,7 +96,7 @@ def loads(*, now: datetime) -> list[Load]:
             held=held.get(person.pk, 0),
             capacity=limits.get(person.pk),
             on_duty=person.pk in duty,
-            skills=skills.get(person.pk, []),
+            skills=_without_the_mark(skills.get(person.pk)),
             queues=queues.get(person.pk, []),
         )
         for person in found
@@ -125,7 +127,7 @@ def shifts_of(person: User) -> list[Shift]:
 
 def skills_of(person: User) -> list[tuple[str, str, bool]]:
     """Return each action type: its name, its title, and whether it is among the person's skills."""
-    own = set(Skill.objects.filter(user=person).values_list("action_type_name", flat=True))
+    own = team.skills_of(person) or frozenset()
     types = ActionType.objects.order_by("name").values_list("name", "title")
     return [(name, title, name in own) for name, title in types]
 
@@ -141,6 +143,10 @@ def numbers(person: User, *, now: datetime) -> Numbers:
     times = [milliseconds / 1000 for milliseconds in spent if milliseconds is not None]
     lower, median, upper = quantiles(times, n=4) if len(times) >= ENOUGH else (None, None, None)
     return Numbers(row["decisions"], row["days"], row["overridden"], lower, median, upper)
+
+
+def _without_the_mark(skills: Sequence[str] | None) -> Sequence[str] | None:
+    return None if skills is None else [name for name in skills if name != NO_ACTION_TYPE]
 
 
 def _grouped(rows: QuerySet[Skill] | QuerySet[QueueMember], column: str) -> dict[int, list[str]]:

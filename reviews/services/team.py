@@ -20,6 +20,8 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.models import ActionType
 from policies.services import ledger
 from reviews.models import Capacity, Queue, QueueMember, Shift, Skill
+from reviews.models.team import NO_ACTION_TYPE
+from reviews.selectors import team
 from reviews.services import rights, wakeups
 
 MANAGE: Final = "reviews.manage_team"
@@ -58,24 +60,28 @@ def set_members(*, queue: Queue, people: Collection[User], by: User, now: dateti
 
 
 @transaction.atomic
-def set_skills(*, person: User, names: Collection[str], by: User, now: datetime) -> None:
-    """Make these the action types that a person may decide; none declared is every one."""
+def set_skills(*, person: User, names: Collection[str] | None, by: User, now: datetime) -> None:
+    """Make these the action types that a person may decide; None is every one, an empty list is none."""
     by = _hold(by, [person])
-    wanted = set(names)
+    wanted = set(names or ())
     known = set(ActionType.objects.filter(name__in=wanted).values_list("name", flat=True))
     if wanted - known:
         raise UnableToChange(gettext("There is no action type {name}.").format(name=min(wanted - known)))
     skills = Skill.objects.filter(user=person)
-    before = set(skills.values_list("action_type_name", flat=True))
-    if before == wanted:
+    before = team.skills_of(person)
+    after = None if names is None else frozenset(wanted)
+    if before == after:
         return
-    skills.exclude(action_type_name__in=wanted).delete()
+    kept = after if after != frozenset() else frozenset({NO_ACTION_TYPE})
+    skills.exclude(action_type_name__in=kept or ()).delete()
+    stands = set(skills.values_list("action_type_name", flat=True))
     Skill.objects.bulk_create(
-        [Skill(user=person, action_type_name=name, added_at=now) for name in sorted(wanted - before)]
+        [
+            Skill(user=person, action_type_name=name, added_at=now)
+            for name in sorted((kept or frozenset()) - stands)
+        ]
     )
-    _record_of(
-        person, "person.skills_changed", by=by, before=[*sorted(before)], after=[*sorted(wanted)], now=now
-    )
+    _record_of(person, "person.skills_changed", by=by, before=_list(before), after=_list(after), now=now)
     wakeups.inbox_changed("")
 
 
@@ -142,6 +148,10 @@ def _hold(by: User, concerned: Iterable[User]) -> User:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM auth_user WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [keys])
     return rights.current_holder(by, MANAGE)
+
+
+def _list(skills: frozenset[str] | None) -> JsonValue:
+    return None if skills is None else [*sorted(skills)]
 
 
 def _rota(person: User) -> list[JsonValue]:

@@ -20,10 +20,13 @@ from reviews.tests.cast import Cast, decide_as, held
 pytestmark = pytest.mark.django_db
 
 
+def lead(cast: Cast) -> User:
+    cast.dan.groups.set(Group.objects.filter(name="lead"))
+    return cast.dan
+
+
 def skill(cast: Cast, person: User, *names: str) -> None:
-    lead = cast.dan
-    lead.groups.set(Group.objects.filter(name="lead"))
-    acts.set_skills(person=person, names=names, by=lead, now=database_now())
+    acts.set_skills(person=person, names=names, by=lead(cast), now=database_now())
 
 
 def test_without_a_skill_nothing_is_served_claimed_or_decided(cast: Cast) -> None:
@@ -48,6 +51,30 @@ def test_without_a_skill_nothing_is_served_claimed_or_decided(cast: Cast) -> Non
     assert decide_as(cast.alice, item).decision.terminal
 
 
+def test_who_lost_the_last_skill_may_decide_nothing_until_a_lead_says_every_one(cast: Cast) -> None:
+    item = held(cast)
+    skill(cast, cast.alice, "note.add")
+    skill(cast, cast.alice)
+    skill(cast, cast.alice)
+    assert team.skills_of(cast.alice) == frozenset()
+    assert not inbox.my_turn(cast.alice).exists()
+    assert cast.alice not in people.receivers_of(item, sender=cast.bob)
+    assert cast.alice.pk not in rights.who_may_review([cast.alice.pk], action_type_name="refund.issue")
+    with pytest.raises(rights.NotAllowed, match="skills"):
+        decide_as(cast.alice, item)
+    assert not Decision.objects.exists()
+
+    acts.set_skills(person=cast.alice, names=None, by=cast.dan, now=database_now())
+    assert team.skills_of(cast.alice) is None
+    assert decide_as(cast.alice, item).decision.terminal
+    told = [entry.payload.body for entry in LedgerEntry.objects.filter(verb="person.skills_changed")]
+    assert told == [
+        {"person": "alice", "before": None, "after": ["note.add"]},
+        {"person": "alice", "before": ["note.add"], "after": []},
+        {"person": "alice", "before": [], "after": None},
+    ]
+
+
 def test_an_approval_by_somebody_who_lost_the_skill_no_longer_counts(cast: Cast) -> None:
     item = held(cast)
     ReviewItem.objects.filter(pk=item.pk).update(approvals_required=2)
@@ -57,7 +84,7 @@ def test_an_approval_by_somebody_who_lost_the_skill_no_longer_counts(cast: Cast)
 
 
 def test_a_queue_with_members_is_theirs_and_one_without_is_everybodys(cast: Cast) -> None:
-    skill(cast, cast.alice)
+    lead(cast)
     item = held(cast)
     acts.set_members(queue=item.queue, people=[cast.bob], by=cast.dan, now=database_now())
     assert not inbox.my_turn(cast.alice).exists()
@@ -76,7 +103,7 @@ def test_a_queue_with_members_is_theirs_and_one_without_is_everybodys(cast: Cast
 
 def test_a_person_holds_no_more_than_their_capacity(cast: Cast) -> None:
     first, second = held(cast), held(cast)
-    skill(cast, cast.alice)
+    lead(cast)
     now = database_now()
     acts.set_capacity(person=cast.alice, most_held=1, by=cast.dan, now=now)
     claims.claim(item_id=first.public_id, reviewer=cast.alice, now=now)
@@ -108,7 +135,7 @@ def test_shifts_follow_the_clock_of_their_zone_also_past_midnight() -> None:
 
 
 def test_who_has_no_shifts_is_always_on_duty(cast: Cast) -> None:
-    skill(cast, cast.alice)
+    lead(cast)
     now = datetime(2026, 7, 6, 12, 0, tzinfo=UTC)
 
     def on_wednesdays() -> Shift:
@@ -145,7 +172,7 @@ def test_only_leads_change_the_team_and_each_change_is_recorded_once(cast: Cast)
     skill(cast, cast.alice, "note.add")
     skill(cast, cast.alice, "note.add")
     told = LedgerEntry.objects.get(verb="person.skills_changed").payload.body
-    assert told == {"person": "alice", "before": [], "after": ["note.add"]}
+    assert told == {"person": "alice", "before": None, "after": ["note.add"]}
     with pytest.raises(acts.UnableToChange, match="no action type nope"):
         skill(cast, cast.alice, "nope")
     assert list(Skill.objects.values_list("action_type_name", flat=True)) == ["note.add"]

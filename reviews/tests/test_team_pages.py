@@ -21,6 +21,7 @@ from reviews.models import (
     Shift,
     Skill,
 )
+from reviews.selectors.team import skills_of
 from reviews.services import deadlines, notices, team
 from reviews.tests.browsing import browser_of, text_of
 from reviews.tests.cast import Cast, decide_as, held, make_person
@@ -48,6 +49,20 @@ def test_a_lead_gives_skills_capacity_and_a_rota_and_takes_them_back(cast: Cast)
     text = text_of(browser.get(reverse("reviews:team")))
     assert "note.add" in text
     assert "of 3" in text
+
+
+def test_only_the_choice_of_every_action_type_opens_them_all(cast: Cast) -> None:
+    browser = browser_of(make_person("Lea", "lead"))
+    page = reverse("reviews:team_person", args=["alice"])
+    assert "Every action type" in text_of(browser.get(reverse("reviews:team")))
+    browser.post(page, {"act": "skills", "skills": ["note.add"]})
+    browser.post(page, {"act": "skills", "reach": "these"})
+    assert skills_of(cast.alice) == frozenset()
+    assert "No action type" in text_of(browser.get(reverse("reviews:team")))
+    browser.post(page, {"act": "skills", "reach": "every", "skills": ["note.add"]})
+    assert skills_of(cast.alice) is None
+    assert not Skill.objects.exists()
+    assert "Every action type" in text_of(browser_of(cast.alice).get(page))
 
 
 def test_who_may_not_lead_changes_nothing_and_sees_their_own_page_alone(cast: Cast) -> None:

@@ -66,6 +66,7 @@ def person(request: AuthenticatedRequest, username: str) -> HttpResponseBase:
         "limit": team.capacity_of(of),
         "queues": team.queues_of(of).order_by("name"),
         "skills": team_page.skills_of(of),
+        "decides_every_type": team.skills_of(of) is None,
         "shifts": [
             (team_page.DAYS[row.weekday] if row.weekday is not None else row.on_date, row)
             for row in team_page.shifts_of(of)
@@ -168,7 +169,9 @@ def _change(
 ) -> bool:
     now, by = database_now(), request.user
     if act == "skills":
-        acts.set_skills(person=of, names=request.POST.getlist("skills"), by=by, now=now)
+        # Only where it is said so: a form without it takes away, and opens nothing.
+        names = None if request.POST.get("reach") == "every" else request.POST.getlist("skills")
+        acts.set_skills(person=of, names=names, by=by, now=now)
         return True
     if act == "capacity" and capacity.is_valid():
         acts.set_capacity(person=of, most_held=capacity.cleaned_data["most_held"], by=by, now=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import time
+from datetime import time, timedelta
 
 from django.contrib.auth.models import Group
 
@@ -11,7 +11,7 @@ from hitl_site.lib.clock import database_now
 from policies.services import accounts
 from policies.services.ledger import Actor
 from reviews.models import Queue
-from reviews.services import queues, revealing, saved_views, team
+from reviews.services import queues, revealing, saved_views, second_reviews, team
 from reviews.tests.cast import Cast, held
 
 
@@ -34,7 +34,7 @@ def lead(cast: Cast) -> None:
     queues.end_channel(channel=channel, by=cast.olga, now=now)
     for people in ([cast.alice], []):
         team.set_members(queue=Queue.objects.get(slug="tour"), people=people, by=by, now=now)
-    for names in (["refund.issue"], []):
+    for names in (["refund.issue"], [], None):
         team.set_skills(person=cast.alice, names=names, by=by, now=now)
     for most in (5, None):
         team.set_capacity(person=cast.alice, most_held=most, by=by, now=now)
@@ -49,6 +49,19 @@ def lead(cast: Cast) -> None:
         now=now,
     )
     team.remove_shift(person=cast.alice, shift_id=shift.public_id, by=by, now=now)
+    for reason in ("Missed drills", "Again"):
+        review = second_reviews.start(
+            reviewer=cast.alice,
+            action_type=cast.refund,
+            reason=reason,
+            ends_at=now + timedelta(days=7),
+            by=by,
+            now=now,
+        )
+        if reason == "Again":
+            second_reviews.end_due(now=review.ends_at)
+        else:
+            second_reviews.end(review_id=review.public_id, reason="We talked", by=by, now=now)
     view = saved_views.save(person=by, name="Tour", query="risk=high", order="", shared=True, now=now)
     saved_views.change(view_id=view.public_id, person=by, name="The tour", shared=False, now=now)
     saved_views.start_with(view_id=view.public_id, person=by, now=now)
