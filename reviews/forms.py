@@ -109,11 +109,22 @@ class EscalationForm(forms.Form):
     )
     item_version = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, people: QuerySet[User], queues: QuerySet[Queue], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        people: QuerySet[User],
+        queues: QuerySet[Queue],
+        own_agent: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["to_user"].queryset = people  # type: ignore[attr-defined]  # a ModelChoiceField
         self.fields["to_user"].label_from_instance = _name  # type: ignore[attr-defined]  # a ModelChoiceField
         self.fields["to_queue"].queryset = queues  # type: ignore[attr-defined]  # a ModelChoiceField
+        if own_agent:
+            self.fields["to_user"].help_text = gettext(
+                "You own this agent; who decides is not yours to choose."
+            )
 
     def clean(self) -> dict[str, Any]:
         """Ask for exactly one receiver."""

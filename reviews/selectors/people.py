@@ -34,14 +34,17 @@ def receivers_of(item: ReviewItem, *, sender: User) -> QuerySet[User]:
     """Return those who could answer the item: not the sender, the agent's owner, who has answered or lacks
     the skill.
 
-    What asks about an answer is for those who did not give it, and a disagreement for leads.
+    What asks about an answer is for those who did not give it, and a disagreement for leads. The owner of the
+    agent chooses nobody: they would choose who approves it.
     """
+    owner = item.agent.owner_id
+    if owner == sender.pk:
+        return User.objects.none()
     everybody = adjudicators() if item.kind == ItemKind.ADJUDICATION else reviewers()
     answers = Decision.objects.filter(undone_at=None)
     answers = answers.filter(action=item.action_id) if item.kind in APART else answers.filter(item=item)
     people = everybody.exclude(pk=sender.pk).exclude(pk__in=answers.values("reviewer"))
     people = people.exclude(pk__in=team.unskilled(item.action_type_name))
-    owner = item.agent.owner_id
     if owner is not None:
         people = people.exclude(pk=owner)
     return people.order_by("first_name", "username")

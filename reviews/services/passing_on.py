@@ -128,6 +128,10 @@ def _check_waits(item: ReviewItem, *, now: datetime) -> None:
 def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
     if target.pk == reviewer.pk:
         raise InvalidAnswer(gettext("Pass it on to somebody else."))
+    if item.action.agent.owner_id == reviewer.pk:
+        raise InvalidAnswer(
+            gettext("You own this agent: pass it on to a queue; who decides is not yours to choose.")
+        )
     if item.action.agent.owner_id == target.pk:
         raise InvalidAnswer(gettext("That person owns the agent and cannot decide for it."))
     try:
@@ -144,7 +148,7 @@ def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
 def _check_sender(item: ReviewItem, reviewer: User) -> None:
     """Raise where an item is none of this person's business: it asks about their own answer, or is for leads.
 
-    Or it is reserved for somebody else. Of other items the agent's owner may say who should look at them.
+    Or it is reserved for somebody else. Other items the agent's owner may send to a queue, never to a person.
     """
     if item.kind in independence.APART or item.reserved_for_id is not None:
         because = independence.why_not(item, reviewer)

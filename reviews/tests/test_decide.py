@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
+from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, Observation
 from policies.services import policies
 from reviews.choices import ActionState, DecisionKind, ItemStatus, SkipReason
-from reviews.models import ActionRequest, Decision, Permit, ReviewItem
+from reviews.models import ActionRequest, Decision, Escalation, Permit, Queue, ReviewItem
+from reviews.selectors import people
 from reviews.services import cancellations, deadlines, decisions, passing_on, rights
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 
@@ -314,6 +316,36 @@ def test_passing_on_and_skipping_decide_nothing(cast: Cast) -> None:
     item.refresh_from_db()
     assert (item.status, item.escalated_to) == (ItemStatus.OPEN, cast.bob)
     assert Decision.objects.count() == 0
+
+
+def test_the_agents_owner_sends_an_item_to_a_queue_and_never_to_a_person(cast: Cast) -> None:
+    item = held(cast)
+    now = database_now()
+    money = Queue.objects.create(public_id=ids.new("que"), slug="money", name="Money", created_at=now)
+    assert not people.receivers_of(item, sender=cast.carol).exists()
+    with pytest.raises(decisions.InvalidAnswer, match="not yours to choose"):
+        passing_on.escalate(
+            item_id=item.public_id,
+            reviewer=cast.carol,
+            to_user=cast.bob,
+            note="Bob is kind",
+            item_version=item.version,
+            now=now,
+        )
+    item.refresh_from_db()
+    assert (item.escalated_to, item.version) == (None, 1)
+    assert not Escalation.objects.exists()
+
+    passing_on.escalate(
+        item_id=item.public_id,
+        reviewer=cast.carol,
+        to_queue=money,
+        note="about money",
+        item_version=item.version,
+        now=now,
+    )
+    item.refresh_from_db()
+    assert (item.queue, item.escalated_to) == (money, None)
 
 
 def test_a_final_state_is_final_by_the_database(cast: Cast) -> None:

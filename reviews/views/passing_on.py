@@ -44,6 +44,7 @@ def escalate(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
         initial={"item_version": item.version},
         people=people.receivers_of(item, sender=request.user),
         queues=people.queues_for(item),
+        own_agent=item.agent.owner_id == request.user.pk,
     )
     if posted is None:
         return _dialog(request, "escalate", item, form)
