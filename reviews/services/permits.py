@@ -196,8 +196,9 @@ def consume(
 
     The one conditional UPDATE is the atomic point; it asks for everything that rows can say. Around it, in
     the same transaction: no stop is in force and the agent runs, which the database asks once more at the
-    commit itself; the policy in force is asked again, and the stricter answer wins; whoever approved must
-    still be one who may. Without ``arguments`` the digest must be the one that was decided. With them it may
+    commit itself; the policy in force is asked again, and the stricter answer wins: the one in force at the
+    atomic point, so that it is asked anew where another was published since; whoever approved must still be
+    one who may. Without ``arguments`` the digest must be the one that was decided. With them it may
     be another one, where the action type declares that the difference is of no matter (``services.binding``).
 
     The same ``consume_key`` replays the answer for as long as the record stands, whatever has happened since:
@@ -254,6 +255,13 @@ def revoke(*, permit_id: str, reason: str, actor: User, now: datetime) -> Permit
     return permit
 
 
+# Which policy of an action type is in force, and which declaration: another text is another value.
+_IN_FORCE: Final = """
+    SELECT concat(live.id, ' ', declared.updated_at)
+      FROM policies_actiontype declared
+      LEFT JOIN policies_policyversion live ON live.action_type_id = declared.id AND live.state = 'live'
+     WHERE declared.name = %(action_type_name)s
+"""
 # Everything that rows can say, in one statement; what it does not find is refused.
 _USE_UP: Final = """
     UPDATE reviews_permit AS permit
@@ -274,8 +282,11 @@ _USE_UP: Final = """
                    OR stop.scope = 'agent' AND stop.agent_id = permit.agent_id
                    OR stop.scope = 'action_type' AND stop.action_type_id = %(action_type)s)
        )
+       AND ({in_force}) IS NOT DISTINCT FROM %(asked)s
     RETURNING consumed_at
 """
+# Each time a policy of this very type was published between two statements.
+_MOST_TIMES_ASKED: Final = 5
 
 
 @transaction.atomic
@@ -295,11 +306,17 @@ def _consume(
         raise PermitRevoked("This permit was revoked.")
     holder = _running_holder(permit)
     running = _what_runs(permit, digest=digest, arguments=arguments)
-    if why_not := grounds.why_not(permit, holder=holder, running=running, now=now):
-        # The gate heeds stops as well: one that came since we asked is to be told as what it is.
-        _running_holder(permit)
-        raise NoLongerAllowed(why_not)
-    consumed_at = _use_up(permit, consume_key=consume_key)
+    for _ in range(_MOST_TIMES_ASKED):
+        asked = _in_force(permit.action)
+        if why_not := grounds.why_not(permit, holder=holder, running=running, now=now):
+            # The gate heeds stops as well: one that came since we asked is to be told as what it is.
+            _running_holder(permit)
+            raise NoLongerAllowed(why_not)
+        consumed_at = _use_up(permit, consume_key=consume_key, asked=asked)
+        if consumed_at is not None:
+            break
+    else:
+        raise NoLongerAllowed("The policy in force keeps changing; propose the action again.")
     as_decided = _is_same(digest, permit.digest)
     execution = Execution.objects.create(
         public_id=ids.new("exe"),
@@ -355,11 +372,18 @@ def _running_holder(permit: Permit) -> Agent:
     return holder
 
 
-def _use_up(permit: Permit, *, consume_key: str) -> datetime:
-    """Mark the permit as used by the database's clock, or refuse."""
+def _in_force(action: ActionRequest) -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_FORCE, {"action_type_name": action.action_type_name})
+        row = cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+def _use_up(permit: Permit, *, consume_key: str, asked: str | None) -> datetime | None:
+    """Mark the permit as used by the database's clock, or refuse; None where ``asked`` is not in force."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _USE_UP,
+            _USE_UP.format(in_force=_IN_FORCE),
             {
                 "consume_key": consume_key,
                 "permit": permit.pk,
@@ -367,6 +391,8 @@ def _use_up(permit: Permit, *, consume_key: str) -> datetime:
                 "binding_digest": permit.binding_digest,
                 "agent": permit.agent_id,
                 "action_type": permit.action.action_type_id,
+                "action_type_name": permit.action.action_type_name,
+                "asked": asked,
             },
         )
         row = cursor.fetchone()
@@ -375,6 +401,8 @@ def _use_up(permit: Permit, *, consume_key: str) -> datetime:
             return consumed_at
         cursor.execute("SELECT expires_at > clock_timestamp() FROM reviews_permit WHERE id = %s", [permit.pk])
         if cursor.fetchone()[0] and permit.expired_at is None:
+            if _in_force(permit.action) != asked:
+                return None
             # The row is locked and was good: what came between is a stop, or a pause of the agent.
             raise KillSwitchActive("A stop came into force; nothing runs until it is lifted.")
     raise PermitExpired("This permit ran out; propose the action again.")

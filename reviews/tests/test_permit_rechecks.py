@@ -18,7 +18,7 @@ from policies.models import LedgerEntry, PolicyVersion
 from policies.services import agents, policies
 from policies.services.ledger import Actor
 from reviews.models import Execution, Permit
-from reviews.services import deadlines, permits, rights
+from reviews.services import deadlines, grounds, permits, rights
 from reviews.tests.api_client import Api, assert_problem, read
 from reviews.tests.browsing import browser_of, text_of
 from reviews.tests.cast import Cast, decide_as, held, propose
@@ -68,6 +68,37 @@ def test_a_policy_that_asks_for_one_approval_more_takes_the_permit_out(cast: Cas
     assert unused(approved)
     publish(cast, threshold=0.9, approvals_required=1)
     assert use(cast, approved).replayed is False
+
+
+@pytest.mark.parametrize(("threshold", "runs"), [(0.999, False), (0.8, True)])
+@pytest.mark.django_db(transaction=True)
+def test_a_policy_published_while_a_run_asks_is_the_one_that_counts(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, threshold: float, runs: bool
+) -> None:
+    permit = propose(cast, confidence=0.95).permits.get()
+    asked: list[str] = []
+    ask = grounds.why_not
+
+    def publish_elsewhere() -> None:
+        publish(cast, threshold=threshold)
+        connection.close()
+
+    def and_then_another_is_published(*args: Any, **kwargs: Any) -> str:
+        asked.append(ask(*args, **kwargs))
+        if len(asked) == 1:
+            other = threading.Thread(target=publish_elsewhere)
+            other.start()
+            other.join()
+        return asked[-1]
+
+    monkeypatch.setattr(grounds, "why_not", and_then_another_is_published)
+    if runs:
+        assert use(cast, permit).replayed is False
+    else:
+        with pytest.raises(permits.NoLongerAllowed, match="no longer lets this run"):
+            use(cast, permit)
+        assert unused(permit)
+    assert [bool(refused) for refused in asked] == [False, not runs]
 
 
 def test_a_reviewer_who_lost_the_right_takes_the_unused_approval_along(cast: Cast, approved: Permit) -> None:
