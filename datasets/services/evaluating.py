@@ -21,14 +21,14 @@ from datasets.graders import Answer, Expected, Grade, GraderDocument
 from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun
 from datasets.redaction import Redactor
 from datasets.selectors import corrections
-from datasets.services import grader_documents, removal_lock
+from datasets.services import eval_standings, grader_documents, removal_lock
 from datasets.services.export_redaction import CannotRedact, redactor_of
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.jsonb import from_jsonb
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import Agent, AgentVersion
-from policies.services import agents, eval_standing, ledger
+from policies.services import agents, ledger
 from policies.services.agents import VersionClaim
 from policies.services.ledger import Actor
 
@@ -352,21 +352,8 @@ def _end(run: EvalRun, *, agent: Agent, now: datetime) -> None:
     run.state, run.finished_at, run.cases_total = EvalState.DONE, now, run.cases_done
     run.save(update_fields=["state", "finished_at", "cases_total"])
     _record("eval_run.finished", run, agent=agent, now=now, cases_passed=run.cases_passed)
-    _report(run, now=now)
-
-
-def _report(run: EvalRun, *, now: datetime) -> None:
-    """Tell the ladder how the version does, by its finished runs."""
-    if run.tested is None:
-        return
-    newest = EvalRun.objects.filter(tested=run.tested, state=EvalState.DONE).latest("id")
-    eval_standing.report(
-        agent_version=run.tested,
-        run_id=newest.public_id,
-        cases=newest.cases_total,
-        failed_corrections=len(failed_corrections(agent_version=run.tested)),
-        now=now,
-    )
+    if run.tested is not None:
+        eval_standings.run_ended(tested=run.tested, now=now)
 
 
 def _facts(run: EvalRun) -> dict[str, JsonValue]:

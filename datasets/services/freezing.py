@@ -20,7 +20,7 @@ from datasets.models import Dataset, DatasetVersion, RedactionProfile
 from datasets.selectors import differences, taking, words
 from datasets.selectors.choices import Choices, SplitBy, SplitRule
 from datasets.selectors.selection import Selection
-from datasets.services import members
+from datasets.services import eval_standings, members
 from datasets.services.datasets import actor_of
 from datasets.services.members import Tally
 from hitl_site.lib import ids
@@ -83,6 +83,7 @@ def freeze(
         except _Unchanged:
             assert last is not None
             return Frozen(version=last, created=False)
+        eval_standings.version_frozen(now=now)
         return Frozen(version=version, created=True)
 
 

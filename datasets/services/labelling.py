@@ -19,9 +19,10 @@ from typing import Final, cast
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from datasets.choices import Label
 from datasets.exporters.composition import Document
 from datasets.models import LabelledCase
-from datasets.services import case_content, disputes, omission_cases, settlements
+from datasets.services import case_content, disputes, eval_standings, omission_cases, settlements
 from datasets.services.similarity import similarity
 from hitl_site.lib import ids
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -100,6 +101,7 @@ def _write(
 ) -> int:
     """Write the cases and open the disputes that follow from them; return how many disputes."""
     LabelledCase.objects.bulk_create(cases)
+    eval_standings.corrected({case.agent for case in cases if case.label == Label.CORRECTED}, now=now)
     return disputes.open_where_contradicted(
         cases=cases, truth_ids=truth_ids, second_opinions=opinions, now=now
     )

@@ -220,6 +220,25 @@ def test_corrections_of_which_none_was_frozen_stand_in_the_way() -> None:
     assert evaluating.failed_corrections(agent_version=version(simple, "2")) == [corrected]
 
 
+@pytest.mark.django_db
+def test_a_first_correction_counts_against_a_version_that_passed_before_it() -> None:
+    cast = make_cast()
+    decide(cast, proposed=order(1))
+    label()
+    easy = make_dataset("Easy", labels=("approved",))
+    freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
+    approved = [case.public_id for case in LabelledCase.objects.all()]
+    simple = Judged(cast, easy.versions.get(), [], approved, [])
+    finished(simple, failing=[])
+    tested = version(simple, "2")
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 0
+
+    decide(cast, DecisionKind.CORRECT, proposed=order(2), arguments={**order(2), "amount": 20})
+    label()
+
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 1
+
+
 def test_corrections_that_no_run_has_asked_stand_in_the_way(judged: Judged) -> None:
     easy = make_dataset("Easy", labels=("approved",))
     freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
@@ -245,7 +264,11 @@ def test_a_relabelled_case_is_asked_again_by_its_new_answer(judged: Judged) -> N
     again = freezing.freeze(
         dataset_id=judged.version.dataset.public_id, frozen_by=None, now=database_now()
     ).version
-    assert evaluating.failed_corrections(agent_version=version(judged, "2")) == [judged.corrected[0]]
+    tested = version(judged, "2")
+    assert evaluating.failed_corrections(agent_version=tested) == [judged.corrected[0]]
+    # What a promotion rests on says so at once.
+    standing = EvalStanding.objects.get(agent_version=tested)
+    assert (standing.failed_corrections, standing.cases) == (1, len(judged.all))
 
     run = begin(replace(judged, version=again))
     answers = {case: right(case) for case in judged.all}

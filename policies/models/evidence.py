@@ -77,7 +77,10 @@ class EvidenceTrack(models.Model):
 
 
 class EvalStanding(models.Model):
-    """How one agent version did in its newest finished run of evals, as the learning app reports it."""
+    """How one agent version does in evals, as the learning app reports it: by its newest finished run.
+
+    ``failed_corrections`` follows what is asked, also after the run.
+    """
 
     agent_version = models.OneToOneField(AgentVersion, on_delete=models.PROTECT, related_name="eval_standing")
     run_id = models.CharField(max_length=ids.MAX_LENGTH)
