@@ -313,10 +313,12 @@ def _evals(evals: Evals) -> tuple[Condition, ...]:
     failed = evals.failed_corrections
     if failed is None:
         says = "No eval run of this version has finished."
+    elif failed == 1:
+        says = "It does not pass 1 case that a person corrected earlier."
     elif failed:
-        says = f"It fails {failed} cases that a person has corrected before."
+        says = f"It does not pass {failed} cases that people corrected earlier."
     else:
-        says = "It passes every case that a person has corrected before."
+        says = "It passes every case that people corrected earlier."
     return (
         Condition(
             key="evals", title="Evals", met=failed == 0, says=says, done=float(failed == 0), wanted=1.0

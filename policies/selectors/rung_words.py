@@ -72,8 +72,9 @@ _SAYINGS: Final = Sentences(
     _("The agent sends no score that a threshold could go by."),
     _("At least {share}, once a threshold is certified."),
     _("No eval run of this version has finished."),
-    _("It fails {count} cases that a person has corrected before."),
-    _("It passes every case that a person has corrected before."),
+    _("It does not pass 1 case that a person corrected earlier."),
+    _("It does not pass {count} cases that people corrected earlier."),
+    _("It passes every case that people corrected earlier."),
     # Health.
     _("Drift has been found."),
     _("Nothing points to a change for the worse."),

@@ -33,6 +33,13 @@ def text_before(version: PolicyVersion) -> Mapping[str, object] | None:
     return earlier.document if earlier is not None else None
 
 
+def newest_text(action_type: ActionType) -> Mapping[str, object] | None:
+    """Return the text that was put in force last, in force or not by now: what comes next follows it."""
+    published = PolicyVersion.objects.filter(action_type=action_type, published_at__isnull=False)
+    newest = published.order_by("-published_at", "-pk").first()
+    return newest.document if newest is not None else None
+
+
 def is_same_since(action_type: ActionType, since: datetime) -> bool:
     """Say whether every policy in force from then on went by the same score."""
     published = PolicyVersion.objects.filter(action_type=action_type, published_at__isnull=False)

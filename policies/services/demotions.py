@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import Q
 
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
@@ -21,7 +20,7 @@ from policies.engine.facts import Level
 from policies.engine.ladder import Demotion, below
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
 from policies.selectors import autonomy as ladder
-from policies.selectors import score_basis
+from policies.selectors import score_basis, score_changes
 from policies.selectors.evidence_limits import settings_of
 from policies.services import ledger
 from policies.services.ledger import Actor
@@ -127,14 +126,8 @@ def end_thresholds(*, action_type: ActionType, now: datetime) -> int:
     A level that does not go by the score stays, but for what is still being tried beside one that does.
     Returns how many levels ended. The caller holds the action type's lock.
     """
-    held = AutonomyGrant.objects.filter(
-        Q(level=AutonomyLevel.THRESHOLD) | Q(canary_base=AutonomyLevel.THRESHOLD, canary_share__lt=1),
-        action_type=action_type,
-        threshold__isnull=False,
-        ended_at=None,
-    )
     ended = 0
-    for grant in held.select_related("agent_version__agent").order_by("agent_version_id"):
+    for grant in score_changes.resting_on_threshold(action_type):
         ended += (
             demote(
                 agent_version=grant.agent_version,

@@ -369,7 +369,7 @@ def test_evals_that_are_asked_for_must_have_run_and_pass_what_was_corrected(
     proposal = AutonomyProposal.objects.get()
     standing.failed_corrections = 1
     standing.save()
-    with pytest.raises(proposals.UnableToApprove, match="corrected before"):
+    with pytest.raises(proposals.UnableToApprove, match="corrected earlier"):
         approve(record, proposal, grace)
     assert not AutonomyGrant.objects.exists()
 

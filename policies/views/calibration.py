@@ -15,6 +15,7 @@ from policies.engine.policy import PolicyDocument
 from policies.models import ActionType
 from policies.selectors import calibration, calibration_plots, policy_words, what_if
 from policies.selectors import policies as questions
+from policies.selectors.score_changes import score_change
 from policies.services import policies as acts
 from policies.views.action_types import MANAGE, SEE
 
@@ -75,6 +76,7 @@ def refit(request: AuthenticatedRequest, name: str) -> HttpResponse:
         "refit": found,
         "draft": draft,
         "answer": answer,
+        "score_change": score_change(action_type, document.to_document()),
         "reliability": calibration_plots.reliability(
             "refit", now=found.after, before=found.before, before_label=gettext("As it is")
         ),

@@ -20,6 +20,7 @@ from policies.models import ActionType, PolicyVersion, Publication
 from policies.selectors import declaration_changes, people, policy_pages
 from policies.selectors import policies as versions
 from policies.selectors import publications as found
+from policies.selectors.score_changes import score_change
 from policies.selectors.version_words import state_of
 from policies.services import publications as acts
 from policies.views.action_types import MANAGE, SEE
@@ -175,6 +176,7 @@ def _asking(
         "version": current,
         "action_type": current.action_type,
         "change": policy_pages.change(current),
+        "score_change": score_change(current.action_type, current.document),
         "takes": takes,
         "counted": len(people.managers_among(counted)),
         "form": form,
@@ -223,6 +225,9 @@ def _page(
         "change": policy_pages.change(publication.version),
         "stands": stands,
         "is_open": publication.state == PublicationState.OPEN,
+        "score_change": score_change(publication.action_type, publication.version.document)
+        if publication.state == PublicationState.OPEN
+        else None,
         "is_due": publication.publish_at is None or publication.publish_at <= database_now(),
         "counts_already": stands.includes(request.user),
         "may_manage": request.user.has_perm(MANAGE),

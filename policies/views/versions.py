@@ -18,6 +18,7 @@ from policies.models import PolicyVersion
 from policies.selectors import people, policy_pages, shadow
 from policies.selectors import policies as questions
 from policies.selectors import publications as found
+from policies.selectors.score_changes import score_change
 from policies.services import policies as acts
 from policies.services import publications, rights
 from policies.views.action_types import MANAGE, SEE
@@ -189,6 +190,7 @@ def _rolling_back(
         "version": version,
         "action_type": version.action_type,
         "change": policy_pages.change_now(version),
+        "score_change": score_change(version.action_type, version.document),
         "takes": found.requirement(version),
         "counted": len(people.managers_among([request.user.pk])),
         "draft": questions.draft_version(version.action_type),
