@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from django.conf import settings
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel, Field, JsonValue
 
@@ -13,7 +14,7 @@ from hitl_site.lib.stream import site_url, stream_url
 from policies.api import rate_headers
 from policies.engine.facts import Verdict
 from policies.models import GateCheck, PolicyVersion
-from reviews.choices import RUNNABLE_STATES, ActionState, DecisionKind, IngestState
+from reviews.choices import RUNNABLE_STATES, ActionState, DecisionKind, IngestState, ItemKind
 from reviews.models import ActionRequest, Decision, Permit
 from reviews.selectors.actions import final_arguments, proposed_arguments
 from reviews.selectors.decisions import released_decision, reviewer_shown
@@ -209,7 +210,7 @@ def _gate(action: ActionRequest, request: HttpRequest) -> dict[str, Any]:
         permit = action.permits.filter(revoked_at=None).first()
     return {
         **_stored(action, request),
-        "approvals": _approvals(action, given=_given(action)),
+        "approvals": _approvals_now(action),
         "permit": _permit(permit),
     }
 
@@ -255,7 +256,14 @@ def _permit(permit: Permit | None) -> PermitAnswer | None:
     )
 
 
-def _given(action: ActionRequest) -> int:
+def _approvals_now(action: ActionRequest) -> Approvals:
+    """Return how far a held action is: a second review, say, may ask for more people than the gate did."""
     if action.gate_check.verdict != "review":
-        return 0
-    return action.decisions.filter(undone_at=None).exclude(kind=DecisionKind.REJECT).count()
+        return _approvals(action, given=0)
+    given = Count("decisions", filter=Q(decisions__undone_at=None) & ~Q(decisions__kind=DecisionKind.REJECT))
+    held = action.items.filter(kind=ItemKind.GATE).annotate(given=given).first()
+    if held is None:
+        return _approvals(action, given=0)
+    return Approvals(
+        required=max(action.gate_check.approvals_required, held.approvals_required), given=held.given
+    )

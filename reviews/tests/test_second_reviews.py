@@ -68,6 +68,10 @@ def test_what_the_person_approves_runs_when_another_person_says_the_same(cast: C
     assert (first.terminal, item.status, item.approvals_required) == (False, ItemStatus.OPEN, 2)
     assert (item.action.state, Permit.objects.count()) == (ActionState.PENDING_REVIEW, 0)
     assert not inbox.my_turn(cast.alice).exists()
+    told = Client().get(
+        f"/api/v1/actions/{item.action.public_id}", headers={"Authorization": f"Bearer {cast.token}"}
+    )
+    assert told.json()["approvals"] == {"required": 2, "given": 1}
     # Whoever is asked second is asked blind.
     browser = Client()
     browser.force_login(cast.bob)
