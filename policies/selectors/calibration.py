@@ -184,13 +184,16 @@ def source_of(live: PolicyDocument | None) -> ScoreSource:
 
 
 def labels_of(action_type: ActionType, *, source: ScoreSource, today: date) -> Labels:
-    """Return the labels of the newest agent versions, in the order in which people were asked."""
+    """Return the labels of the newest agent versions, as people were asked; an event is one label."""
     asked = Question(threshold=None, source=source.value)
     parts: list[tuple[Array, ...]] = []
-    for _, chunk, inside in past.window(action_type, days=_DAYS, today=today).chunks():
+    window = past.window(action_type, days=_DAYS, today=today)
+    repeats = past.repeats(window)
+    for _, chunk, inside in window.chunks():
         score = score_of(chunk, asked)
         known = (chunk.label == Label.RIGHT) | (chunk.label == Label.WRONG)
         places = np.flatnonzero(inside & known & (chunk.propensity > 0) & ~np.isnan(score))
+        places = places[~np.isin(chunk.check[places], repeats)]
         parts.append(
             (
                 chunk.check[places],

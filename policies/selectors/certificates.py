@@ -1,4 +1,4 @@
-"""The certified threshold of an action type, worked out once for the same labels."""
+"""The certified threshold of an action type, worked out once for the same labels and the same population."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from policies.selectors.evidence_limits import Limits
 from policies.statistics import certificate
-from policies.statistics.certificate import Certificate
+from policies.statistics.certificate import SCORES_FOR_A_GRID, Certificate
 from policies.statistics.columns import Columns, Flag, Label
 
 Array = NDArray[Any]
@@ -24,27 +24,39 @@ _kept_lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class LabelsOfChunk:
-    """What a chunk adds: scores, labels, whether a person was to look, and what no policy decides."""
+    """What a chunk adds: its labels with a score, the scores that may fix the grid, and who is waited for.
+
+    Only of what the score alone decides: what a rule or anything else stops runs at no threshold, and its
+    labels would speak for actions that the threshold never lets through.
+    """
 
     check: Array
     score: Array
-    label: Array
+    wrong: Array
     weight: Array
-    sampled: Array
-    fixed: Array
+    # Of the first actions of the chunk: check and score.
+    first: tuple[Array, Array]
+    # The first check that a person is still to answer.
+    awaited: int | None
 
     @classmethod
-    def of(cls, chunk: Columns, score: Array) -> LabelsOfChunk:
+    def of(cls, chunk: Columns, *, score: Array, stopped: Array) -> LabelsOfChunk:
         """Return the labels of a chunk; its weights are the lowest propensity over the one used."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            weight = np.where(chunk.propensity > 0, chunk.min_propensity / chunk.propensity, 0.0)
+        usable = ~(np.isnan(score) | stopped)
+        judged = chunk.judged[usable[chunk.judged]]
+        weight = chunk.min_propensity[judged].astype(np.float64) / chunk.propensity[judged]
+        judged, weight = judged[weight > 0], weight[weight > 0]
+        early = np.flatnonzero(usable)
+        if len(early) > SCORES_FOR_A_GRID:
+            early = early[np.argpartition(chunk.check[early], SCORES_FOR_A_GRID)[:SCORES_FOR_A_GRID]]
+        open_ones = chunk.check[((chunk.flags & Flag.SAMPLED) > 0) & (chunk.label == Label.NONE)]
         return cls(
-            check=chunk.check,
-            score=score,
-            label=chunk.label,
-            weight=weight,
-            sampled=(chunk.flags & Flag.SAMPLED) > 0,
-            fixed=(chunk.flags & (Flag.FIXED_HOLD | Flag.FIXED_DENY)) > 0,
+            check=chunk.check[judged],
+            score=score[judged],
+            wrong=chunk.label[judged] == Label.WRONG,
+            weight=np.minimum(weight, 1.0),
+            first=(chunk.check[early], score[early]),
+            awaited=int(open_ones.min()) if len(open_ones) else None,
         )
 
 
@@ -70,32 +82,31 @@ def certified_by(
 
 def _certified(parts: Sequence[LabelsOfChunk], limits: Limits, repeats: Array) -> Certificate:
     """Ask the labels in the order of sampling, up to the first that is still awaited."""
-    check, score, label, weight, sampled, fixed = (
-        np.concatenate([np.zeros(0, dtype=kind), *(getattr(part, name) for part in parts)])
-        for name, kind in (
-            ("check", "i8"), ("score", "f4"), ("label", "u1"), ("weight", "f8"), ("sampled", "?"),
-            ("fixed", "?"),
-        )
-    )  # fmt: skip
-    order = np.argsort(check, kind="stable")
-    score, label, weight = score[order], label[order], weight[order]
-    sampled, fixed = sampled[order], fixed[order]
-    usable = ~np.isnan(score) & ~fixed
-    first = np.flatnonzero(usable)[: certificate.SCORES_FOR_A_GRID]
+    check = _joined("i8", [part.check for part in parts])
+    score = _joined("f4", [part.score for part in parts])
+    wrong = _joined("?", [part.wrong for part in parts])
+    weight = _joined("f8", [part.weight for part in parts])
+    early = _joined("i8", [part.first[0] for part in parts])
+    order = np.argsort(early, kind="stable")[:SCORES_FOR_A_GRID]
+    scores = _joined("f4", [part.first[1] for part in parts])[order]
     # Too few scores: there is no grid yet, and nothing is certified.
-    grid = certificate.grid_of(score[first]) if len(first) == certificate.SCORES_FOR_A_GRID else []
-    awaited = np.flatnonzero(sampled & (label == Label.NONE))
-    counted = usable & ((label == Label.RIGHT) | (label == Label.WRONG)) & (weight > 0)
-    if len(awaited):
-        counted[int(awaited[0]) :] = False
-    counted &= ~np.isin(check[order], repeats)
-    # Its own label never counts on a grid that its score helped to fix.
-    counted[first] = False
+    grid = certificate.grid_of(scores) if len(scores) == SCORES_FOR_A_GRID else []
+    # The label of an action never counts on a grid that its score helped to fix.
+    counted = ~np.isin(check, repeats) & ~np.isin(check, early[order])
+    awaited = [part.awaited for part in parts if part.awaited is not None]
+    if awaited:
+        counted &= check < min(awaited)
+    places = np.flatnonzero(counted)
+    places = places[np.argsort(check[places], kind="stable")]
     return certificate.certify(
         grid=grid,
-        score=score[counted],
-        loss=(label[counted] == Label.WRONG).astype(np.float64),
-        weight=np.minimum(weight[counted], 1.0),
+        score=score[places],
+        loss=wrong[places].astype(np.float64),
+        weight=weight[places],
         limit=limits.alpha,
         delta=limits.delta,
     )
+
+
+def _joined(kind: str, arrays: Sequence[Array]) -> Array:
+    return np.concatenate([np.zeros(0, dtype=kind), *arrays])

@@ -19,7 +19,8 @@ class Limits:
     """The rate to test against and the level, as statistics.md 1.5 corrects them for what reviewers miss.
 
     ``alpha`` is the limit times the lower limit of the catch rate, which spends half of the error budget.
-    Without a drill there is nothing to correct with, and ``catch`` is None.
+    Without a drill there is nothing to correct with, and ``catch`` is None. ``delta`` is what is left for the
+    labels; the ``budget`` is both halves, and what is said of ``limit`` holds with no more than 1 - budget.
     """
 
     limit: float
@@ -27,6 +28,11 @@ class Limits:
     delta: float
     catch: CatchRate | None
     pooled: bool = False
+
+    @property
+    def budget(self) -> float:
+        """Return the chance that what is certified under ``limit`` lies above it after all."""
+        return self.delta if self.catch is None else 2 * self.delta
 
     def delta_of(self, attempt: int) -> float:
         """Return the share of the budget that this attempt may spend; over all attempts they sum to it."""

@@ -57,8 +57,12 @@ class Window:
     @property
     def days(self) -> int:
         """Return over how many days the actions are spread, at least one."""
-        first = max(self.since, min((head.first_day for head in self.heads), default=self.until))
-        return max(1, (self.until - first).days + 1)
+        return max(1, (self.until - max(self.since, self.first_day)).days + 1)
+
+    @property
+    def first_day(self) -> date:
+        """Return the day of the first action in its chunks, which may lie before the window."""
+        return min((head.first_day for head in self.heads), default=self.until)
 
     def chunks(self) -> Iterator[tuple[ChunkHead, Columns, Mask]]:
         """Yield each chunk with which of its actions lie in the window."""

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -33,13 +34,13 @@ from policies.statistics.counterfactual import (
     Question,
     Sums,
     answers,
-    score_of,
 )
 from policies.statistics.intervals import lower_limit, upper_limit
 from policies.statistics.what_if import FEWEST_LABELS, Curves, Prices, curves
 
 if TYPE_CHECKING:
     from policies.selectors.past import Window
+    from policies.statistics.columns import Columns
 
 DAYS: Final = (30, 90)
 USUAL_DAYS: Final = 90
@@ -192,6 +193,8 @@ def ask(
     found = Comparison(named=named, names_wrong=names_wrong)
     repeats = past.repeats(window)
     earlier = _kept_answers(window, old.question) if old is not None else None
+    asked_of: list[tuple[Columns, Answers]] = []
+    population = sha256()
     for number, (head, chunk, inside) in enumerate(window.chunks()):
         known = book.known(chunk, head, asked) if conditions else {}
         said = answers(chunk, new.question, known)
@@ -202,6 +205,8 @@ def ask(
             if before is None or len(before.state) != len(chunk):
                 before = earlier[number] = answers(chunk, old.question, known)
         found.add(chunk, new=said, now=before, inside=inside, repeats=repeats)
+        asked_of.append((chunk, said))
+        population.update(np.packbits(said.stopped).tobytes())
     minutes = minutes_of(action_type, since=window.since)
     missed = misses(action_type)
     costs = costs_of(action_type)
@@ -212,10 +217,10 @@ def ask(
     drawn = curves(found.score_bins, delta=0.025, volume=volume, prices=prices)
     scored_by = (window.heads, new.question.source, new.question.points)
     certified = certified_by(
-        lambda: [LabelsOfChunk.of(chunk, score_of(chunk, new.question)) for _, chunk, _ in window.chunks()],
+        lambda: [LabelsOfChunk.of(chunk, score=said.score, stopped=said.stopped) for chunk, said in asked_of],
         repeats=repeats,
         limits=limits,
-        of=(scored_by, repeats.tobytes()),
+        of=(scored_by, population.digest(), repeats.tobytes()),
     )
     return WhatIf(
         window=window,

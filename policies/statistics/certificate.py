@@ -20,8 +20,10 @@ from policies.statistics.thresholds import GRID_SHARES, fallback, fixed_n_plan, 
 
 Array = NDArray[Any]
 SCORES_FOR_A_GRID: Final = 50
-# Labels whose bets are worked out at once: memory stays bounded however long the history is.
-_STEP: Final = 16_384
+# The evidence is looked at after each of the first labels, then after so many. Every look is one of those
+# that the guarantee allows, so fewer of them certify no more; a page of a million actions stays quick.
+_EACH: Final = 2048
+_THEN: Final = 256
 _POWER: Final = 0.9
 
 
@@ -74,28 +76,29 @@ def certify(
 ) -> Certificate:
     """Return the certificate of labels in the order of sampling; one of equal clusters is the caller's duty.
 
-    ``weight`` is the lowest propensity that the policy could have used, divided by the one it used.
+    The grid is given strictest first. ``weight`` is the lowest propensity that the policy could have used,
+    divided by the one it used.
     """
-    tested = [_tested(threshold, share, score, loss, weight, limit) for threshold, share in grid]
+    tested = _tested([threshold for threshold, _ in grid], score, loss, weight, limit)
     sure = [False] * len(tested)
     if tested:
-        p_values = [min(1.0, math.exp(-max(0.0, high))) for _, _, _, high, _ in tested]
+        p_values = [min(1.0, math.exp(-max(0.0, each.highest))) for each in tested]
         starts = starts_of([share for _, share in grid])
         # What speaks against itself now certifies nothing, however well it once stood.
         sure = [
-            found and last >= 0
-            for found, (_, _, _, _, last) in zip(fallback(p_values, delta, starts), tested, strict=True)
+            found and each.last >= 0
+            for found, each in zip(fallback(p_values, delta, starts), tested, strict=True)
         ]
     points = tuple(
         GridPoint(
             threshold=grid[number][0],
             share=grid[number][1],
-            labels=labels,
-            errors=errors,
-            e_value=math.exp(min(high, 700.0)),
+            labels=each.labels,
+            errors=each.errors,
+            e_value=math.exp(min(each.highest, 700.0)),
             certified=sure[number],
         )
-        for number, (labels, errors, _, high, _) in enumerate(tested)
+        for number, each in enumerate(tested)
     )
     certified = [point.threshold for point in points if point.certified]
     return Certificate(
@@ -108,34 +111,71 @@ def certify(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """What the labels above one threshold say; ``highest`` and ``last`` are logs of e."""
+
+    labels: int
+    errors: int
+    rate: float
+    highest: float
+    last: float
+
+
 def _tested(
-    threshold: float, share: float, score: Array, loss: Array, weight: Array, limit: float
-) -> tuple[int, int, float, float, float]:
-    """Return labels, errors, the weighted rate, the highest and the last log e of one threshold."""
-    # Rounded as the scores are.
-    inside = score >= np.float32(threshold)
-    losses, weights = loss[inside].astype(np.float64), weight[inside].astype(np.float64)
-    errors = int(np.count_nonzero(losses))
-    rate = float((losses / weights).sum() / (1 / weights).sum()) if len(losses) else math.nan
-    stakes = (1 - np.asarray(FRACTIONS)) / (1 - limit)
-    wealth = np.zeros(len(FRACTIONS))
-    highest, last = 0.0, 0.0
-    for start in range(0, len(losses), _STEP):
-        part = slice(start, start + _STEP)
-        gains = weights[part] * (limit - losses[part])
-        # A bet of everything is lost for good at the first mistake: its logarithm is minus infinity.
-        with np.errstate(divide="ignore"):
-            path = wealth + np.cumsum(np.log1p(np.outer(gains, stakes)), axis=0)
-        top = path.max(axis=1)
-        log_e = top + np.log(np.exp(path - top[:, None]).mean(axis=1))
-        highest, last = max(highest, float(log_e.max())), float(log_e[-1])
-        wealth = path[-1]
-    return len(losses), errors, rate, highest, last
+    thresholds: Sequence[float], score: Array, loss: Array, weight: Array, limit: float
+) -> list[_Tested]:
+    """Return what the labels above each threshold say, strictest threshold first."""
+    if not thresholds:
+        return []
+    count = len(thresholds)
+    # Rounded as the scores are; growing, as they are searched.
+    edges = np.asarray(thresholds, dtype=np.float32)[::-1]
+    # The strictest threshold that lets a label through: so do all that follow it.
+    first = count - np.searchsorted(edges, score.astype(np.float32), side="right")
+    inside = np.flatnonzero(first < count)
+    order = np.arange(len(score))[inside]
+    first, losses, weights = first[inside], loss[inside].astype(np.float64), weight[inside].astype(np.float64)
+    look = np.where(order < _EACH, order, _EACH + (order - _EACH) // _THEN)
+    looks = int(look[-1]) + 1 if len(look) else 1
+    place = look * count + first
+    # Few labels differ in what they are worth: only those are worked out.
+    gains, which = np.unique(weights * (limit - losses), return_inverse=True)
+
+    def summed(values: Array, places: Array = place, rows: int = looks) -> Array:
+        """Return sums by look and threshold, over all looks so far and all stricter thresholds."""
+        table = np.bincount(places, weights=values, minlength=rows * count).reshape(rows, count)
+        return np.asarray(table.cumsum(axis=1).cumsum(axis=0))
+
+    wealth = np.empty((len(FRACTIONS), looks, count))
+    # A bet of everything is lost for good at the first mistake: its logarithm is minus infinity.
+    with np.errstate(divide="ignore"):
+        for number, fraction in enumerate(FRACTIONS):
+            wealth[number] = summed(np.log1p(gains * ((1 - fraction) / (1 - limit)))[which])
+    top = wealth.max(axis=0)
+    log_e = top + np.log(np.exp(wealth - top).mean(axis=0))
+
+    def at_last(values: Array) -> Array:
+        return np.asarray(summed(values, first, 1)[0])
+
+    labels, errors = at_last(np.ones(len(losses))), at_last((losses > 0).astype(np.float64))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = at_last(losses / weights) / at_last(1 / weights)
+    return [
+        _Tested(
+            labels=round(float(labels[number])),
+            errors=round(float(errors[number])),
+            rate=float(rates[number]),
+            highest=max(0.0, float(log_e[:, number].max())),
+            last=float(log_e[-1, number]),
+        )
+        for number in range(count)
+    ]
 
 
 def _missing(
     points: Sequence[GridPoint],
-    tested: Sequence[tuple[int, int, float, float, float]],
+    tested: Sequence[_Tested],
     limit: float,
     delta: float,
 ) -> int | None:
@@ -143,11 +183,10 @@ def _missing(
     if not points:
         return None
     first = starts_of([point.share for point in points])[0]
-    labels, _, rate, _, _ = tested[first]
-    hoped = 0.0 if math.isnan(rate) else rate
+    hoped = 0.0 if math.isnan(tested[first].rate) else tested[first].rate
     try:
         wanted, _ = fixed_n_plan(hoped, limit, delta, _POWER)
     except ValueError:
         return None
     # At least one: with none missing it would be certified.
-    return max(1, wanted - labels)
+    return max(1, wanted - tested[first].labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -254,7 +255,7 @@ def test_repeated_events_certify_nothing_that_single_ones_would_not() -> None:
 
     def certified(repeats: list[int]) -> Certificate:
         return certified_by(
-            lambda: [LabelsOfChunk.of(kept, kept.confidence)],
+            lambda: [LabelsOfChunk.of(kept, score=kept.confidence, stopped=np.zeros(len(kept), dtype=bool))],
             repeats=np.array(repeats, dtype=np.int64),
             limits=limits,
             of=("test of repeats", len(repeats)),
@@ -264,6 +265,80 @@ def test_repeated_events_certify_nothing_that_single_ones_would_not() -> None:
     assert (certified([]).labels, certified([]).threshold is not None) == (350, True)
     assert certified(list(range(60, 401))).labels == 9
     assert certified(list(range(60, 401))).threshold is None
+
+
+def test_what_a_rule_of_the_draft_stops_speaks_for_no_threshold() -> None:
+    # Large ones are always right; of the small ones, which alone would run, one in eight is wrong.
+    large = [
+        past(n, confidence=0.5 + n / 2000, label=Label.RIGHT, numbers={"/amount": 900.0}) for n in range(600)
+    ]
+    small = [
+        past(
+            n,
+            confidence=0.5 + n / 2000,
+            label=Label.WRONG if n % 8 == 0 else Label.RIGHT,
+            numbers={"/amount": 10.0},
+        )
+        for n in range(600, 760)
+    ]
+    kept = columns.of_actions(large + small)
+
+    def certified(*rules: dict[str, str]) -> Certificate:
+        question = reading_of(policy(threshold=0.9, score="agent", rules=rules), ["/amount"]).question
+        said = answers(kept, question, {})
+        return certified_by(
+            lambda: [LabelsOfChunk.of(kept, score=said.score, stopped=said.stopped)],
+            repeats=np.zeros(0, dtype=np.int64),
+            limits=Limits(limit=0.05, alpha=0.05, delta=0.05, catch=None),
+            of=("test of rules", rules != ()),
+        )
+
+    assert (certified().labels, certified().threshold is not None) == (710, True)
+    held = certified({"when": "args.amount > 100"})
+    # Fifty of the small ones fix the grid.
+    assert (held.labels, held.threshold) == (110, None)
+
+
+def test_labels_count_up_to_the_first_that_is_awaited_in_the_order_of_sampling() -> None:
+    later = [past(n, confidence=0.9, label=Label.RIGHT) for n in range(301, 401)]
+    earlier = [past(n, confidence=0.9, label=Label.RIGHT) for n in range(1, 301)]
+    # Two versions' chunks: the one that is read first holds the later actions.
+    kept = [columns.of_actions(later), columns.of_actions(earlier)]
+
+    def labels(*parts: columns.Columns) -> int:
+        nothing = [np.zeros(len(part), dtype=bool) for part in parts]
+        return certified_by(
+            lambda: [
+                LabelsOfChunk.of(part, score=part.confidence, stopped=each)
+                for part, each in zip(parts, nothing, strict=True)
+            ],
+            repeats=np.zeros(0, dtype=np.int64),
+            limits=Limits(limit=0.05, alpha=0.05, delta=0.05, catch=None),
+            of=("test of the watermark", [part.label.tolist() for part in parts].__repr__()),
+        ).labels
+
+    assert labels(*kept) == 350
+    for label, counted in ((Label.NONE, 149), (Label.MISSING, 349), (Label.WEAK, 349)):
+        said = kept[1].label.copy()
+        said[199] = label
+        assert labels(kept[0], replace(kept[1], label=said)) == counted
+
+
+def test_a_long_history_is_looked_at_less_often_and_says_no_more_for_it() -> None:
+    random = np.random.default_rng(11)
+    score = random.random(6000).astype(np.float32)
+    loss = (random.random(6000) < 0.04).astype(np.float64)
+    weight = np.where(score > 0.5, 1.0, 0.2)
+    found = certificate.certify(
+        grid=[(0.5, 0.5), (0.0, 1.0)], score=score, loss=loss, weight=weight, limit=0.05, delta=0.05
+    )
+    for point in found.points:
+        inside = score >= np.float32(point.threshold)
+        bets = BettingEvidence(alpha=0.05)
+        for each, w in zip(loss[inside].tolist(), weight[inside].tolist(), strict=True):
+            bets.observe(each, w)
+        assert (point.labels, point.errors) == (bets.n, int(loss[inside].sum()))
+        assert math.exp(bets.log_e) - 1e-9 <= point.e_value <= math.exp(bets.highest_log_e) + 1e-9
 
 
 def test_the_worst_of_many_flips_are_named_whatever_their_order() -> None:

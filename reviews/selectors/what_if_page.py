@@ -365,9 +365,9 @@ def _certified(found: WhatIf) -> str:
         ).format(
             threshold=_percent_of(made.threshold),
             limit=limit,
-            sure=wording.percent(1 - limits.delta, 1),
+            sure=wording.percent(1 - limits.budget, 1),
             labels=wording.number(made.labels),
-            since=date_format(found.window.since, pgettext("date format", "j M")),
+            since=date_format(found.window.first_day, pgettext("date format", "j M")),
             until=date_format(found.window.until, pgettext("date format", "j M Y")),
         )
     if made.labels_missing is not None:

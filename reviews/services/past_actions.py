@@ -18,6 +18,7 @@ from django.db import transaction
 
 from policies.choices import AutonomyLevel, Route
 from policies.models import GateCheck, Observation, PolicyVersion
+from policies.selectors.evidence_samples import is_objection
 from policies.services import ledger, past_chunks
 from policies.services.past_chunks import READER, Cell, Counts, Place
 from policies.statistics.columns import MOST_FIELDS, Flag, Label, PastAction
@@ -25,6 +26,7 @@ from reviews.models import ActionRequest
 
 JUDGED: Final = frozenset({"action.allowed", "action.held", "action.denied", "action.observed"})
 RELEASED: Final = "decision.released"
+SETTLED: Final = "second_opinion.settled"
 # A look that somebody waited for will not come: nobody decided, or nobody may any more.
 UNANSWERED: Final = frozenset({"action.expired", "action.cancelled"})
 # What a policy's text or the level of trust decides; everything else held the action whatever they said.
@@ -56,6 +58,7 @@ def keep(*, limit: int = 2000) -> Kept:
         return Kept(0)
     actions = _actions(each.entry.action_id for each in linked if each.entry.verb in JUDGED)
     said = _observations(each.entry.object_id for each in linked if each.entry.verb == RELEASED)
+    overturned = _overturned(each.entry.action_id for each in linked if each.entry.verb == SETTLED)
     missed = _unanswered(each.entry.action_id for each in linked if each.entry.verb in UNANSWERED)
     rules = _rules(action.gate_check for action in actions)
     counts: dict[Cell, Counts] = defaultdict(Counts)
@@ -70,6 +73,13 @@ def keep(*, limit: int = 2000) -> Kept:
         check = observation.gate_check
         labels[_place(check)][check.pk] = _label(observation)
         _count_label(counts, observation)
+    for observation in overturned:
+        # Its approval came earlier in the ledger, and was counted there.
+        check = observation.gate_check
+        labels[_place(check)][check.pk] = Label.WRONG
+        counted = counts[_cell(check)]
+        counted.errors += 1
+        counted.wy += 1 / observation.propensity
     past_chunks.append(fresh)
     past_chunks.label(labels)
     past_chunks.add_counts(dict(sorted(counts.items(), key=lambda each: repr(each[0]))))
@@ -122,6 +132,21 @@ def _observations(decision_ids: Iterable[str]) -> list[Observation]:
         .select_related("gate_check")
         .order_by("id")
     )
+
+
+def _overturned(action_ids: Iterable[str]) -> list[Observation]:
+    """Return the approvals that counted, and that a lead's answer made an error: as the ladder reads them."""
+    wanted = list(dict.fromkeys(action_ids))
+    if not wanted:
+        return []
+    rows = Observation.objects.filter(
+        gate_check__action_id__in=wanted,
+        gate_check__action_type__isnull=False,
+        gate_check__drill=False,
+        considered=True,
+        error=False,
+    ).select_related("gate_check__double_review")
+    return [each for each in rows.order_by("id") if is_objection(each.gate_check.double_review.settled_kind)]
 
 
 def _unanswered(action_ids: Iterable[str]) -> list[GateCheck]:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from hitl_site.lib.clock import database_now
-from policies.models import ActionType, GateCheck, PastChunk, ScoreBin
+from policies.models import ActionType, DoubleReview, GateCheck, PastChunk, ScoreBin
 from policies.services import ledger, past_chunks, policies
 from policies.statistics import columns
 from policies.statistics.columns import Flag, Label
@@ -116,6 +116,44 @@ def test_an_approval_that_nobody_considered_is_no_label(cast: Cast) -> None:
     follow()
     assert kept(cast.refund).label.tolist() == [Label.WEAK]
     assert ScoreBin.objects.get().labelled == 0
+
+
+def test_an_approval_that_was_overturned_is_an_error_here_as_on_the_ladder(cast: Cast) -> None:
+    approved = released(cast, DecisionKind.APPROVE, confidence=0.71).action.gate_check
+    rejected = released(cast, DecisionKind.REJECT, confidence=0.71).action.gate_check
+    follow()
+    now = database_now()
+    for check, kind in ((approved, "correct"), (rejected, "approve")):
+        DoubleReview.objects.create(
+            gate_check=check,
+            action_type=cast.refund,
+            first_reviewer=cast.alice,
+            second_reviewer=cast.bob,
+            first_kind="approve",
+            second_kind="reject",
+            agreed=False,
+            propensity=0.05,
+            reviewed_at=now,
+            settled_kind=kind,
+            settled_at=now,
+        )
+        with transaction.atomic():
+            ledger.record(
+                actor=ledger.Actor.person(cast.olga),
+                verb="second_opinion.settled",
+                object_kind="decision",
+                object_id="dec_x",
+                action_id=check.action_id,
+                now=now,
+            )
+    follow()
+    assert kept(cast.refund).label.tolist() == [Label.WRONG, Label.WRONG]
+    row = ScoreBin.objects.get()
+    assert (row.n, row.labelled, row.errors, row.w, row.wy) == (2, 2, 2, 2.0, 2.0)
+    before = everything()
+    past_actions.start_anew()
+    follow()
+    assert everything() == before
 
 
 def test_drills_are_in_none_of_it(cast: Cast) -> None:
