@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from datasets.redaction import contacts, numbers, secrets
-from datasets.redaction.normalised import Normalised, normalise, unescape
+from datasets.redaction.normalised import Normalised, normalise, unescape, without_marks
 from datasets.redaction.profile import Detector
 from datasets.redaction.pseudonyms import plain_form
 from hitl_site.lib import ids
@@ -23,6 +23,8 @@ NAMES: Final = re.compile(rf"{_ID}|{_DIGEST}")
 _HARMLESS: Final = re.compile(rf"{_ID}|{_DIGEST}|{_INSTANT}|{_UUID}")
 # By chance a digest has a card number in it one time in a thousand; it is a digest all the same.
 _DIGESTS: Final = re.compile(rf"(?<![0-9A-Za-z])(?:{_ID}|{_DIGEST}|{_UUID}|{_HEX})(?![0-9A-Za-z])")
+# An escape of an escape, and so on: what is written so is read by nobody, deeper least of all.
+_MOST_ESCAPES: Final = 8
 _DIGITS: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){5}")
 
 
@@ -46,20 +48,30 @@ class _Stretch:
 def find(text: str, member: str, detectors: frozenset[Detector]) -> list[Found]:
     """Return what the detectors find, in order, never overlapping.
 
-    The text is read in its plain form; if there is nothing, with its escapes read too. What is inside of
-    something else, or overlaps with it, goes with it. So a caller looks again at what is left between.
+    The text is read in its plain form; if there is nothing, with its escapes read too, and those within them,
+    then without combining marks. What is inside of something else, or overlaps with it, goes with it. So a
+    caller looks again at what is left between.
     """
     if len(text) < 3 or _HARMLESS.fullmatch(text):
         return []
-    plain = normalise(text)
-    stretches = _stretches(plain.text, member, detectors)
-    if not stretches:
-        escaped = unescape(plain)
+    for plain in _readings(text):
+        if stretches := _stretches(plain.text, member, detectors):
+            return [_found(plain, stretch) for stretch in stretches]
+    return []
+
+
+def _readings(text: str) -> Iterator[Normalised]:
+    reading = normalise(text)
+    yield reading
+    for _ in range(_MOST_ESCAPES):
+        escaped = unescape(reading)
         if escaped is None:
-            return []
-        plain = escaped
-        stretches = _stretches(plain.text, member, detectors)
-    return [_found(plain, stretch) for stretch in stretches]
+            break
+        reading = escaped
+        yield reading
+    unmarked = without_marks(reading)
+    if unmarked is not None:
+        yield unmarked
 
 
 def _found(plain: Normalised, stretch: _Stretch) -> Found:

@@ -18,8 +18,10 @@ from hitl_site.lib.visible_text import HIDDEN_RANGES
 _PLAIN: Final = re.compile(r"[\t\n\r\x20-\x7e]*+")
 _BREAKS: Final = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 _IDEOGRAPHIC_STOPS: Final = frozenset("\u3002\uff61")
+# However many backslashes: each time that JSON is put into JSON doubles them.
 _ESCAPE: Final = re.compile(
-    r"\\u[0-9A-Fa-f]{4}|%[2-7][0-9A-Fa-f]|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|commat|period|plus);"
+    r"\\{1,64}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|%[2-7][0-9A-Fa-f]"
+    r"|&(?:#[0-9]{1,7};?|#[xX][0-9A-Fa-f]{1,6};|(?:amp|commat|period|plus);)"
 )
 _MAX_REMEMBERED: Final = 20_000
 
@@ -45,11 +47,11 @@ class Normalised:
 def normalise(text: str) -> Normalised:
     """Return the text in compatibility form (NFKC, a character at a time), hidden characters left out.
 
-    Every decimal digit is an ASCII one, every dash a hyphen, every space a space.
+    Every decimal digit is an ASCII one, every dash a hyphen, every space a space; no digit has a mark on it.
     """
     if _PLAIN.fullmatch(text):
         return Normalised(text)
-    pieces = [_FORMS[character] for character in text]
+    pieces = _without_marks_on_digits([_FORMS[character] for character in text])
     plain = "".join(pieces)
     return Normalised(text) if plain == text else _placed(plain, pieces, [1] * len(pieces))
 
@@ -78,6 +80,37 @@ def unescape(normalised: Normalised) -> Normalised | None:
     return Normalised(inner.text, ([start for start, _ in spans], [end for _, end in spans]))
 
 
+def without_marks(normalised: Normalised) -> Normalised | None:
+    """Return the text without combining marks on letters as well; None if it has none.
+
+    They break what letters and digits make up. In words they say which letter it is, and are read first.
+    """
+    text = normalised.text
+    if text.isascii():
+        return None
+    kept = [at for at, character in enumerate(text) if not _is_mark(character)]
+    if len(kept) == len(text):
+        return None
+    spans = [normalised.span(at, at + 1) for at in kept]
+    places = ([start for start, _ in spans], [end for _, end in spans])
+    return Normalised("".join(text[at] for at in kept), places)
+
+
+def _without_marks_on_digits(pieces: list[str]) -> list[str]:
+    """Take combining marks away that stand on a digit, where no writing needs them."""
+    last = ""
+    for at, piece in enumerate(pieces):
+        if _is_mark(piece[:1]) and "0" <= last <= "9":
+            pieces[at] = ""
+        elif piece:
+            last = piece[-1]
+    return pieces
+
+
+def _is_mark(character: str) -> bool:
+    return character >= "\u0300" and unicodedata.category(character)[0] == "M"
+
+
 def _placed(plain: str, pieces: list[str], lengths: list[int]) -> Normalised:
     begins: list[int] = []
     ends: list[int] = []
@@ -95,7 +128,7 @@ def _meaning(escape: str) -> str:
         return chr(int(escape[1:], 16))
     if escape[0] == "&":
         return html.unescape(escape)
-    return chr(int(escape[2:], 16))
+    return chr(int(escape.lstrip("\\")[1:], 16))
 
 
 class _Forms(dict[str, str]):

@@ -200,6 +200,35 @@ def test_one_value_has_one_token_however_it_is_written() -> None:
     assert text("2001:db8:0:0:0:0:0:1") == text("2001:DB8::1")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "anna%2540example.com",
+        "anna%25252540example.com",
+        "anna&amp;#64;example.com",
+        "anna&amp;amp;commat;example.com",
+        "anna&#64example.com",
+        r"anna\\u0040example.com",
+        r"anna\\\\u0040example.com",
+        r"anna\x40example.com",
+        "anna%26%2364%3Bexample.com",
+    ],
+)
+def test_an_at_sign_that_is_escaped_several_times_hides_nothing(written: str) -> None:
+    assert text(written) == text("anna@example.com")
+    assert text(f"write to {written} today") == f"write to {text('anna@example.com')} today"
+
+
+@pytest.mark.parametrize("mark", ["\u0332", "\u20e3", "\u0301", "\u0e34"])
+def test_combining_marks_hide_no_number(mark: str) -> None:
+    iban, card = "DE89370400440532013000", "4111111111111111"
+    for place in range(1, len(iban)):
+        assert text(iban[:place] + mark + iban[place:]) == text(iban)
+    assert text(mark.join(card)) == text(card)
+    assert text(f"Zoe\u0308 pays to {iban[:9]}{mark}{iban[9:]}") == f"Zoe\u0308 pays to {text(iban)}"
+    assert text(f"Zoe\u0308 {mark} has no number") == f"Zoe\u0308 {mark} has no number"
+
+
 def test_other_values_other_kinds_and_other_keys_have_other_tokens() -> None:
     tokens = {text("a@example.com"), text("b@example.com"), text("203.0.113.7"), text("4111111111111111")}
     other = Redactor(everything(), b"the key of another version").apply({"note": "a@example.com"})
@@ -403,6 +432,10 @@ def test_a_rule_holds_for_its_action_types_alone_and_of_two_the_first_one_counts
         "-----BEGIN " * 5_000,
         "DE89" * 12_000,
         "%40" * 15_000,
+        "%25" * 17_000 + "40",
+        "&amp;" * 10_000,
+        "\\" * 50_000,
+        "1\u0332" * 25_000,
         "\u200b" * 50_000,
         "\ud800a@b.com",
         "⟨" * 25_000,
