@@ -27,6 +27,7 @@ WEEKDAYS: Final = (
     gettext_lazy("Sunday"),
 )
 UNDER_WAY: Final = frozenset({ExportState.REQUESTED, ExportState.RUNNING})
+OVER_WITHOUT_A_FILE: Final = frozenset({ExportState.CANCELLED, ExportState.FAILED})
 
 
 class ClockTimestamp(Func):
@@ -143,9 +144,19 @@ def to_do() -> QuerySet[Export]:
     return Export.objects.filter(Q(state=ExportState.REQUESTED) | lapsed)
 
 
+def to_clear() -> QuerySet[Export]:
+    """Return the exports that are over without a file, and whose remains nobody has taken away yet.
+
+    Their lease stays until then: a worker that still writes hears of the end before it lapses.
+    """
+    return Export.objects.filter(state__in=OVER_WITHOUT_A_FILE, lease_expires_at__lt=ClockTimestamp())
+
+
 def to_do_ids(*, limit: int) -> list[str]:
-    """Return the public ids of the oldest exports to do."""
-    return list(to_do().order_by("id").values_list("public_id", flat=True)[:limit])
+    """Return the public ids of the oldest exports to do, then of those to clear away."""
+    found = [*to_do().order_by("id").values_list("public_id", flat=True)[:limit]]
+    left = to_clear().order_by("id").values_list("public_id", flat=True)
+    return [*found, *left[: limit - len(found)]]
 
 
 def due_schedule_ids(*, limit: int) -> list[str]:

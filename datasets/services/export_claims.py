@@ -136,7 +136,10 @@ def fail(claim: Claim, error: str, clock: Clock) -> bool:
     """End the export without a file; False when it is not ours to end."""
     now = clock()
     try:
-        change(claim, state=ExportState.FAILED, error=error, lease_expires_at=None, finished_at=now)
+        # The lease that has lapsed says that what was written is still to be taken away.
+        change(
+            claim, state=ExportState.FAILED, error=error, lease_expires_at=ClockTimestamp(), finished_at=now
+        )
     except LostLease:
         return False
     record(claim.export, verb="export.failed", actor=Actor.system(), now=now, payload={"error": error})

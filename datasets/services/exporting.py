@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,7 @@ from datasets.exporters.composition import UnknownFormat
 from datasets.exporters.options import InvalidOptions
 from datasets.models import Dataset, DatasetVersion, Export, ExportSchedule
 from datasets.selectors import exports
+from datasets.selectors.exports import ClockTimestamp
 from datasets.services import compression, destinations, export_claims, export_files, export_members
 from datasets.services.datasets import actor_of
 from datasets.services.destinations import UnusableDestination
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 # A task ends well before Celery's time limit; the next one goes on where it stopped.
 SLICE_SECONDS: Final = 120.0
+# A place that cannot be reached is asked again then.
+CLEAR_AGAIN_AFTER: Final = timedelta(minutes=10)
 # Packages that not every installation has.
 _NEEDS: Final = {ExportFormat.PARQUET: "pyarrow", ExportFormat.HUGGING_FACE: "pyarrow"}
 
@@ -154,11 +157,12 @@ def run(*, export_id: str, clock: Clock, slice_seconds: float = SLICE_SECONDS) -
     """
     claim = export_claims.take(export_id, clock)
     if claim is None:
+        _clear_what_is_over(export_id)
         return Ran.NOT_OURS
     try:
         finished = write(claim, clock, deadline=time.monotonic() + slice_seconds)
     except LostLease:
-        _clear_away(claim)
+        _clear_away(claim.export)
         return Ran.NOT_OURS
     except ErasedMeanwhile:
         export_files.remove(export_id)
@@ -182,7 +186,8 @@ def cancel(*, export_id: str, cancelled_by: User | None, now: datetime) -> Expor
             raise AlreadyOver(told.format(state=export.get_state_display().lower()))
         export.state = ExportState.CANCELLED
         export.epoch += 1
-        export.lease_expires_at = None
+        # Kept until what was written is taken away, here or by a worker where it lies.
+        export.lease_expires_at = export.lease_expires_at or now
         export.finished_at = now
         export.save(update_fields=["state", "epoch", "lease_expires_at", "finished_at"])
         export_claims.record(export, verb="export.cancelled", actor=actor_of(cancelled_by), now=now)
@@ -269,15 +274,21 @@ def _interrupted(claim: Claim, error: str, clock: Clock) -> Ran:
 def _failed(claim: Claim, error: str, clock: Clock) -> Ran:
     if not export_claims.fail(claim, error, clock):
         return Ran.NOT_OURS
-    _clear_away(claim)
+    _clear_away(claim.export)
     return Ran.FAILED
 
 
-def _clear_away(claim: Claim) -> None:
+def _clear_what_is_over(export_id: str) -> None:
+    """Take away what an export left whose worker is gone: it was cancelled, or given up, between attempts."""
+    lease = ClockTimestamp() + export_claims.LEASE
+    if exports.to_clear().filter(public_id=export_id).update(lease_expires_at=lease):
+        _clear_away(Export.objects.get(public_id=export_id))
+
+
+def _clear_away(export: Export) -> None:
     """Remove what an export that is over without a file left here and where it was going."""
-    export = claim.export
-    over = (ExportState.CANCELLED, ExportState.FAILED)
-    if not Export.objects.filter(pk=export.pk, state__in=over).exists():
+    over = Export.objects.filter(pk=export.pk, state__in=exports.OVER_WITHOUT_A_FILE)
+    if not over.exists():
         return
     export_files.remove(export.public_id)
     if export.destination:
@@ -285,4 +296,7 @@ def _clear_away(claim: Claim) -> None:
             destinations.remove_all(destination_of(export), export.public_id)
         except Exception:
             # Every kind of place has errors of its own; what stays there has no manifest and is no export.
-            logger.exception("What was uploaded of %s could not be removed", export.public_id)
+            logger.exception("What was uploaded of %s could not be removed yet", export.public_id)
+            over.update(lease_expires_at=ClockTimestamp() + CLEAR_AGAIN_AFTER)
+            return
+    over.update(lease_expires_at=None)

@@ -16,6 +16,7 @@ from datasets.choices import ExportFormat
 from datasets.exporters import registry
 from datasets.exporters.base import SKIP_REASONS, RowExporter
 from datasets.models import Dataset, DatasetVersion, Export, RedactionProfile, VersionMark
+from datasets.selectors import exports
 from datasets.services import (
     compression,
     destinations,
@@ -26,6 +27,7 @@ from datasets.services import (
     freezing,
 )
 from datasets.services.destinations import UnusableDestination
+from datasets.services.export_claims import MAX_ATTEMPTS
 from datasets.services.exporting import Order, Ran, UnableToExport
 from datasets.tests.base import make_dataset, many_cases
 from hitl_site.lib import ids
@@ -320,6 +322,52 @@ def test_an_export_cancelled_on_its_way_leaves_nothing_at_its_destination(
 
     assert [path for path in place.rglob("*") if path.is_file()] == []
     assert list((tmp_path / "exports").iterdir()) == []
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_an_export_that_ends_between_two_attempts_leaves_nothing_at_its_destination(
+    version: DatasetVersion,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given_up: bool,
+) -> None:
+    place = tmp_path / "elsewhere"
+    settings.EXPORT_DESTINATIONS = [f"file://{place}/"]
+    settings.EXPORT_DIR = tmp_path / "exports"
+    order = Order(destination=f"file://{place}/")
+    export = exporting.request(
+        version_id=version.public_id, order=order, requested_by=None, now=database_now()
+    )
+    upload, remove_all = destinations.upload, destinations.remove_all
+
+    def uploaded(url: str, files: list[Any], **given: Any) -> None:
+        upload(url, files, **given)
+        raise OSError("the line went dead")
+
+    def out_of_reach(*given: Any, **named: Any) -> None:
+        raise OSError("nobody there")
+
+    monkeypatch.setattr(destinations, "upload", uploaded)
+    assert exporting.run(export_id=export.public_id, clock=database_now) == Ran.INTERRUPTED
+    assert [path for path in place.rglob("*") if path.is_file()]
+    if given_up:
+        Export.objects.filter(pk=export.pk).update(attempts=MAX_ATTEMPTS)
+    else:
+        exporting.cancel(export_id=export.public_id, cancelled_by=None, now=database_now())
+
+    monkeypatch.setattr(destinations, "remove_all", out_of_reach)
+    assert exporting.run(export_id=export.public_id, clock=database_now) == Ran.NOT_OURS
+    assert exporting.run(export_id=export.public_id, clock=database_now) == Ran.NOT_OURS
+    assert exports.to_do_ids(limit=20) == []
+    monkeypatch.setattr(destinations, "remove_all", remove_all)
+    Export.objects.filter(pk=export.pk).update(lease_expires_at=database_now())
+    assert exports.to_do_ids(limit=20) == [export.public_id]
+    assert exporting.run(export_id=export.public_id, clock=database_now) == Ran.NOT_OURS
+
+    assert [path for path in place.rglob("*") if path.is_file()] == []
+    assert list((tmp_path / "exports").iterdir()) == []
+    assert exports.to_do_ids(limit=20) == []
 
 
 @pytest.mark.parametrize(
