@@ -190,7 +190,7 @@ def _take(removal: Removal, due: _Due, size: int, now: datetime) -> Counter[str]
             taking_away.cases(removal, LabelledCase.objects.filter(pk__in=keys), now=now)
             return Counter(objects=len(keys))
         case DataKind.CONVERSATIONS:
-            rows = list(_conversations(due).order_by("pk")[:size])
+            rows = list(_conversations(due, now).order_by("pk")[:size])
             taking_away.conversations(removal, [row.pk for row in rows], now=now)
             names = [row.public_id for row in rows]
             taking_away.note_gone(removal, taking_away.CONVERSATION, names, now=now)
@@ -256,7 +256,7 @@ def _count(due: _Due, now: datetime) -> int:
         case DataKind.CASES:
             return _cases(due).count()
         case DataKind.CONVERSATIONS:
-            return _conversations(due).count()
+            return _conversations(due, now).count()
         case DataKind.EXPORTS:
             return _exports(due).count()
         case _:
@@ -287,8 +287,15 @@ def _cases(due: _Due) -> QuerySet[LabelledCase]:
     return rows.exclude(Exists(actions.filter(reach.is_held()))).exclude(Exists(missing))
 
 
-def _conversations(due: _Due) -> QuerySet[Conversation]:
+def _conversations(due: _Due, now: datetime) -> QuerySet[Conversation]:
+    """Return conversations closed and checked before the time, in which nothing is open.
+
+    Whoever checks one reads it whole, and its cases may not be made yet when the answer is new.
+    """
     rows = Conversation.objects.filter(closed_at__lt=due.before, messages__isnull=False)
+    waits = Q(audit__isnull=False, audit__answered_at=None) | Q(audit__answered_at__gte=due.before)
+    acts = ActionRequest.objects.filter(agent=OuterRef("agent"), conversation_id=OuterRef("conversation_id"))
+    rows = rows.exclude(waits).exclude(Exists(acts.filter(reach.is_unsettled(now))))
     return rows.exclude(reach.is_held_conversation())
 
 

@@ -19,7 +19,7 @@ from datasets.models import (
     Omission,
     RetentionRule,
 )
-from datasets.services import erasure, retention
+from datasets.services import conversations, erasure, retention
 from datasets.tests.base import Learners, label
 from datasets.tests.test_conversations import drawn, missing
 from datasets.tests.test_erasure import CANARY, SUBJECT, plant, settle
@@ -155,6 +155,33 @@ def test_the_daily_sweep_takes_what_is_over_its_time_and_leaves_what_is_open_or_
     assert LedgerPayload.objects.filter(entry__action_id=waiting.public_id, body=None).count() == 0
     assert ledger.verify().is_intact
     assert ActionRequest.objects.get(pk=kept.pk).arguments["order"] == "B"
+
+
+def test_the_daily_sweep_leaves_a_conversation_that_waits_for_its_check_or_for_a_person(
+    learners: Learners, settings: Settings
+) -> None:
+    settings.OMISSION_SHARE = 1.0
+    cast = learners.cast
+    check = drawn(cast)
+    now = database_now()
+    retention.set_rule(kind=DataKind.CONVERSATIONS, action_type="", keep_days=30, by=cast.olga, now=now)
+
+    def swept(days: int) -> int:
+        moment = now + timedelta(days=days)
+        removal = retention.begin_if_due(now=moment)
+        assert removal is not None
+        retention.run(removal_id=removal.public_id, clock=lambda: moment)
+        return Conversation.objects.filter(messages__isnull=True).count()
+
+    assert swept(60) == 0
+    answered = now + timedelta(days=61)
+    conversations.find_complete(check_id=check.public_id, reviewer=cast.alice, note="", now=answered)
+    assert swept(62) == 0
+    waiting = held(cast, conversation_id=check.conversation.conversation_id)
+    assert swept(100) == 0
+    decide_as(cast.alice, waiting, DecisionKind.REJECT, note="no")
+    settle()
+    assert swept(140) == 1
 
 
 def test_a_conversation_is_read_whole_and_what_was_missing_is_filled_in(
