@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,14 +10,15 @@ from django.test import Client
 
 from datasets.selectors import failures
 from datasets.tests.base import label
-from hitl_site.groups import GROUPS
+from hitl_site.groups import GROUPS, make_groups
 from hitl_site.lib.clock import database_now
 from policies.choices import PolicyState
 from policies.engine.policy import PolicyDocument
 from policies.models import PolicyVersion
 from reviews.choices import DecisionKind
 from reviews.services import deadlines
-from reviews.tests.cast import Cast, decide_as, held, make_cast, make_person
+from reviews.tests.cast import Cast, decide_as, held, make_cast, make_person, propose
+from reviews.tests.test_past_actions import follow
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +83,32 @@ def test_a_rule_is_drafted_once_and_publishes_nothing(cast: Cast) -> None:
     assert refused.status_code == 403
     gone = browser_for(cast.olga).post("/failures/draft/", {**form, "pointer": "/other"})
     assert gone.headers["Location"] == "/failures/?days=30"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_click_leads_to_the_draft_and_what_it_would_have_done(transactional_db: None) -> None:
+    make_groups()
+    cast = make_cast()
+    correct(cast, 184, 100)
+    correct(cast, 150, 100)
+    propose(cast, confidence=0.95, arguments={"order": "SO-7", "amount": 170})
+    propose(cast, confidence=0.95, arguments={"order": "SO-8", "amount": 20})
+    learn()
+    follow()
+    olga = browser_for(cast.olga)
+    page = olga.get("/failures/").content.decode()
+    (form,) = re.findall(r'<form method="post" action="/failures/draft/">.*?</form>', page, re.DOTALL)
+    said = dict(re.findall(r'<input type="hidden" name="([a-z]+)" value="([^"]*)">', form))
+    editor = olga.post("/failures/draft/", said, follow=True)
+    assert editor.redirect_chain == [("/policies/refund.issue/edit/", 302)]
+    # The page asks for the what-if of the draft by itself, with what stands in the form.
+    query = editor.context["editor"].asked(days=90)
+    answer = olga.get(f"/policies/refund.issue/what-if/?{query}")
+    assert (answer.status_code, answer.context["page"].found.comparison.locked) == (200, 1)
+    text = answer.content.decode()
+    assert "Would be held by this draft" in text
+    assert "Refund 170 for SO-7" in text
+    assert "Refund 20 for SO-8" not in text
 
 
 @pytest.mark.parametrize(
