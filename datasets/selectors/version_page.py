@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, gettext_noop
 
@@ -17,6 +17,7 @@ from datasets.selectors.choices import Choices
 from datasets.selectors.selection import Selection
 from hitl_site.lib import pagination
 from hitl_site.lib.pagination import Page
+from reviews.models import ActionRequest
 
 PAGE_SIZE: Final = 50
 ALL: Final = "all"
@@ -90,7 +91,7 @@ def view(version: DatasetVersion, *, kind: str) -> VersionPage:
 def members(version: DatasetVersion, *, kind: str, cursor: str | None) -> Page[DatasetMember]:
     """Return a page of one of the lists, in the order of the version. Raises ``pagination.InvalidCursor``.
 
-    Each has ``answer``, the label it was frozen with.
+    Each has ``answer``, the label it was frozen with, and its action's ``title``: an omission has none.
     """
     if kind == ALL:
         found = version.members.all()
@@ -100,6 +101,9 @@ def members(version: DatasetVersion, *, kind: str, cursor: str | None) -> Page[D
             return Page((), None, None)
         found = differences.members(kind, of=version.pk, since=before.pk)
     found = found.select_related("case").defer("case__content", "later")
-    found = found.annotate(answer=Coalesce(F("revision__label"), F("case__label")))
+    titles = ActionRequest.objects.filter(public_id=OuterRef("case__action_id")).values("title")
+    found = found.annotate(
+        answer=Coalesce(F("revision__label"), F("case__label")), title=Subquery(titles[:1])
+    )
     scope = f"version?{version.public_id}&{kind}"
     return pagination.page(found, order_by=["position"], limit=PAGE_SIZE, scope=scope, cursor=cursor)

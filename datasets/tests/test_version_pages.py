@@ -244,6 +244,16 @@ def test_the_page_of_a_version_says_all_of_it(learners: Learners) -> None:
     assert "Lists of cases" not in alone.content.decode()
 
 
+def test_the_cases_of_a_version_are_named_by_what_was_proposed(learners: Learners) -> None:
+    decide(learners.cast)
+    label()
+    version = freeze(make_dataset())
+
+    html = as_(learners.vic).get(reverse("datasets:version", args=[version.public_id])).content.decode()
+
+    assert ">Refund 184 for SO-48213</a>" in html
+
+
 def test_the_balance_counts_the_answers_that_a_version_was_frozen_with(learners: Learners) -> None:
     many_cases(9)
     version = freeze(split_dataset(Shares(100, 0, 0)))
