@@ -20,7 +20,6 @@ from django.db.models import Value
 from datasets.exporters.composition import Document
 from datasets.models import CaseIndex, LabelledCase
 from datasets.selectors.taking import labelled_up_to
-from policies.models import LedgerCursor
 from policies.services import ledger
 
 READER: Final = "case_index"
@@ -49,8 +48,7 @@ _SAME: Final = """
 @transaction.atomic
 def index_cases(*, now: datetime, limit: int = 200) -> int:
     """Index the next cases and move the cursor behind them, or neither; return how many there were."""
-    ledger.read(reader=READER, limit=0)  # holds the cursor: two workers take turns
-    after = LedgerCursor.objects.get(reader=READER).seq
+    after = ledger.hold(reader=READER)  # two workers take turns
     up_to = labelled_up_to()
     cases = list(
         LabelledCase.objects.filter(ledger_seq__gt=after, ledger_seq__lte=up_to).order_by("ledger_seq")[

@@ -36,6 +36,7 @@ VERB: Final = "decision.released"
 OMISSION_VERB: Final = "omission.found"
 TRUTH_VERB: Final = "ground_truth.received"
 SETTLED_VERB: Final = "second_opinion.settled"
+_FOLLOWED: Final = frozenset({VERB, OMISSION_VERB, TRUTH_VERB, SETTLED_VERB})
 
 logger = logging.getLogger(__name__)
 
@@ -56,50 +57,54 @@ def label_cases(*, now: datetime, limit: int = 500) -> Labelled:
     A decision that cannot be written as a case stops the reader right before it: what came earlier is kept,
     and nothing is skipped in silence.
     """
-    linked = ledger.read(reader=READER, limit=limit)
-    decisions = _unlabelled(link.entry.object_id for link in linked if link.entry.verb == VERB)
+    stretch = ledger.read(reader=READER, verbs=_FOLLOWED, limit=limit)
+    if not stretch.length:
+        return Labelled(entries=0, cases=0)
+    decisions = _unlabelled(entry.object_id for entry in stretch.entries if entry.verb == VERB)
     cases: list[LabelledCase] = []
     missing = omission_cases.unlabelled(
-        link.entry.object_id for link in linked if link.entry.verb == OMISSION_VERB
+        entry.object_id for entry in stretch.entries if entry.verb == OMISSION_VERB
     )
     truth_ids: list[str] = []
     opinions: list[Decision] = []
-    entries = made = disputed = 0
-    for link in linked:
-        if link.entry.verb == SETTLED_VERB:
+    made = disputed = 0
+    last = stretch.last
+    for entry in stretch.entries:
+        if entry.verb == SETTLED_VERB:
             # What came before has to be there when it is settled, and what comes after may dispute it anew.
             disputed += _write(cases, truth_ids, opinions, now=now)
             made += len(cases)
             cases, truth_ids, opinions = [], [], []
-            settlements.apply(decision_id=link.entry.object_id, now=now)
+            settlements.apply(decision_id=entry.object_id, now=now)
         # The same decision was recorded before; only its release makes it final.
-        decision = decisions.get(link.entry.object_id) if link.entry.verb == VERB else None
+        decision = decisions.get(entry.object_id) if entry.verb == VERB else None
         try:
-            case = None if decision is None else _case(decision, ledger_seq=link.seq, now=now)
-            if link.entry.verb == OMISSION_VERB and link.entry.object_id in missing:
-                omission = missing.pop(link.entry.object_id)
-                case = omission_cases.case(omission, ledger_seq=link.seq, now=now)
+            case = None if decision is None else _case(decision, ledger_seq=entry.seq, now=now)
+            if entry.verb == OMISSION_VERB and entry.object_id in missing:
+                omission = missing.pop(entry.object_id)
+                case = omission_cases.case(omission, ledger_seq=entry.seq, now=now)
         except Exception:
-            logger.exception("Labelling stops before ledger entry %s, which it cannot write", link.seq)
+            logger.exception("Labelling stops before ledger entry %s, which it cannot write", entry.seq)
+            last = entry.seq - 1
             break
         if case is not None:
             cases.append(case)
         elif decision is not None and decision.item.kind == ItemKind.SECOND_OPINION:
             opinions.append(decision)
-        elif link.entry.verb == TRUTH_VERB:
-            truth_ids.append(link.entry.object_id)
-        entries += 1
-    if entries:
-        disputed += _write(cases, truth_ids, opinions, now=now)
-        made += len(cases)
-        ledger.advance(reader=READER, seq=linked[entries - 1].seq)
-    return Labelled(entries=entries, cases=made, disputes=disputed)
+        elif entry.verb == TRUTH_VERB:
+            truth_ids.append(entry.object_id)
+    disputed += _write(cases, truth_ids, opinions, now=now)
+    made += len(cases)
+    ledger.advance(reader=READER, seq=last)
+    return Labelled(entries=last - stretch.after, cases=made, disputes=disputed)
 
 
 def _write(
     cases: list[LabelledCase], truth_ids: list[str], opinions: list[Decision], *, now: datetime
 ) -> int:
     """Write the cases and open the disputes that follow from them; return how many disputes."""
+    if not (cases or truth_ids or opinions):
+        return 0
     LabelledCase.objects.bulk_create(cases)
     eval_standings.corrected({case.agent for case in cases if case.label == Label.CORRECTED}, now=now)
     return disputes.open_where_contradicted(

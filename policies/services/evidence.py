@@ -24,7 +24,6 @@ from policies.models import (
     EvidenceSample,
     EvidenceTrack,
     GateCheck,
-    LedgerLink,
     LedgerPayload,
     PolicyVersion,
 )
@@ -46,39 +45,35 @@ _LEVELS: Final = frozenset({"autonomy.granted", "autonomy.ended", "autonomy.laps
 _BY_SCORE: Final = frozenset({AutonomyLevel.REVIEW_ALL, AutonomyLevel.THRESHOLD})
 _PUBLISHED: Final = "policy.published"
 _DECLARED: Final = "action_type.changed"
+_FOLLOWED: Final = _ENTERED | _CLOSED | _LEVELS | {_ANSWERED, _SETTLED, _PUBLISHED, _DECLARED}
 _SLICE: Final = 500
 
 
 @transaction.atomic
 def follow(*, now: datetime, limit: int = 2000) -> int:
     """Read the next entries of the ledger; return how many. Workers take turns."""
-    seq = ledger.hold(reader=READER)
-    heads = list(
-        LedgerLink.objects.filter(seq__gt=seq)
-        .order_by("seq")
-        .values_list("seq", "entry__verb", "entry__action_id", "entry__object_id", "entry_id")[:limit]
-    )
-    if not heads:
+    stretch = ledger.read(reader=READER, verbs=_FOLLOWED, limit=limit)
+    if not stretch.length:
         return 0
-    sampled = _sample({action: place for place, verb, action, _, _ in heads if verb in _ENTERED})
+    sampled = _sample({each.action_id: each.seq for each in stretch.entries if each.verb in _ENTERED})
     # Strictly in their order: a level that was granted before an action holds for it.
-    for place, verb, action_id, object_id, entry_id in heads:
-        if verb in _ENTERED and action_id in sampled:
-            _first_seen(sampled[action_id], place)
-        elif verb == _ANSWERED:
-            _note_label(action_id, place)
-        elif verb == _SETTLED:
-            _read_again(action_id)
-        elif verb in _LEVELS:
-            _change_level(object_id, entry_id, place)
-        elif verb == _PUBLISHED:
-            _change_score(object_id, entry_id, place)
-        elif verb == _DECLARED:
-            _change_first_contact(object_id, entry_id, place)
-    closed = [action_id for _, verb, action_id, _, _ in heads if verb in _CLOSED]
+    for each in stretch.entries:
+        if each.verb in _ENTERED and each.action_id in sampled:
+            _first_seen(sampled[each.action_id], each.seq)
+        elif each.verb == _ANSWERED:
+            _note_label(each.action_id, each.seq)
+        elif each.verb == _SETTLED:
+            _read_again(each.action_id)
+        elif each.verb in _LEVELS:
+            _change_level(each.object_id, each.entry_id, each.seq)
+        elif each.verb == _PUBLISHED:
+            _change_score(each.object_id, each.entry_id, each.seq)
+        elif each.verb == _DECLARED:
+            _change_first_contact(each.object_id, each.entry_id, each.seq)
+    closed = [each.action_id for each in stretch.entries if each.verb in _CLOSED]
     _mark(EvidenceSample.objects.filter(gate_check__action_id__in=closed))
-    ledger.advance(reader=READER, seq=heads[-1][0])
-    return len(heads)
+    ledger.advance(reader=READER, seq=stretch.last)
+    return stretch.length
 
 
 def stale() -> list[int]:

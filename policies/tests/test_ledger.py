@@ -242,27 +242,49 @@ def test_a_reader_goes_on_behind_its_cursor_and_never_back() -> None:
     write(3)
     ledger.link_entries(now=NOON)
     with transaction.atomic():
-        first = ledger.read(reader="labels", limit=2)
-        ledger.advance(reader="labels", seq=first[-1].seq)
+        first = ledger.read(reader="labels", verbs={"test.noted"}, limit=2)
+        ledger.advance(reader="labels", seq=first.last)
     with transaction.atomic():
-        second = ledger.read(reader="labels", limit=2)
+        second = ledger.read(reader="labels", verbs={"test.noted"}, limit=2)
         ledger.advance(reader="labels", seq=1)
-    assert [linked.seq for linked in first] == [1, 2]
-    assert first[0].payload == {"number": 0, "who": "Zoë"}
-    assert [linked.seq for linked in second] == [3]
+    assert [(each.seq, each.object_id) for each in first.entries] == [(1, "thing-0"), (2, "thing-1")]
+    assert [each.seq for each in second.entries] == [3]
     assert LedgerCursor.objects.get(reader="labels").seq == 2
+
+
+def test_a_reader_gets_the_entries_it_asked_for_and_goes_past_the_others() -> None:
+    write(2, verb="action.allowed", action_id="act_1")
+    write(1, verb="decision.released", action_id="act_2")
+    write(3, verb="action.allowed", action_id="act_3")
+    ledger.link_entries(now=NOON)
+    with transaction.atomic():
+        first = ledger.read(reader="labels", verbs={"decision.released"}, limit=4)
+        ledger.advance(reader="labels", seq=first.last)
+    with transaction.atomic():
+        second = ledger.read(reader="labels", verbs={"decision.released"}, limit=4)
+        ledger.advance(reader="labels", seq=second.last)
+    with transaction.atomic():
+        third = ledger.read(reader="labels", verbs={"decision.released"}, limit=4)
+    assert [(each.seq, each.verb, each.action_id) for each in first.entries] == [
+        (3, "decision.released", "act_2")
+    ]
+    assert (first.after, first.last, first.length) == (0, 4, 4)
+    assert (second.after, second.last, second.entries) == (4, 6, ())
+    assert (third.after, third.last, third.length) == (6, 6, 0)
 
 
 def test_a_reader_that_fails_reads_the_same_again() -> None:
     write(2)
     ledger.link_entries(now=NOON)
     with pytest.raises(ChangeFailed), transaction.atomic():  # noqa: PT012 - the act, then its failure
-        ledger.advance(reader="labels", seq=ledger.read(reader="labels", limit=1)[0].seq)
+        read = ledger.read(reader="labels", verbs={"test.noted"}, limit=1)
+        ledger.advance(reader="labels", seq=read.last)
         raise ChangeFailed
     with transaction.atomic():
-        assert [linked.seq for linked in ledger.read(reader="labels", limit=5)] == [1, 2]
+        read = ledger.read(reader="labels", verbs={"test.noted"}, limit=5)
+    assert [each.seq for each in read.entries] == [1, 2]
     with pytest.raises(ledger.NotInTransaction):
-        ledger.read(reader="labels", limit=1)
+        ledger.read(reader="labels", verbs={"test.noted"}, limit=1)
 
 
 def test_pages_and_stories_find_what_was_asked_for() -> None:

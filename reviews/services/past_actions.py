@@ -29,6 +29,7 @@ RELEASED: Final = "decision.released"
 SETTLED: Final = "second_opinion.settled"
 # A look that somebody waited for will not come: nobody decided, or nobody may any more.
 UNANSWERED: Final = frozenset({"action.expired", "action.cancelled"})
+_TAKEN_IN: Final = JUDGED | {RELEASED, SETTLED} | UNANSWERED
 # What a policy's text or the level of trust decides; everything else held the action whatever they said.
 _BY_THE_POLICY: Final = frozenset(
     {
@@ -37,6 +38,13 @@ _BY_THE_POLICY: Final = frozenset(
     }
 )  # fmt: skip
 _LOW: Final = frozenset({AutonomyLevel.SHADOW, AutonomyLevel.REVIEW_ALL})
+# Of wide rows: what the columns are made of, as ``_past`` reads it.
+_COLUMNS: Final = (
+    "public_id", "arguments", "confidence", "judge_score", "sample_agreement",
+    "gate_check__action_type_id", "gate_check__agent_version_id", "gate_check__policy_version_id",
+    "gate_check__reasons", "gate_check__evaluated_at", "gate_check__route", "gate_check__level",
+    "gate_check__audit_selected", "gate_check__score", "gate_check__propensity", "gate_check__min_propensity",
+)  # fmt: skip
 _DEEPEST: Final = 3
 _MOST_RULES: Final = 64
 
@@ -53,13 +61,13 @@ class Kept:
 @transaction.atomic
 def keep(*, limit: int = 2000) -> Kept:
     """Take in the next entries of the ledger and move the cursor behind them, or neither."""
-    linked = ledger.read(reader=READER, limit=limit)
-    if not linked:
+    stretch = ledger.read(reader=READER, verbs=_TAKEN_IN, limit=limit)
+    if not stretch.length:
         return Kept(0)
-    actions = _actions(each.entry.action_id for each in linked if each.entry.verb in JUDGED)
-    said = _observations(each.entry.object_id for each in linked if each.entry.verb == RELEASED)
-    overturned = _overturned(each.entry.action_id for each in linked if each.entry.verb == SETTLED)
-    missed = _unanswered(each.entry.action_id for each in linked if each.entry.verb in UNANSWERED)
+    actions = _actions(each.action_id for each in stretch.entries if each.verb in JUDGED)
+    said = _observations(each.object_id for each in stretch.entries if each.verb == RELEASED)
+    overturned = _overturned(each.action_id for each in stretch.entries if each.verb == SETTLED)
+    missed = _unanswered(each.action_id for each in stretch.entries if each.verb in UNANSWERED)
     rules = _rules(action.gate_check for action in actions)
     counts: dict[Cell, Counts] = defaultdict(Counts)
     fresh: dict[Place, list[PastAction]] = defaultdict(list)
@@ -83,8 +91,8 @@ def keep(*, limit: int = 2000) -> Kept:
     past_chunks.append(fresh)
     past_chunks.label(labels)
     past_chunks.add_counts(dict(sorted(counts.items(), key=lambda each: repr(each[0]))))
-    ledger.advance(reader=READER, seq=linked[-1].seq)
-    return Kept(len(linked), actions=len(actions), labels=len(said))
+    ledger.advance(reader=READER, seq=stretch.last)
+    return Kept(stretch.length, actions=len(actions), labels=len(said))
 
 
 @transaction.atomic
@@ -114,9 +122,13 @@ def _actions(action_ids: Iterable[str]) -> list[ActionRequest]:
     wanted = list(dict.fromkeys(action_ids))
     if not wanted:
         return []
-    rows = ActionRequest.objects.filter(
-        public_id__in=wanted, gate_check__drill=False, gate_check__action_type__isnull=False
-    ).select_related("gate_check")
+    rows = (
+        ActionRequest.objects.filter(
+            public_id__in=wanted, gate_check__drill=False, gate_check__action_type__isnull=False
+        )
+        .select_related("gate_check")
+        .only(*_COLUMNS)
+    )
     found = {action.public_id: action for action in rows}
     return [found[action_id] for action_id in wanted if action_id in found]
 

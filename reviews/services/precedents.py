@@ -28,12 +28,12 @@ _DECIDING: Final = (ItemKind.GATE, ItemKind.AUDIT, ItemKind.ADJUDICATION)
 @transaction.atomic
 def remember(*, now: datetime, limit: int = 500) -> int:
     """Keep the decisions of the next entries of the ledger; return how many entries were looked at."""
-    linked = ledger.read(reader=READER, limit=limit)
-    if not linked:
-        return 0
-    _keep({link.entry.object_id for link in linked if link.entry.verb == VERB})
-    ledger.advance(reader=READER, seq=linked[-1].seq)
-    return len(linked)
+    stretch = ledger.read(reader=READER, verbs={VERB}, limit=limit)
+    if stretch.entries:
+        _keep({entry.object_id for entry in stretch.entries})
+    if stretch.length:
+        ledger.advance(reader=READER, seq=stretch.last)
+    return stretch.length
 
 
 @transaction.atomic

@@ -51,6 +51,16 @@ def test_it_is_alive_ready_and_durable(stack: Stack) -> None:
     assert {"database", "migrations", "durability", "broker"} <= set(stack.parts())
 
 
+def test_tasks_let_those_who_wait_for_an_answer_pass(stack: Stack) -> None:
+    def niceness(pids: list[int]) -> set[int]:
+        return {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids}
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    worker = stack.children()["worker"]
+    assert wait_until(lambda: niceness(stack.below("worker")) == {min(own + 5, 19)}, seconds=30)
+    assert niceness([worker, *stack.below("web")]) == {own}
+
+
 def test_plain_commands_find_the_running_servers(stack: Stack) -> None:
     argv = [sys.executable, "manage.py", "migrate", "--check"]
     assert subprocess.run(argv, cwd=ROOT, env=stack.environment(), check=False).returncode == 0

@@ -8,7 +8,7 @@ sequencer (``linking``), and ``verification`` recomputes them. ``digests`` says 
 
 from policies.services.ledger.digests import GENESIS_HASH, link_hash
 from policies.services.ledger.linking import SEQUENCER_LOCK, link_entries
-from policies.services.ledger.reading import LinkedEntry, advance, hold, read
+from policies.services.ledger.reading import LinkedEntry, Stretch, advance, hold, read
 from policies.services.ledger.verification import Verification, problems_of, verify
 from policies.services.ledger.writing import Actor, NotInTransaction, drawn_up, erase_payload, record
 
@@ -18,6 +18,7 @@ __all__ = [
     "Actor",
     "LinkedEntry",
     "NotInTransaction",
+    "Stretch",
     "Verification",
     "advance",
     "drawn_up",
