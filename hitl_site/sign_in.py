@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
@@ -10,11 +10,25 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import client_address
+from hitl_site.lib.visits import Visits
 from policies.services import accounts
+
+# Of one address and process. No account is ever locked: else a guesser keeps out who has to press stop.
+REFUSALS: Final = Visits(per_minute=3, minutes=10)
 
 
 class SignIn(LoginView):
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Look at a name and a password, unless too many from this address were wrong: a look is costly."""
+        if not REFUSALS.are_spent(client_address(request)):
+            return super().post(request, *args, **kwargs)
+        context = self.get_context_data(form=AuthenticationForm(request), too_often=True)
+        answer = self.render_to_response(context, status=429)
+        answer.headers["Retry-After"] = "600"
+        return answer
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Let somebody in; the time of it and the ledger's entry are one transaction."""
@@ -26,6 +40,7 @@ class SignIn(LoginView):
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Refuse; where a name and a password were given, that is on the record."""
         if form.non_field_errors():
+            REFUSALS.allows(client_address(self.request))
             accounts.note_refused_sign_in(name=str(form.cleaned_data.get("username", "")), now=database_now())
         return super().form_invalid(form)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from hitl_site.sign_in import REFUSALS
 from policies.models import LedgerEntry
 from policies.services import accounts
 from reviews.models import Queue
@@ -17,6 +19,13 @@ from reviews.models import Queue
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "a long enough password"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_guessed_yet() -> Iterator[None]:
+    REFUSALS.forget()
+    yield
+    REFUSALS.forget()
 
 
 @pytest.fixture
@@ -71,6 +80,23 @@ def test_guessing_does_not_fill_the_ledger(rita: User) -> None:
     assert LedgerEntry.objects.count() == accounts.REFUSALS_A_MINUTE
     sign_in("rita", PASSWORD)
     assert told()[-1][1] == "account.signed_in"
+
+
+def test_who_guessed_too_often_is_not_listened_to_and_nobody_else_is_kept_out(rita: User) -> None:
+    for _ in range(REFUSALS.most):
+        sign_in("rita", "wrong")
+    before = LedgerEntry.objects.count()
+    guesser = Client(REMOTE_ADDR="203.0.113.9")
+    answer = guesser.post("/login/", {"username": "rita", "password": PASSWORD})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "600")
+    assert "Too many wrong passwords came from your address." in answer.content.decode()
+    assert "_auth_user_id" not in guesser.session
+    assert LedgerEntry.objects.count() == before
+    # An address that the guesser only claims is not believed.
+    claimed = {"username": "rita", "password": PASSWORD}
+    assert guesser.post("/login/", claimed, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 429
+    elsewhere = Client(REMOTE_ADDR="198.51.100.7")
+    assert elsewhere.post("/login/", {"username": "rita", "password": PASSWORD}).status_code == 302
 
 
 def test_rights_given_in_the_admin_are_recorded_with_before_and_after(rita: User, root: Client) -> None:

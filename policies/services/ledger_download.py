@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 
+from hitl_site.lib.csv_cells import neutralised
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import LedgerLink
 from policies.selectors.ledger import LedgerFilter
@@ -29,8 +30,6 @@ COLUMNS: Final = (
     "seq", "occurred_at", "actor_kind", "actor_id", "actor_name", "verb", "object_kind", "object_id",
     "action_id", "request_id", "payload", "erased_at", "payload_digest", "previous_hash", "hash",
 )  # fmt: skip
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @transaction.atomic
@@ -77,7 +76,7 @@ def as_csv(links: Iterable[LedgerLink]) -> Iterator[str]:
             payload.erased_at.isoformat() if payload.erased_at else "",
             entry.payload_digest, link.previous_hash, link.hash,
         )  # fmt: skip
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        writer.writerow([neutralised(cell) for cell in cells])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from hitl_site.lib import ids
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import TrustLink
+from policies.selectors import people
 from policies.services import ledger, rights
 from policies.services.ledger import Actor
 
@@ -91,13 +92,16 @@ def address_of(link: TrustLink) -> str:
 
 
 def opened(*, address: str, now: datetime) -> TrustLink:
-    """Return the link of an address while it is good. Raises ``NoSuchLink`` for all that is not."""
+    """Return the link of an address while it is good. Raises ``NoSuchLink`` for all that is not.
+
+    It is good for as long as who made it may share: whoever left takes no view of the inside along.
+    """
     try:
         public_id = _signer().unsign(address)
     except signing.BadSignature as problem:
         raise NoSuchLink from problem
     link = TrustLink.objects.filter(public_id=public_id, revoked_at=None, expires_at__gt=now).first()
-    if link is None:
+    if link is None or not people.holders_among([link.made_by_id], SHARE):
         raise NoSuchLink
     return link
 

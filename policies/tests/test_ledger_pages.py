@@ -291,10 +291,11 @@ def test_a_download_follows_the_filters_and_is_recorded(browser: Client) -> None
     assert entry.actor_name == "auditor-member"
 
 
-def test_no_cell_of_a_spreadsheet_is_a_formula(browser: Client) -> None:
-    write(1, actor=Actor(ActorKind.PERSON, "8", "=HYPERLINK(1)"))
+@pytest.mark.parametrize("name", ["=LINK(1)", " =LINK(1)", "\uff1dLINK(1)", "|cmd", "%x", "'x"])
+def test_no_cell_of_a_spreadsheet_is_a_formula(browser: Client, name: str) -> None:
+    write(1, actor=Actor(ActorKind.PERSON, "8", name))
     (row,) = csv.DictReader(io.StringIO(download(browser, "/audit/download.csv")))
-    assert (row["seq"], row["actor_name"], row["verb"]) == ("1", "'=HYPERLINK(1)", "policy.published")
+    assert (row["seq"], row["actor_name"], row["verb"]) == ("1", f"'{name}", "policy.published")
     assert row["hash"] == LedgerLink.objects.get(seq=1).hash
 
 

@@ -178,7 +178,7 @@ def test_a_link_shows_the_page_without_an_account_and_leads_nowhere(cast: Cast) 
     answer = Client().get(address(link_for(cast.dan)))
     page = answer.content.decode()
     assert answer.status_code == 200
-    assert "Agents handled" in page
+    assert 'handled</a> <b class="b num">1</b> action' in page
     assert [link for link in re.findall(r'<a [^>]*href="([^"]*)"', page) if not link.startswith("#")] == []
     assert "<form" not in page
     assert "<script" not in page
@@ -208,6 +208,19 @@ def test_a_link_ends_is_revoked_and_cannot_be_made_up(cast: Cast) -> None:
     assert TrustLink.objects.get().revoked_at == first
     verbs = LedgerEntry.objects.filter(object_id=link.public_id).order_by("id").values_list("verb", flat=True)
     assert list(verbs) == ["trust_link.made", "trust_link.revoked"]
+
+
+def test_a_link_shows_nothing_while_who_made_it_may_not_share(cast: Cast) -> None:
+    link = link_for(cast.dan)
+    assert Client().get(address(link)).status_code == 200
+    groups = list(cast.dan.groups.all())
+    cast.dan.groups.clear()
+    assert Client().get(address(link)).status_code == 404
+    cast.dan.groups.set(groups)
+    User.objects.filter(pk=cast.dan.pk).update(is_active=False)
+    assert Client().get(address(link)).status_code == 404
+    User.objects.filter(pk=cast.dan.pk).update(is_active=True)
+    assert Client().get(address(link)).status_code == 200
 
 
 def test_a_link_that_cannot_be_is_not_made(cast: Cast) -> None:
