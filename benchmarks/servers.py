@@ -1,4 +1,4 @@
-"""The bare view, served exactly as the product is: the same server program with the same settings."""
+"""What the gate is measured against, served just as the product is: the same server program and settings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,26 @@ BASE = Path(__file__).resolve().parent.parent
 @contextmanager
 def bare_view(*, middleware: bool) -> Iterator[str]:
     """Give the address of a running bare view, with the site's middleware or with none."""
-    port = _free_port()
-    environment = {
-        **os.environ,
+    own = {
         "DJANGO_SETTINGS_MODULE": "benchmarks.bare",
         "HANDRAIL_BENCH_MIDDLEWARE": "1" if middleware else "0",
     }
+    with _served(own) as url:
+        yield url
+
+
+@contextmanager
+def floor_view(statements: Path) -> Iterator[str]:
+    """Give the address of a view that sends the recorded statements of the gate, and does nothing else."""
+    own = {"DJANGO_SETTINGS_MODULE": "benchmarks.floor", "HANDRAIL_BENCH_STATEMENTS": str(statements)}
+    with _served(own) as url:
+        yield url
+
+
+@contextmanager
+def _served(own: dict[str, str]) -> Iterator[str]:
+    port = _free_port()
+    environment = {**os.environ, **own}
     stack = Stack(
         base=BASE,
         home=Path(settings.HANDRAIL_HOME),
