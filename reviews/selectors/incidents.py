@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from policies.models import LedgerPayload
 from reviews.choices import IncidentKind
 from reviews.models import Incident
-from reviews.selectors import inbox
+from reviews.selectors import inbox, independence
 from reviews.selectors.actions import Arguments, final_arguments
 from reviews.selectors.story import Story, story
 
@@ -89,7 +89,7 @@ def _why_not(incident: Incident, viewer: User) -> str:
         return gettext("You may look; resolving it takes the right to decide review items.")
     if incident.action.agent.owner_id == viewer.pk:
         return gettext("You own this agent; somebody else finds out what it did.")
-    return ""
+    return independence.why_not(incident.item, viewer)
 
 
 def _ran_otherwise(incident: Incident) -> str:

@@ -30,7 +30,9 @@ _DIGITS = re.compile(r"(?<![0-9])(?:[0-9][ -]?){12,18}[0-9](?![0-9])")
 def mask(value: JsonValue, *, key: str = "") -> JsonValue:
     """Return the document with secrets covered; its shape stays."""
     if isinstance(value, dict):
-        return {name: mask(member, key=name) for name, member in value.items()}
+        # What stands below the name of a secret is all of it secret, whatever it is called there.
+        hidden = _names_secret(key)
+        return {name: mask(member, key=key if hidden else name) for name, member in value.items()}
     if isinstance(value, list):
         return [mask(member, key=key) for member in value]
     if value is None or isinstance(value, bool) or value == "":

@@ -184,7 +184,10 @@ def _is_wanted(row: Delivery) -> bool:
     if row.channel is not None:
         return row.channel.ended_at is None
     assert row.user is not None
-    if not settings.MAIL_FROM or not row.user.email or not row.user.is_active:
+    if not settings.MAIL_FROM or not row.user.email:
+        return False
+    # As they are now: what waits is no news for somebody who left or may not review any more.
+    if not people.reviewers().filter(pk=row.user.pk).exists():
         return False
     own = Preferences.objects.filter(user=row.user).first()
     return (
@@ -271,4 +274,7 @@ def _title(row: Delivery) -> str:
     """Return the action type's own title: an undeclared type's name is an agent's word."""
     assert row.item is not None
     declared = row.item.action.action_type
-    return declared.title if declared is not None else gettext("Undeclared action")
+    if declared is None:
+        return gettext("Undeclared action")
+    # It becomes the subject of a letter, which is one line: a title of two would never be sent.
+    return " ".join(declared.title.split())

@@ -20,6 +20,7 @@ from policies.choices import Risk, Trigger
 from policies.services import ledger
 from reviews.choices import IncidentKind, ItemKind, ItemStatus, Resolution
 from reviews.models import ActionRequest, Execution, Incident, ReviewItem
+from reviews.selectors import independence
 from reviews.services import gatekeeping, wakeups
 from reviews.services.rights import NotAllowed, current_reviewer
 
@@ -111,6 +112,9 @@ def resolve(
     incident = _lock(incident_id)
     if incident.action.agent.owner_id == resolver.pk:
         raise NotAllowed(gettext("You own this agent; somebody else finds out what it did."))
+    because = independence.why_not(incident.item, resolver)
+    if because:
+        raise NotAllowed(because)
     note = note.strip()
     if incident.resolution:
         same = (incident.resolved_by_id, incident.resolution, incident.note) == (

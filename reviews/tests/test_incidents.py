@@ -13,7 +13,7 @@ from policies.models import KillSwitch, LedgerEntry, Observation
 from policies.services import action_types, kill_switch
 from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, IncidentKind, ItemStatus, Outcome, Resolution, SkipReason
-from reviews.models import Decision, Execution, Incident, Permit, ReviewItem
+from reviews.models import Decision, Execution, Incident, Permit, ReviewItem, Skill
 from reviews.selectors import inbox
 from reviews.services import claims, deadlines, executions, incidents, passing_on, permits, rights
 from reviews.services.incidents import resolve
@@ -296,6 +296,18 @@ def test_the_pages_are_for_those_who_may_look(cast: Cast, lost: Incident) -> Non
     assert browser_of(cast.alice).get("/incidents/inc_none/").status_code == 404
     assert browser_of(cast.alice).post("/incidents/inc_none/", found).status_code == 404
     assert Incident.objects.get().resolution == ""
+
+
+def test_who_has_no_skill_for_the_action_type_does_not_resolve_its_incidents(
+    cast: Cast, lost: Incident
+) -> None:
+    Skill.objects.create(user=cast.alice, action_type_name="note.add", added_at=database_now())
+    path = f"/incidents/{lost.public_id}/"
+    assert "Your skills do not include this action type" in text_of(browser_of(cast.alice).get(path))
+    found = {"resolution": "did_not_run", "note": "x"}
+    assert browser_of(cast.alice).post(path, found).status_code == 403
+    assert Incident.objects.get().resolution == ""
+    assert browser_of(cast.bob).post(path, found).status_code == 302
 
 
 def test_starting_to_review_leads_to_an_incident_that_is_next(cast: Cast, lost: Incident) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import User
 from django.core import mail
 
 from hitl_site.lib.clock import database_now
+from policies.models import ActionType
 from reviews.choices import DecisionKind, DeliveryState, NoticeKind
 from reviews.models import Channel, Delivery, Notice, Preferences, ReviewItem
 from reviews.services import claims, deliveries, notices, passing_on, reminders
@@ -177,6 +179,27 @@ def test_what_is_passed_on_to_somebody_is_told_and_mailed_at_once_and_once(poste
     assert f"/review/{item.public_id}/" in str(letter.body)
     assert "decide" not in str(letter.body)
     assert "Please" not in str(letter.message())
+
+
+@pytest.mark.parametrize("lost", ["right", "account"])
+def test_who_may_not_review_any_more_gets_no_letter(posted: Cast, lost: str) -> None:
+    pass_on(posted, held(posted))
+    if lost == "right":
+        posted.alice.groups.clear()
+    else:
+        User.objects.filter(pk=posted.alice.pk).update(is_active=False)
+    assert deliveries.send_due(now=database_now() + SOON) == 0
+    assert Delivery.objects.get(user=posted.alice).state == DeliveryState.DROPPED
+    assert mail.outbox == []
+
+
+def test_a_title_of_two_lines_is_one_in_the_subject_of_a_letter(posted: Cast) -> None:
+    ActionType.objects.filter(pk=posted.refund.pk).update(title="Refund\nBcc: all@example.org")
+    pass_on(posted, held(posted))
+    assert deliveries.send_due(now=database_now() + SOON) == 1
+    (letter,) = mail.outbox
+    assert letter.subject == "1 × Refund Bcc: all@example.org: passed on"
+    assert letter.to == ["alice@example.org"]
 
 
 def test_mail_keeps_quiet_hours_and_comes_after_them(posted: Cast) -> None:

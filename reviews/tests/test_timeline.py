@@ -84,6 +84,7 @@ def test_secrets_are_covered_by_their_names_and_cards_by_their_form() -> None:
             "payment_method_id": "credit_card_7455506",
             "credit_card_7455506": {"last_four": "4127"},
             "tokens_used": 12,
+            "credentials": {"user": "anna", "values": ["k1", {"name": "k2"}]},
         }
     )
 
@@ -95,5 +96,6 @@ def test_secrets_are_covered_by_their_names_and_cards_by_their_form() -> None:
         "payment_method_id": "credit_card_7455506",
         "credit_card_7455506": {"last_four": "4127"},
         "tokens_used": 12,
+        "credentials": {"user": COVER, "values": [COVER, {"name": COVER}]},
     }
     assert mask_text("Authorization: Bearer abcdefgh, ok") == f"Authorization: Bearer {COVER}, ok"
