@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policies.choices import AutonomyLevel
+from policies.choices import AutonomyLevel, MissingLabelReason
 from policies.models import (
     ActionType,
     AgentVersion,
@@ -20,11 +20,12 @@ from policies.models import (
 from policies.selectors import evidence_samples
 from policies.selectors.evidence import evidence_of
 from policies.selectors.evidence_limits import Limits, limits_of
-from policies.services import autonomy, evidence
+from policies.services import autonomy, evidence, gate, ledger
+from policies.services.trust import note_missing
 from policies.statistics.evidence import beta_log_e
 from policies.statistics.intervals import lower_limit
 from policies.statistics.tracking import Label, Tally
-from policies.tests.base import NOON, SYSTEM, make_policy, make_refund_type, trust
+from policies.tests.base import NOON, SYSTEM, make_policy, make_proposal, make_refund_type, trust
 from policies.tests.track_record import Record, number_entries
 
 if TYPE_CHECKING:
@@ -79,6 +80,31 @@ def test_a_weak_label_counts_as_nothing_and_holds_nothing_up(record: Record, ref
     record.keep()
     assert (tally_of(record, refund).n, tally_of(record, refund).k) == (3, 0)
     assert tally_of(record, refund).passed_over == 0
+
+
+def test_drills_and_what_was_let_through_without_a_look_count_as_nothing(
+    record: Record, refund: ActionType
+) -> None:
+    record.reviewed(2)
+    now = record.clock.tick()
+    drill = gate.judge(proposal=make_proposal(record.version), now=now, drill=True)
+    drill.save()
+    ledger.record(
+        actor=SYSTEM,
+        verb="action.held",
+        object_kind="action",
+        object_id=drill.action_id,
+        action_id=drill.action_id,
+        now=now,
+    )
+    assert record.answer(drill, error=True) is None
+    bypassed = record.act()
+    note_missing(gate_check=bypassed, reason=MissingLabelReason.BYPASSED, now=record.clock.tick())
+    record.reviewed(1)
+    record.keep()
+    tally = tally_of(record, refund)
+    assert (tally.n, tally.k, tally.passed_over) == (3, 0, 1)
+    assert not EvidenceSample.objects.filter(gate_check=drill).exists()
 
 
 def test_one_event_counts_once_a_day_and_as_its_first_label(record: Record, refund: ActionType) -> None:
