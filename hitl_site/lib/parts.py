@@ -27,11 +27,26 @@ class Part:
     names: tuple[str, ...]
     key: int
     documents: tuple[int, ...]
+    private: bool
 
     @staticmethod
-    def of(model: type[models.Model], alias: str, *, without: frozenset[str] = frozenset()) -> Part:
-        """Return all columns of the model under this alias but those deferred, by their attributes."""
-        fields = [field for field in model._meta.concrete_fields if field.attname not in without]
+    def of(
+        model: type[models.Model],
+        alias: str,
+        *,
+        without: frozenset[str] = frozenset(),
+        private: bool = False,
+    ) -> Part:
+        """Return all columns of the model under this alias but those deferred, by their attributes.
+
+        What people and agents said is ``private``: its JSON is read anew for each row, and nothing of it
+        stays in the process.
+        """
+        fields = [
+            field
+            for field in model._meta.concrete_fields
+            if field.attname not in without and not field.generated
+        ]
         documents = [index for index, field in enumerate(fields) if isinstance(field, models.JSONField)]
         return Part(
             model=model,
@@ -42,6 +57,7 @@ class Part:
             names=tuple(field.attname for field in fields),
             key=next(index for index, field in enumerate(fields) if field.primary_key),
             documents=tuple(documents),
+            private=private,
         )
 
 
@@ -65,8 +81,9 @@ def instances(parts: Sequence[Part], values: Sequence[Any]) -> list[Any]:
         if given[part.key] is None:
             found.append(None)
             continue
+        read = json.loads if part.private else _document
         for index in part.documents:
-            given[index] = None if given[index] is None else _document(given[index])
+            given[index] = None if given[index] is None else read(given[index])
         found.append(loaded(part.model, part.names, given, using=DEFAULT_DB_ALIAS))
     return found
 

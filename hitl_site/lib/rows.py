@@ -264,7 +264,9 @@ def _adapter(field: models.Field[Any, Any]) -> Adapter:
     if isinstance(field, models.DateTimeField):
         return datetime.isoformat
     if isinstance(field, ArrayField):
-        raise TypeError(f"{field.model.__name__}.{field.name}: no array is written this way yet")
+        if not isinstance(field.base_field, models.CharField):
+            raise TypeError(f"{field.model.__name__}.{field.name}: only texts stand in arrays")
+        return _texts
     if isinstance(field, models.FloatField):
         return _float
     return str
@@ -275,6 +277,12 @@ def _json(value: Any) -> str:
         return orjson.dumps(value).decode()
     except TypeError:  # as an integer beyond 64 bits
         return json.dumps(value)
+
+
+def _texts(value: Sequence[str]) -> str:
+    """Return an array as PostgreSQL reads it (Array Input and Output Syntax): every text in quotes."""
+    quoted = (text.replace("\\", r"\\").replace('"', r"\"") for text in value)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 def _boolean(value: bool) -> str:

@@ -20,8 +20,10 @@ HOT = (
     "policies.LedgerEntry",
     "policies.LedgerPayload",
     "policies.LedgerLink",
+    "policies.Observation",
     "reviews.ActionContext",
     "reviews.ActionRequest",
+    "reviews.Decision",
     "reviews.IngestRow",
     "reviews.Permit",
     "reviews.ReviewItem",
@@ -81,6 +83,16 @@ def test_a_text_in_a_json_column_stays_a_text() -> None:
     told = entry()
     rows.insert(told, LedgerPayload(entry=told, salt=b"", body="null"))
     assert LedgerPayload.objects.get(entry=told).body == "null"
+
+
+def test_the_texts_of_an_array_come_as_they_are() -> None:
+    texts = ["", "NULL", 'a"b', "c\\d", "{e,f}", " g ", "h\ni", "Zoë", '\\"']
+    columns = rows.table_of(apps.get_model("reviews.Decision")).columns
+    adapt = next(column.adapt for column in columns if column.name == "reasons")
+    with rows.server_side_cursor() as cursor:
+        for value in ([], texts):
+            cursor.execute("SELECT $1::varchar(60)[]", [adapt(value)])
+            assert cursor.fetchone() == (value,)
 
 
 def test_nothing_is_written_where_the_lead_is_taken() -> None:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, rows
+from hitl_site.lib.instances import made
 from policies.choices import AutonomyLevel, KillSwitchScope, MissingLabelReason, Route
 from policies.models import ActionType, GateCheck, MissingLabel, Observation
 from policies.selectors.evidence_limits import settings_of
@@ -39,27 +40,28 @@ def observe(
     if gate_check.drill or gate_check.propensity <= 0 or not is_sampled(gate_check):
         return None
     severity = severity_of(gate_check.action_type, reasons) if error else 0.0
-    observation, is_new = Observation.objects.get_or_create(
+    observation = made(
+        Observation,
+        public_id=ids.new("obs"),
         gate_check=gate_check,
-        defaults={
-            "public_id": ids.new("obs"),
-            "action_type_id": gate_check.action_type_id,
-            "agent_version_id": gate_check.agent_version_id,
-            "decision_id": decision_id,
-            "audited": audited,
-            "error": error,
-            "considered": considered,
-            "blind": blind,
-            "score": gate_check.score,
-            "propensity": gate_check.propensity,
-            "min_propensity": gate_check.min_propensity,
-            "cluster_key": gate_check.cluster_key,
-            "severity": severity,
-            "decision_ms": decision_ms,
-            "observed_at": now,
-        },
+        action_type_id=gate_check.action_type_id,
+        agent_version_id=gate_check.agent_version_id,
+        decision_id=decision_id,
+        audited=audited,
+        error=error,
+        considered=considered,
+        blind=blind,
+        score=gate_check.score,
+        propensity=gate_check.propensity,
+        min_propensity=gate_check.min_propensity,
+        cluster_key=gate_check.cluster_key,
+        severity=severity,
+        decision_ms=decision_ms,
+        observed_at=now,
     )
-    if is_new and considered and error:
+    if not rows.insert(observation, unless_taken=["gate_check_id"]):
+        return Observation.objects.get(gate_check=gate_check)
+    if considered and error:
         _answer_what_is_critical(observation, gate_check, reasons, now=now)
     return observation
 

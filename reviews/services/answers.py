@@ -9,13 +9,14 @@ from django.utils.translation import gettext
 from pydantic import JsonValue
 
 from hitl_site.lib.canonical import action_digest, canonicalize
+from policies.models import PolicyVersion
 from reviews.adapters.submission import ARGUMENTS_LIMIT
 from reviews.choices import OVERRIDES, DecisionKind, ItemKind
 from reviews.models import Decision, ReviewItem
 from reviews.schema_form import FieldError, validate
 from reviews.selectors.actions import Arguments, proposed_arguments
 from reviews.selectors.reasons import reason_codes
-from reviews.selectors.required_checks import required_checks
+from reviews.selectors.required_checks import required_under
 from reviews.services.open_items import UnableToDecide
 
 
@@ -139,12 +140,13 @@ def check_reasons(item: ReviewItem, answer: Answer) -> None:
         )
 
 
-def ticked(item: ReviewItem, answer: Answer) -> list[str]:
+def ticked(item: ReviewItem, answer: Answer, in_force: PolicyVersion | None) -> list[str]:
     """Return the lines of the check list that the person ticked; raise where one is missing.
 
-    To reject needs none: nothing runs. What was ticked of no list any more is no part of the record.
+    Those of the policy that held the action, and of the one ``in_force``. To reject needs none: nothing runs.
+    What was ticked of no list any more is no part of the record.
     """
-    required = required_checks(item.action)
+    required = required_under(item.action, in_force)
     given = [sentence for sentence in required if sentence in answer.checks]
     if answer.kind != DecisionKind.REJECT and len(given) < len(required):
         raise ChecksMissing([sentence for sentence in required if sentence not in answer.checks])

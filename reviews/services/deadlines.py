@@ -28,6 +28,7 @@ from reviews.selectors.independence import APART
 from reviews.services import incidents, permits, second_opinions, wakeups
 from reviews.services.decisions import close_state
 from reviews.services.due_rows import work_off
+from reviews.services.locks import lock_due
 
 _WHY_MISSING: Final = {
     ActionState.EXPIRED: MissingLabelReason.EXPIRED,
@@ -68,26 +69,10 @@ def expire_permits(*, now: datetime) -> int:
 
 @transaction.atomic
 def _release(decision_pk: int, now: datetime) -> bool:
-    # Skipping locked rows makes it safe to run this from any number of workers at once. The order of locks is
-    # that of services.decisions: the action, then the item, then the decision.
-    action_pk = Decision.objects.values_list("action_id", flat=True).get(pk=decision_pk)
-    action = (
-        ActionRequest.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("agent", "gate_check__policy_version", "gate_check__action_type", "action_type")
-        .filter(pk=action_pk)
-        .first()
-    )
-    if action is None:
+    due = lock_due(decision_pk, now=now)
+    if due is None:
         return False
-    decision = (
-        Decision.objects.select_for_update(of=("self",))
-        .select_related("reviewer")
-        .filter(pk=decision_pk, released_at=None, undone_at=None, release_at__lte=now)
-        .first()
-    )
-    if decision is None:
-        return False
-    item = ReviewItem.objects.select_for_update().get(pk=decision.item_id)
+    decision, item, action = due.decision, due.item, due.action
     item.status = ItemStatus.DECIDED
     item.closed_at = now
     item.version += 1

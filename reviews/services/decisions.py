@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -13,7 +13,8 @@ from django.db import transaction
 from django.utils.translation import gettext
 from pydantic import JsonValue
 
-from hitl_site.lib import ids
+from hitl_site.lib import ids, rows
+from hitl_site.lib.instances import made
 from hitl_site.lib.textdiff import json_patch
 from policies.engine.facts import Verdict
 from policies.selectors.policies import live_version
@@ -36,6 +37,7 @@ from reviews.services.answers import (
     ticked,
 )
 from reviews.services.attention import Opening
+from reviews.services.locks import lock_item
 from reviews.services.open_items import (
     AlreadyDecided,
     Cancelled,
@@ -44,7 +46,6 @@ from reviews.services.open_items import (
     TimeRanOut,
     UnableToDecide,
     check_open,
-    lock_item,
 )
 from reviews.services.reading import Channel, NotRead, SmallScreen, check_read, check_screen
 from reviews.services.rights import NotAllowed, current_reviewer, who_may_review
@@ -116,7 +117,9 @@ def decide(
     because = independence.why_not(item, reviewer, heed_queue=True)
     if because:
         raise NotAllowed(because)
-    earlier = item.decisions.filter(reviewer=reviewer, undone_at=None).first()
+    # Under the lock nobody gives or takes back another.
+    standing = list(item.decisions.filter(undone_at=None).order_by("pk"))
+    earlier = next((each for each in standing if each.reviewer_id == reviewer.pk), None)
     if earlier is not None and is_same(earlier, answer):
         return Decided(decision=earlier, item=item, replayed=True)
     check_open(item, earlier, now=now)
@@ -125,17 +128,18 @@ def decide(
 
     final = final_of(item, answer)
     check_reasons(item, answer)
-    checklist = ticked(item, answer)
+    in_force = live_version(action.action_type) if action.action_type is not None else None
+    checklist = ticked(item, answer, in_force)
     check_screen(item, answer, channel)
     check_read(item, answer, opening, now=now)
+    same = {each.reviewer_id for each in standing if each.final_digest == final.digest}
     required = max(
         _ask_policy(item, final, now=now),
-        second_reviews.people_needed(
-            item=item, kind=answer.kind, final_digest=final.digest, reviewer=reviewer, now=now
-        ),
+        second_reviews.people_needed(item=item, kind=answer.kind, people={reviewer.pk, *same}, now=now),
     )
-    terminal = _is_terminal(item, answer, final, required=required)
-    decision = Decision.objects.create(
+    terminal = _is_terminal(item, answer, same, required=required)
+    decision = made(
+        Decision,
         public_id=ids.new("dec"),
         item=item,
         action=action,
@@ -159,13 +163,14 @@ def decide(
         channel=channel,
         checklist=checklist,
         considered=_is_considered(item, answer, opening, now=now),
-        policy_version=live_version(action.action_type) if action.action_type else None,
+        policy_version=in_force,
         decided_at=now,
         release_at=now + timedelta(seconds=_undo_seconds(item, reviewer)),
     )
+    rows.insert(decision)
     item.version += 1
     item.approvals_required = required
-    item.disagreed_at = _disagreed_at(item, now=now)
+    item.disagreed_at = _disagreed_at(item, [*standing, decision], now=now)
     item.claimed_by = None
     item.lease_expires_at = None
     if terminal:
@@ -224,7 +229,7 @@ def undo(*, decision_id: str, reviewer: User, now: datetime) -> ReviewItem:
         and not item.decisions.filter(terminal=True, undone_at=None).exists()
     ):
         item.status = ItemStatus.OPEN
-    item.disagreed_at = _disagreed_at(item, now=now)
+    item.disagreed_at = _disagreed_at(item, item.decisions.filter(undone_at=None), now=now)
     item.save(update_fields=["version", "disagreed_at", "status"])
     wakeups.inbox_changed(item.public_id)
     return item
@@ -253,23 +258,21 @@ def _ask_policy(item: ReviewItem, final: Final, *, now: datetime) -> int:
     return max(item.approvals_required, evaluation.approvals_required)
 
 
-def _is_terminal(item: ReviewItem, answer: Answer, final: Final, *, required: int) -> bool:
+def _is_terminal(item: ReviewItem, answer: Answer, same: set[int], *, required: int) -> bool:
     """A rejection closes the item at once; what runs needs ``required`` people who say the very same.
 
-    An earlier approval counts only while its person might still give it: they may review, and do not own the
-    agent by now.
+    Those who said the ``same`` before count with this one, each only while they might still give it: they may
+    review, and do not own the agent by now.
     """
-    if answer.kind == DecisionKind.REJECT or item.kind != ItemKind.GATE:
+    if answer.kind == DecisionKind.REJECT or item.kind != ItemKind.GATE or required <= 1:
         return True
-    agreeing = item.decisions.filter(final_digest=final.digest, undone_at=None)
-    people = set(agreeing.values_list("reviewer_id", flat=True)) - {item.action.agent.owner_id}
+    people = {person for person in same if person != item.action.agent.owner_id}
     return len(who_may_review(people, action_type_name=item.action_type_name)) + 1 >= required
 
 
-def _disagreed_at(item: ReviewItem, *, now: datetime) -> datetime | None:
+def _disagreed_at(item: ReviewItem, standing: Iterable[Decision], *, now: datetime) -> datetime | None:
     """Return since when the approvals that stand are for different arguments; None while they are not."""
-    standing = item.decisions.filter(undone_at=None).exclude(final_digest="")
-    if standing.values("final_digest").distinct().count() < 2:
+    if len({each.final_digest for each in standing} - {""}) < 2:
         return None
     return item.disagreed_at or now
 

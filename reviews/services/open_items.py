@@ -1,4 +1,4 @@
-"""Open items: locking one to act on it, and the reasons for which that can be too late."""
+"""Open items: the reasons for which it can be too late to act on one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from reviews.choices import ItemKind, ItemStatus
-from reviews.models import ActionRequest, Decision, ReviewItem
+from reviews.models import Decision, ReviewItem
 
 
 class UnableToDecide(Exception):
@@ -36,23 +36,6 @@ class StaleView(UnableToDecide):
 
 class NotForDecision(UnableToDecide):
     """An incident is found out about and resolved; there is nothing to approve or reject."""
-
-
-def lock_item(item_id: str) -> ReviewItem:
-    """Lock the action, then the item: everybody who changes either takes the locks in this order."""
-    action_pk = ReviewItem.objects.values_list("action_id", flat=True).get(public_id=item_id)
-    ActionRequest.objects.select_for_update().values_list("pk").get(pk=action_pk)
-    return (
-        ReviewItem.objects.select_for_update(of=("self",))
-        .select_related(
-            "action__agent",
-            "action__agent_version",
-            "action__action_type",
-            "action__gate_check__policy_version",
-            "action__context",
-        )
-        .get(public_id=item_id)
-    )
 
 
 def check_open(item: ReviewItem, own: Decision | None, *, now: datetime) -> None:

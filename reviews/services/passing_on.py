@@ -14,7 +14,8 @@ from reviews.models import Escalation, Queue, ReviewItem, Skip
 from reviews.selectors import independence
 from reviews.services import notices, wakeups
 from reviews.services.answers import InvalidAnswer
-from reviews.services.open_items import AlreadyDecided, StaleView, check_open, lock_item
+from reviews.services.locks import lock_item
+from reviews.services.open_items import AlreadyDecided, StaleView, check_open
 from reviews.services.rights import NotAllowed, current_reviewer
 
 

@@ -7,6 +7,7 @@ else answers. Answers given before it began are left as they are.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,16 +33,15 @@ class UnableToReview(Exception):
     """It cannot begin or end so. Nothing has changed."""
 
 
-def people_needed(*, item: ReviewItem, kind: str, final_digest: str, reviewer: User, now: datetime) -> int:
-    """Return how many people what runs on this answer takes, by who gives it and who gave the same before.
+def people_needed(*, item: ReviewItem, kind: str, people: Collection[int], now: datetime) -> int:
+    """Return how many people what runs on this answer takes, by the ``people`` who gave it: who gives it now,
+    and who gave the same before.
 
     One more than those of them whose answers need a second person: so at least one of them does not. Call it
     in the transaction that records the answer and holds the reviewer.
     """
     if kind == DecisionKind.REJECT or item.kind != ItemKind.GATE or item.action.drill:
         return 1
-    same = item.decisions.filter(final_digest=final_digest, undone_at=None)
-    people = {reviewer.pk, *same.values_list("reviewer_id", flat=True)}
     return 1 + len(questions.under_review(people, action_type_name=item.action_type_name, at=now))
 
 
