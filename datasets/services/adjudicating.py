@@ -19,6 +19,7 @@ from datasets.services.answering import (
     NotAllowed,
     UnableToAnswer,
     answer,
+    check_independent,
     current_curator,
     right_arguments,
 )
@@ -52,6 +53,7 @@ def settle(
     curation = CaseCuration.objects.select_for_update().filter(case=case).first()
     if curation is None or curation.disputed_at is None or case.erased_at is not None:
         raise NotDisputed(gettext("This case is not in dispute."))
+    check_independent(by, [case])
     standing = compose(case.content, facts_since([case])[case.pk])
     if pseudonym(by.pk) in cast(list[str], cast(Document, standing["decision"])["reviewers"]):
         raise NotAllowed(gettext("The answer in dispute is yours; somebody else settles it."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, cast
 
@@ -14,6 +14,7 @@ from datasets.exporters.composition import Document
 from datasets.models import LabelledCase, LabelRevision
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.strict_json import JsonValue
+from policies.models import Agent
 
 MAX_REASONS: Final = 20
 
@@ -23,7 +24,7 @@ class UnableToAnswer(Exception):
 
 
 class NotAllowed(UnableToAnswer):
-    """This person has no right to it, or gave one of the answers in dispute."""
+    """This person has no right to it, owns the agent, or gave one of the answers in dispute."""
 
 
 class InvalidAnswer(UnableToAnswer):
@@ -36,6 +37,15 @@ def current_curator(by: User) -> User:
     if not current.has_perm("datasets.curate_case"):
         raise NotAllowed(gettext("You may not curate cases."))
     return current
+
+
+def check_independent(person: User, cases: Iterable[LabelledCase]) -> None:
+    """Raise where a case is of an agent that the person owns: what it should have done is for others to say.
+
+    Corrections train agents, and stand in the way of promotions (``selectors.corrections``).
+    """
+    if Agent.objects.filter(owner=person, name__in={case.agent for case in cases}).exists():
+        raise NotAllowed(gettext("You own this agent; somebody else says what its cases teach."))
 
 
 def answer(

@@ -73,6 +73,9 @@ def leave_out(*, case_ids: Sequence[str], because: str, by: User, now: datetime)
         said = gettext("Say in up to {most} characters why: whoever misses the case will ask.")
         raise InvalidAnswer(said.format(most=MAX_REASON_LENGTH))
     person = answering.current_curator(by)
+    # The removal lock and those of the cases come after: whose agent it is needs neither.
+    wanted = LabelledCase.objects.filter(public_id__in=case_ids[:MAX_CASES])
+    answering.check_independent(person, wanted.only("agent"))
 
     def change(curation: CaseCuration) -> Document | None:
         if curation.excluded_at is not None:
@@ -122,6 +125,7 @@ def edit_label(
         raise InvalidAnswer(gettext("Give at most {most} reasons.").format(most=answering.MAX_REASONS))
     (curation,) = _locked([case_id], now=now)
     case = curation.case
+    answering.check_independent(by, [case])
     if curation.disputed_at is not None:
         raise StaleAnswer(gettext("This case is disputed: settle the dispute."))
     if case.revisions.count() != seen:

@@ -16,12 +16,12 @@ from datasets.choices import Label
 from datasets.models import CaseCuration, CaseIndex, LabelledCase, LabelRevision
 from datasets.selectors import cases
 from datasets.selectors.cases import CaseFilter
-from datasets.services import case_index, curating
+from datasets.services import adjudicating, case_index, curating
 from datasets.services.answering import InvalidAnswer, NotAllowed, UnableToAnswer
 from datasets.services.similarity import similarity
 from datasets.tests.base import Learners, decide, label, make_learners
 from hitl_site.lib.clock import database_now
-from policies.models import LedgerEntry
+from policies.models import Agent, LedgerEntry
 from reviews.choices import DecisionKind
 from reviews.selectors.reasons import reason_codes
 from reviews.tests.cast import REFUND
@@ -119,6 +119,30 @@ def test_who_may_not_curate_changes_nothing(learners: Learners) -> None:
     assert vic.post(f"/cases/{case.public_id}/edit/", {"label": "rejected"}).status_code == 403
     assert "Answer this case anew" not in vic.get(f"/cases/{case.public_id}/").content.decode()
     assert (LedgerEntry.objects.count(), CaseCuration.objects.count()) == (before, 0)
+
+
+def test_the_agents_owner_answers_and_leaves_out_no_case_of_it(learners: Learners) -> None:
+    case, now = make_case(learners), database_now()
+    other = make_case(learners)
+    CaseCuration.objects.create(case=other, disputed_at=now, disputed_because="It came back", updated_at=now)
+    disputed = other.public_id
+    Agent.objects.filter(name=case.agent).update(owner=learners.mia)
+    for act in (
+        lambda: curating.leave_out(case_ids=[case.public_id], because="x", by=learners.mia, now=now),
+        lambda: curating.edit_label(
+            case_id=case.public_id, label=Label.REJECTED, arguments=None, note="x", seen=0,
+            by=learners.mia, now=now,
+        ),
+        lambda: adjudicating.settle(
+            case_id=disputed, label=Label.REJECTED, arguments=None, note="x", by=learners.mia, now=now
+        ),
+    ):  # fmt: skip
+        with pytest.raises(NotAllowed, match="You own this agent"):
+            act()
+    assert not case.revisions.exists()
+    assert entries("case.left_out") == entries("case.edited") == entries("case.adjudicated") == []
+    # Tags say nothing of what is right.
+    assert curating.change_tags(case_ids=[case.public_id], add=["golden"], by=learners.mia, now=now) == 1
 
 
 def test_an_edited_label_counts_and_every_answer_stays(learners: Learners) -> None:
