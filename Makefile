@@ -34,7 +34,7 @@ run: $(VENV)/.runtime ## start everything on this machine; settings in .env.exam
 
 test: $(VENV)/.dev ## run the tests beside throwaway servers; T=path runs one of them
 	@$(PY) -m tests.chromium
-	@$(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadfile --no-loadscope-reorder)
+	@$(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadgroup --no-loadscope-reorder)
 
 check: fmt-check lint types imports migrations test ## all that must hold before a change goes in
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import psycopg
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 from tests.chromium import ADVICE, find_chromium
 from tests.plugins.kept import kept_by
@@ -40,6 +43,25 @@ def pytest_configure(config: pytest.Config) -> None:
         ) from None
 
 
+class FileOrSharedStack(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives a whole file to one worker, and all files that share a stack to the same one: it starts once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return nodeid.partition("::")[0] if scope == nodeid else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileOrSharedStack:
+    """Name the scheduler of parallel runs."""
+    return FileOrSharedStack(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say of a test which stack it shares with others."""
+    if shared := kept_by(item):
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: at the end of a parallel run nobody waits for one of them.
 
@@ -48,9 +70,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> tuple[int, str]:
         stack, browser = (item.get_closest_marker(name) is not None for name in ("stack", "browser"))
-        return (0 if stack else 1 if browser else 2), kept_by(item)
+        # What follows the product as a whole takes longer than what asks one part of it.
+        rest = 2 if item.nodeid.startswith("tests/") else 3
+        return (0 if stack else 1 if browser else rest), kept_by(item)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been loaded by now out of every later look for garbage: all of it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
