@@ -92,6 +92,7 @@ eval_urls: list[URLPattern | URLResolver] = [
 ]
 privacy_urls: list[URLPattern | URLResolver] = [
     path("conversations/", conversations.index, name="conversations"),
+    path("conversations/of/", conversations.of_version, name="conversations_of"),
     re_path(rf"^conversations/{_CHECK}/$", conversations.detail, name="conversation"),
     re_path(rf"^agents/{_AGENT}/conversations/$", conversations.set_share, name="conversation_share"),
     path("privacy/", privacy.index, name="privacy"),

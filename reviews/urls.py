@@ -72,6 +72,7 @@ review_urls: list[URLPattern | URLResolver] = [
 trust_urls: list[URLPattern | URLResolver] = [
     path("trust/", trust.index, name="trust"),
     path("trust/items/", trust.items, name="trust_items"),
+    path("trust/drills/", trust.drills, name="trust_drills"),
     path("trust/download/", trust.download, name="trust_download"),
     path("trust/links/", trust_links.index, name="trust_links"),
     path("trust/links/<str:link_id>/revoke/", trust_links.revoke, name="trust_link_revoke"),

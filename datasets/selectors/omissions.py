@@ -57,6 +57,14 @@ def rates(*, since: datetime | None = None, agent_version: AgentVersion | None =
     ]
 
 
+def closed_by(version: AgentVersion, *, found: str = "") -> QuerySet[Conversation]:
+    """Return the conversations behind a rate: all that a version closed, those read, or those with a gap."""
+    talks = Conversation.objects.filter(agent_version=version)
+    if found == "read":
+        return talks.filter(audit__isnull=False).exclude(audit__finding="")
+    return talks.filter(audit__finding=CheckFinding.MISSING) if found == "missing" else talks
+
+
 def waiting(person: User) -> QuerySet[ConversationCheck]:
     """Return the checks that wait for this person, the oldest first: not of their own agents, none erased."""
     return (

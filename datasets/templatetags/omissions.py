@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from django import template
+from django.urls import reverse
 
 from datasets.selectors import omissions
-from datasets.selectors.omissions import OmissionRate
 
 register = template.Library()
 
 
 @register.inclusion_tag("datasets/conversations/_rates.html")
-def omission_rates() -> dict[str, list[OmissionRate]]:
-    """Show the omission rate of every agent version whose conversations were closed."""
-    return {"rates": omissions.rates()}
+def omission_rates(leads_on: bool = True) -> dict[str, object]:
+    """Show the omission rate of every agent version whose conversations were closed.
+
+    Each number leads to its conversations, unless the reader may not see them.
+    """
+    return {
+        "rates": omissions.rates(),
+        "items_url": reverse("datasets:conversations_of") if leads_on else "",
+    }

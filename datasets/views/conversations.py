@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.choices import CheckFinding
@@ -23,7 +24,7 @@ from hitl_site.lib.http import AuthenticatedRequest
 from hitl_site.lib.pagination import InvalidCursor, page
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AgentState
-from policies.models import ActionType, Agent
+from policies.models import ActionType, Agent, AgentVersion
 from reviews import schema_form
 from reviews.models import ActionRequest
 from reviews.schema_form import FieldError, FormView
@@ -36,6 +37,11 @@ SEE = (REVIEW, "reviews.view_any_item")
 _SHOWN = 100
 _PAGE = 50
 _LONGEST_NOTE = 4000
+_FOUND = {
+    "": gettext_lazy("All that were closed"),
+    "read": gettext_lazy("Read by a person"),
+    "missing": gettext_lazy("With something missing"),
+}
 _ICONS = {"user": "user", "customer": "user", "assistant": "bot", "tool": "wrench", "system": "file-text"}
 
 
@@ -99,6 +105,40 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "bar_title": gettext("Conversations"),
     }
     return render(request, "datasets/conversations/index.html", context)
+
+
+@require_GET
+@needs_one_of(*SEE)
+def of_version(request: AuthenticatedRequest) -> HttpResponse:
+    """List the conversations behind a rate of one agent version, newest first."""
+    version = get_object_or_404(
+        AgentVersion.objects.select_related("agent"), public_id=request.GET.get("version", "")
+    )
+    found = request.GET.get("found", "")
+    if found not in _FOUND:
+        raise BadRequest("There is no such filter.")
+    every = omissions.closed_by(version, found=found)
+    try:
+        listed = page(
+            every.select_related("audit"),
+            order_by=["-closed_at", "-id"],
+            limit=_PAGE,
+            scope=f"conversations of {version.pk} {found}",
+            cursor=request.GET.get("after") or request.GET.get("before"),
+        )
+    except InvalidCursor:
+        return redirect("datasets:conversations")
+    context = {
+        "version": version,
+        "page": listed,
+        "total": every.count(),
+        "found": found,
+        "choices": _FOUND.items(),
+        "chosen": _FOUND[found],
+        "may_see_rates": request.user.has_perm("policies.view_observation"),
+        "bar_title": gettext("Conversations"),
+    }
+    return render(request, "datasets/conversations/of_version.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

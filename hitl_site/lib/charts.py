@@ -125,11 +125,12 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The numbers of a chart."""
+    """The numbers of a chart; ``asks`` are the queries that mean what is behind each row, if any."""
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    asks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,8 @@ class Plot:
     height: int = 286
     # The thin line from (0, 0) to (1, 1) on which said and seen are equal.
     diagonal: bool = False
+    # The query that means what is behind each place, for a page that lists it.
+    asks: tuple[tuple[float, str], ...] = ()
 
     @property
     def table(self) -> Table:
@@ -178,7 +181,9 @@ class Plot:
                 if counted:
                     row.append("" if point is None or point.n is None else wording.number(point.n))
             rows.append(tuple(row))
-        return Table(caption=self.title, columns=tuple(columns), rows=tuple(rows))
+        behind = dict(self.asks)
+        asks = tuple(behind.get(place, "") for place in places) if behind else ()
+        return Table(caption=self.title, columns=tuple(columns), rows=tuple(rows), asks=asks)
 
     @property
     def legend(self) -> tuple[LegendEntry, ...]:

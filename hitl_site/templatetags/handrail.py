@@ -94,10 +94,21 @@ def big_meter(value: float | None, threshold: float | None = None, note: str = "
 
 
 @register.inclusion_tag("components/_plot.html")
-def plot(chart: Plot) -> dict[str, object]:
-    """Draw a chart with its legend, its read-out and its numbers as a table; the page loads charts.css."""
+def plot(chart: Plot, items_url: str = "", query: str = "") -> dict[str, object]:
+    """Draw a chart with its legend, its read-out and its numbers as a table; the page loads charts.css.
+
+    With ``items_url`` each number of the table leads to what is behind it, where the chart says how to ask;
+    ``query`` narrows that.
+    """
+    table = chart.table
+    rows: list[tuple[str, ...]] = list(table.rows)
+    if items_url and table.asks:
+        rows = [
+            tuple(to_items(cell, items_url, query, asks) if cell else cell for cell in row)
+            for row, asks in zip(table.rows, table.asks, strict=True)
+        ]
     wide, narrow = (mark_safe(chart_drawing.draw(chart, width=each)) for each in _WIDTHS)  # noqa: S308 - escaped words and numbers alone
-    return {"chart": chart, "wide": wide, "narrow": narrow}
+    return {"chart": chart, "table": table, "rows": rows, "wide": wide, "narrow": narrow}
 
 
 @register.simple_tag

@@ -18,12 +18,12 @@ from django.utils.translation import gettext, pgettext
 from hitl_site.lib import wording
 from hitl_site.lib.charts import Axis, Dots, Line, Plot, Point, on_one_scale, whole_percent
 from policies.choices import AutonomyLevel
-from policies.models import ActionType, AutonomyGrant, DrillResult, ScoreBin
+from policies.models import ActionType, AutonomyGrant, ScoreBin
 from policies.selectors.catch_rate import CatchRate
 from policies.selectors.released import ENOUGH_CHECKS
 from policies.selectors.trust import TrustFilter
 from policies.statistics.intervals import clopper_pearson, lower_limit, upper_limit
-from reviews.selectors import reasons, trust, trust_facts
+from reviews.selectors import reasons, trust, trust_drills, trust_facts
 from reviews.selectors.trust_facts import Counted, Stake
 
 WEEKS: Final = 8
@@ -148,17 +148,11 @@ def report(filters: TrustFilter, *, now: datetime) -> TrustReport:
 def drills(filters: TrustFilter) -> dict[str, CatchRate]:
     """Return how many planted errors people caught in the period, by action type; under "" all of them.
 
-    Of people, not of agents: a filter by agent does not change it. Without the drills that began shifts.
+    As many as ``trust_drills`` lists.
     """
-    found = DrillResult.objects.filter(warm_up=False).exclude(error_kind="")
-    if filters.action_type_name:
-        found = found.filter(action_type__name=filters.action_type_name)
-    if filters.since is not None:
-        found = found.filter(decided_at__gte=filters.since)
-    if filters.until is not None:
-        found = found.filter(decided_at__lt=filters.until)
     rows = list(
-        found.order_by()
+        trust_drills.results(filters)
+        .order_by()
         .values_list("action_type__name")
         .annotate(planted=Count("pk"), caught=Count("pk", filter=Q(caught=True)))
     )
@@ -268,6 +262,7 @@ def _charts(
             series: Line | Dots = Line(label=gettext("Ran alone"), points=points, marked=True)
             title = gettext("{type}: share that ran alone").format(type=titles[name])
             left = Axis(low=0.0, high=1.0, words=whole_percent)
+            state = "alone"
         else:
             points = tuple(
                 Point(x=at, y=each.wrong, low=each.low, high=each.high, n=each.labels)
@@ -277,6 +272,7 @@ def _charts(
             series = Dots(label=gettext("Wrong"), points=points, tone=2)
             title = gettext("{type}: wrong, of everything").format(type=titles[name])
             left = Axis(low=0.0, words=whole_percent)
+            state = "looked"
             if not points:
                 continue
         plots.append(
@@ -290,6 +286,10 @@ def _charts(
                 x=axis,
                 left=left,
                 height=180,
+                asks=tuple(
+                    (at, urlencode({"week": each.start.isoformat(), "type": name, "state": state}))
+                    for at, each in place.items()
+                ),
             )
         )
     return tuple(on_one_scale(plots))

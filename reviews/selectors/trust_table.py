@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from reviews.selectors.trust import TrustLine
 from reviews.selectors.trust_report import TrustReport
@@ -13,16 +14,26 @@ COLUMNS = (
     "released_wrong_low", "released_wrong_high", "wrong_overall", "wrong_overall_low",
     "wrong_overall_high", "decision_p50_seconds", "decision_p95_seconds", "deadline_kept",
     "deadline_missed", "incidents", "drills_planted", "drills_caught", "currency", "value_proposed",
-    "value_alone", "value_stopped", "reasons", "fields",
+    "value_alone", "value_stopped", "reasons", "fields", "items", "definitions",
 )  # fmt: skip
 
 Cell = str | float | int | None
 
 
-def rows(report: TrustReport) -> Iterator[list[Cell]]:
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Whole addresses for a table that has left the page: of the items, and of what the columns mean."""
+
+    items: str
+    definitions: str
+    days: int
+
+
+def rows(report: TrustReport, ways: Ways) -> Iterator[list[Cell]]:
     """Yield the rows. What too few checks leave unknown is an empty cell, never a zero.
 
-    Drills, values, reasons and fields are those of the action type: they stand in each of its rows.
+    Each ends with where the actions behind it are listed, and where its columns are explained. Drills,
+    values, reasons and fields are those of the action type: they stand in each of its rows.
     """
     for group, facts in report.sections:
         drills, stake = facts.drills, facts.stake
@@ -37,7 +48,12 @@ def rows(report: TrustReport) -> Iterator[list[Cell]]:
             "; ".join(f"{each.name}: {each.count}" for each in facts.fields),
         ]
         for line in group.lines:
-            yield [*_cells(line), *beside]
+            yield [
+                *_cells(line),
+                *beside,
+                f"{ways.items}?days={ways.days}&{line.query}",
+                ways.definitions,
+            ]
 
 
 def _cells(line: TrustLine) -> list[Cell]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -42,6 +42,8 @@ class Figure:
     icon: str
     # Which list of actions stands behind it: "released", "held", "wrong", or none.
     behind: str = ""
+    # Whether it rests on what is held: where no action changes side, those that were held stand behind it.
+    of_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,7 @@ def _figures(found: WhatIf) -> tuple[Figure, ...]:
             tone="ok" if points < 0 else "warn" if points > 0 else "",
             icon="arrow-right",
             behind=_flips_behind(found),
+            of_held=True,
         ),
         Figure(
             label=gettext("Reviewer time a week"),
@@ -149,11 +152,14 @@ def _figures(found: WhatIf) -> tuple[Figure, ...]:
             change="" if now is None else _signed(hours, _hours),
             tone="ok" if hours < -_ALMOST_NOTHING else "warn" if hours > _ALMOST_NOTHING else "",
             icon="clock",
+            behind=_flips_behind(found),
+            of_held=True,
         ),
         _wrong(new, now),
     ]
     if found.costs is not None:
-        figures.append(_cost(new, now, found.costs.currency))
+        cost = _cost(new, now, found.costs.currency)
+        figures.append(replace(cost, behind=_flips_behind(found), of_held=True))
     return tuple(figures)
 
 

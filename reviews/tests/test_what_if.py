@@ -364,14 +364,20 @@ def test_the_actions_behind_a_number_have_a_page_of_their_own(cast: Cast, browse
     url = reverse("reviews:what_if", args=["refund.issue"])
     page = browser.get(url, {"threshold": "75", "days": "30"}).content.decode()
     links = [unescape(link) for link in re.findall(r'href="([^"]+&amp;list=[a-z]+)"', page)]
-    assert [link.rpartition("=")[2] for link in links] == ["released", "wrong", "released"]
+    # Held, the time that takes, what is wrong; and the list below.
+    assert [link.rpartition("=")[2] for link in links] == ["released", "released", "wrong", "released"]
     # Each asks the past what the page above it asked.
-    assert links[0] == links[2]
+    assert links[0] == links[1] == links[3]
     released_list = text_of(browser.get(links[0]))
     assert released_list.count("7 for C") == 20
     assert released_list.count("7 for D") == 36
-    wrong = text_of(browser.get(links[1]))
+    wrong = text_of(browser.get(links[2]))
     assert (wrong.count("7 for C"), wrong.count("7 for D")) == (0, 1)
     assert "7 for D00" in wrong
+    # Where no action changes side, what was held stands behind how much is held and how long that takes.
+    same = browser.get(url, {"days": "30"}).content.decode()
+    held = [unescape(link) for link in re.findall(r'class="kv num" href="(/trust/items/[^"]+)"', same)]
+    assert held == ["/trust/items/?days=30&type=refund.issue&state=held"] * 2
+    assert browser.get(held[0]).context["total"] == 56
     nothing = text_of(browser.get(url, {"threshold": "75", "list": "held"}))
     assert "With this draft no past action is on this list." in nothing

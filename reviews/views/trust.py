@@ -20,8 +20,15 @@ from hitl_site.lib.access import needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.services import trust_links
-from reviews.selectors import trust_items, trust_report, trust_table
-from reviews.views.trust_filters import PERIODS, ItemFilterForm, TrustFilterForm, action_type_names
+from reviews.selectors import trust_drills, trust_items, trust_report, trust_table
+from reviews.selectors.independence import ADJUDICATE
+from reviews.views.trust_filters import (
+    PERIODS,
+    DrillFilterForm,
+    ItemFilterForm,
+    TrustFilterForm,
+    action_type_names,
+)
 
 SEE = "policies.view_observation"
 DRILLS = "reviews.manage_drills"
@@ -53,7 +60,7 @@ def page_context(form: TrustFilterForm, person: User | None, *, now: datetime) -
         "filtered": bool(chosen["type"] or chosen["agent"] or chosen["version"]),
         "items_url": reverse("reviews:trust_items") if person is not None else "",
         "weeks_query": urlencode({name: value for name, value in form.chosen.items() if name != "days"}),
-        "drills_url": reverse("datasets:drills") if person is not None and person.has_perm(DRILLS) else "",
+        "drills_url": reverse("reviews:trust_drills") if person is not None else "",
         "may_see_policies": person is not None and person.has_perm("policies.view_actiontype"),
         "may_share": person is not None and person.has_perm(trust_links.SHARE),
         "now": now,
@@ -72,7 +79,12 @@ def download(request: AuthenticatedRequest) -> HttpResponse:
     # What leaves the page is read by programs too: English for everybody.
     with translation.override("en"):
         report = trust_report.report(form.period(now), now=now)
-    text = csv_cells.table(trust_table.COLUMNS, trust_table.rows(report))
+    ways = trust_table.Ways(
+        items=request.build_absolute_uri(reverse("reviews:trust_items")),
+        definitions=f"{request.build_absolute_uri(reverse('reviews:trust'))}#definitions",
+        days=form.chosen_days,
+    )
+    text = csv_cells.table(trust_table.COLUMNS, trust_table.rows(report, ways))
     name = f"trust-{now:%Y-%m-%d}-{form.chosen_days}-days.csv"
     return HttpResponse(
         text.encode(),
@@ -127,9 +139,44 @@ def items(request: AuthenticatedRequest) -> HttpResponse:
     return render(request, "reviews/trust_items/page.html", context)
 
 
+@require_GET
+@needs_one_of(SEE)
+def drills(request: AuthenticatedRequest) -> HttpResponse:
+    """List the drills behind the catch rate, newest first: those that nobody can answer any more."""
+    form = DrillFilterForm(request.GET)
+    if not form.is_valid():
+        raise BadRequest("There is no such filter.")
+    outcome = form.cleaned_data["outcome"]
+    query = request.GET.copy()
+    cursor = (query.pop("after", None) or query.pop("before", None) or [""])[0]
+    every = trust_drills.results(form.period(database_now()), outcome=outcome)
+    try:
+        page = pagination.page(
+            every.select_related("action_type"),
+            order_by=["-id"],
+            limit=PAGE,
+            scope=f"trust drills?{_scope(form)}",
+            cursor=cursor,
+        )
+    except pagination.InvalidCursor:
+        return redirect(f"{reverse('reviews:trust_drills')}?{query.urlencode()}")
+    context = {
+        "page": page,
+        "rows": trust_drills.rows(page.items, request.user),
+        "total": every.count(),
+        "form": form,
+        "days": form.chosen_days,
+        "sees_drills": trust_drills.may_see_drills(request.user),
+        "leads": request.user.has_perm(ADJUDICATE),
+        "seeds_url": reverse("datasets:drills") if request.user.has_perm(DRILLS) else "",
+        "bar_title": gettext("Trust"),
+    }
+    return render(request, "reviews/trust_drills/page.html", context)
+
+
 def _week_of(week: date | None) -> str:
     return gettext("Week of {day}").format(day=date_format(week)) if week is not None else ""
 
 
-def _scope(form: ItemFilterForm) -> str:
+def _scope(form: TrustFilterForm) -> str:
     return "&".join(f"{name}={value}" for name, value in form.cleaned_data.items())

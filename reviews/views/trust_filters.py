@@ -124,6 +124,20 @@ class ItemFilterForm(TrustFilterForm):
         )
 
 
+class DrillFilterForm(TrustFilterForm):
+    """Which answered drills are listed. An agent does not narrow them; its name in the address is kept."""
+
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("What came of it"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("Caught or missed")),
+            ("caught", gettext_lazy("Caught")),
+            ("missed", gettext_lazy("Missed")),
+        ],
+    )
+
+
 def action_type_names() -> list[str]:
     """Return what the filter offers: every declared name."""
     return list(ActionType.objects.order_by("name").values_list("name", flat=True))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
@@ -20,6 +23,7 @@ from reviews.selectors import what_if_page
 from reviews.services import replays
 
 MANAGE = "policies.manage_policies"
+SEE_TRUST = "policies.view_observation"
 _BUTTONS = frozenset({"csrfmiddlewaretoken", "add", "remove", "show", "save", "days"})
 
 
@@ -46,6 +50,9 @@ def show(request: AuthenticatedRequest, name: str) -> HttpResponse:
         if editor.view == FORM:
             # The lists ask again by the fields; what was typed as JSON is in none of them.
             context["list_url"] = f"{request.path}?{editor.asked(days=_days(asked))}"
+        if request.user.has_perm(SEE_TRUST):
+            held = urlencode({"days": _days(asked), "type": name, "state": "held"})
+            context["held_url"] = f"{reverse('reviews:trust_items')}?{held}"
     if request.method == "POST":
         context |= {"typed": _typed(request.POST), "bar_title": gettext("Policies")}
         return render(request, "reviews/what_if/page.html", context)
