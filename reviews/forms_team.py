@@ -28,8 +28,13 @@ class _People(_PeopleField):
 
 
 class MembersForm(forms.Form):
-    """Who belongs to a queue. Nobody chosen is everybody."""
+    """Who belongs to a queue: everybody, or those who are chosen."""
 
+    open_to_all = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Everybody"),
+        widget=forms.CheckboxInput({"class": "check"}),
+    )
     members = _People(
         everybody(), required=False, label=gettext_lazy("Members"), widget=forms.CheckboxSelectMultiple
     )

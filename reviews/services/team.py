@@ -33,13 +33,18 @@ class UnableToChange(Exception):
 
 
 @transaction.atomic
-def set_members(*, queue: Queue, people: Collection[User], by: User, now: datetime) -> None:
-    """Make these people, and nobody else, the members of a queue. Without any it is everybody's."""
+def set_members(*, queue: Queue, people: Collection[User] | None, by: User, now: datetime) -> None:
+    """Make these people, and nobody else, the members of a queue; None makes it everybody's.
+
+    It never becomes everybody's by the last one leaving.
+    """
     by = _hold(by, [])
+    if people is not None and not people:
+        raise UnableToChange(gettext("Choose at least one member, or say that the queue is everybody’s."))
     Queue.objects.select_for_update().get(pk=queue.pk)
     members = QueueMember.objects.filter(queue=queue)
     before = {row.user_id: row.user.get_username() for row in members.select_related("user")}
-    after = {person.pk: person.get_username() for person in people}
+    after = {person.pk: person.get_username() for person in people or ()}
     if before.keys() == after.keys():
         return
     members.exclude(user__in=after).delete()

@@ -97,7 +97,10 @@ def test_a_queue_with_members_is_theirs_and_one_without_is_everybodys(cast: Cast
     ReviewItem.objects.filter(pk=item.pk).update(escalated_to=cast.alice)
     assert inbox.my_turn(cast.alice).get() == item
     ReviewItem.objects.filter(pk=item.pk).update(escalated_to=None)
-    acts.set_members(queue=item.queue, people=[], by=cast.dan, now=database_now())
+    with pytest.raises(acts.UnableToChange, match="at least one member"):
+        acts.set_members(queue=item.queue, people=[], by=cast.dan, now=database_now())
+    assert not inbox.my_turn(cast.alice).exists()
+    acts.set_members(queue=item.queue, people=None, by=cast.dan, now=database_now())
     assert decide_as(cast.alice, item).decision.terminal
 
 

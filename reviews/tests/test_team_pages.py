@@ -51,6 +51,19 @@ def test_a_lead_gives_skills_capacity_and_a_rota_and_takes_them_back(cast: Cast)
     assert "of 3" in text
 
 
+def test_only_the_choice_of_everybody_opens_a_queue_to_them_all(cast: Cast) -> None:
+    item = held(cast)
+    browser = browser_of(make_person("Lea", "lead"))
+    members = reverse("reviews:team_members", args=[item.queue.slug])
+    assert browser.post(members, {"members": [cast.bob.pk]}).status_code == 302
+    refused = browser.post(members, {})
+    assert refused.status_code == 422
+    assert "Choose at least one member" in text_of(refused)
+    assert QueueMember.objects.get().user == cast.bob
+    assert browser.post(members, {"open_to_all": "on", "members": [cast.bob.pk]}).status_code == 302
+    assert not QueueMember.objects.exists()
+
+
 def test_only_the_choice_of_every_action_type_opens_them_all(cast: Cast) -> None:
     browser = browser_of(make_person("Lea", "lead"))
     page = reverse("reviews:team_person", args=["alice"])

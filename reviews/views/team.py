@@ -92,8 +92,12 @@ def members(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         refused = gettext("Somebody you chose may not decide review items. Nothing was changed.")
         messages.error(request, refused)
         return _index(request, status=422)
-    chosen = list(form.cleaned_data["members"])
-    _guarded(lambda: acts.set_members(queue=queue, people=chosen, by=request.user, now=database_now()))
+    chosen = None if form.cleaned_data["open_to_all"] else list(form.cleaned_data["members"])
+    try:
+        _guarded(lambda: acts.set_members(queue=queue, people=chosen, by=request.user, now=database_now()))
+    except acts.UnableToChange as problem:
+        messages.error(request, str(problem))
+        return _index(request, status=422)
     messages.success(request, gettext("The members of {queue} are saved.").format(queue=queue.name))
     return redirect("reviews:team")
 
@@ -146,6 +150,10 @@ def channel_end(request: AuthenticatedRequest, channel_id: str) -> HttpResponse:
     return redirect("reviews:team")
 
 
+def _as_it_is(row: team_page.QueueRow) -> dict[str, object]:
+    return {"members": row.members, "open_to_all": not row.members}
+
+
 def _index(
     request: AuthenticatedRequest, *, queue_form: QueueForm | None = None, status: int = 200
 ) -> HttpResponse:
@@ -153,7 +161,7 @@ def _index(
     context = {
         "loads": team_page.loads(now=database_now()),
         "rows": [
-            (row, MembersForm(initial={"members": row.members}, auto_id=f"q{number}_%s"))
+            (row, MembersForm(initial=_as_it_is(row), auto_id=f"q{number}_%s"))
             for number, row in enumerate(rows)
         ],
         "may_manage": request.user.has_perm(acts.MANAGE),

@@ -32,7 +32,7 @@ def lead(cast: Cast) -> None:
     finally:
         del os.environ["HANDRAIL_CHANNEL_TOUR"]
     queues.end_channel(channel=channel, by=cast.olga, now=now)
-    for people in ([cast.alice], []):
+    for people in ([cast.alice], None):
         team.set_members(queue=Queue.objects.get(slug="tour"), people=people, by=by, now=now)
     for names in (["refund.issue"], [], None):
         team.set_skills(person=cast.alice, names=names, by=by, now=now)
