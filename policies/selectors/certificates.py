@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from policies.selectors.evidence_limits import Limits
 from policies.statistics import certificate
 from policies.statistics.certificate import SCORES_FOR_A_GRID, Certificate
-from policies.statistics.columns import Columns, Flag, Label
+from policies.statistics.columns import Columns
 
 Array = NDArray[Any]
 _MOST_KEPT: Final = 32
@@ -23,46 +23,32 @@ _kept_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsOfChunk:
-    """What a chunk adds: its labels with a score, the scores that may fix the grid, and who is waited for.
+class Population:
+    """The actions of a chunk with their score, and which of them something else than the score stops.
 
-    Only of what the score alone decides: what a rule or anything else stops runs at no threshold, and its
-    labels would speak for actions that the threshold never lets through.
+    What a rule or anything else stops runs at no threshold: its label would speak for actions that the
+    threshold never lets through.
     """
 
-    check: Array
+    chunk: Columns
     score: Array
-    wrong: Array
-    weight: Array
-    # Of the first actions of the chunk: check and score.
-    first: tuple[Array, Array]
-    # The first check that a person is still to answer.
-    awaited: int | None
+    stopped: Array
 
-    @classmethod
-    def of(cls, chunk: Columns, *, score: Array, stopped: Array) -> LabelsOfChunk:
-        """Return the labels of a chunk; its weights are the lowest propensity over the one used."""
-        usable = ~(np.isnan(score) | stopped)
-        judged = chunk.judged[usable[chunk.judged]]
-        weight = chunk.min_propensity[judged].astype(np.float64) / chunk.propensity[judged]
-        judged, weight = judged[weight > 0], weight[weight > 0]
-        early = np.flatnonzero(usable)
-        if len(early) > SCORES_FOR_A_GRID:
-            early = early[np.argpartition(chunk.check[early], SCORES_FOR_A_GRID)[:SCORES_FOR_A_GRID]]
-        open_ones = chunk.check[((chunk.flags & Flag.SAMPLED) > 0) & (chunk.label == Label.NONE)]
-        return cls(
-            check=chunk.check[judged],
-            score=score[judged],
-            wrong=chunk.label[judged] == Label.WRONG,
-            weight=np.minimum(weight, 1.0),
-            first=(chunk.check[early], score[early]),
-            awaited=int(open_ones.min()) if len(open_ones) else None,
-        )
+    def first(self) -> tuple[Array, Array]:
+        """Return check and score of the first actions whose scores may fix the grid."""
+        usable = np.flatnonzero(~(np.isnan(self.score) | self.stopped))
+        order = np.argsort(self.chunk.check[usable], kind="stable")[:SCORES_FOR_A_GRID]
+        return self.chunk.check[usable[order]], self.score[usable[order]]
+
+    def labels(self) -> tuple[Array, Array, Array, Array]:
+        """Return check, score, whether wrong, and weight of the labels of what only the score decides."""
+        judged = self.chunk.judged
+        score, shares = self.score[judged], self.chunk.shares
+        kept = ~(np.isnan(score) | self.stopped[judged]) & (shares > 0)
+        return self.chunk.check[judged[kept]], score[kept], self.chunk.wrong[kept], shares[kept]
 
 
-def certified_by(
-    parts: Callable[[], Sequence[LabelsOfChunk]], *, repeats: Array, limits: Limits, of: Hashable
-) -> Certificate:
+def certified_by(parts: Sequence[Population], *, repeats: Array, limits: Limits, of: Hashable) -> Certificate:
     """Return what the labels certify; ``of`` names the labels, so that the same are worked out once.
 
     ``repeats`` are checks whose label is that of an event which an earlier one has told of: an event is one.
@@ -72,7 +58,7 @@ def certified_by(
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    found = _certified(parts(), limits, repeats)
+    found = _certified(parts, limits, repeats)
     with _kept_lock:
         _kept[key] = found
         if len(_kept) > _MOST_KEPT:
@@ -80,20 +66,18 @@ def certified_by(
     return found
 
 
-def _certified(parts: Sequence[LabelsOfChunk], limits: Limits, repeats: Array) -> Certificate:
+def _certified(parts: Sequence[Population], limits: Limits, repeats: Array) -> Certificate:
     """Ask the labels in the order of sampling, up to the first that is still awaited."""
-    check = _joined("i8", [part.check for part in parts])
-    score = _joined("f4", [part.score for part in parts])
-    wrong = _joined("?", [part.wrong for part in parts])
-    weight = _joined("f8", [part.weight for part in parts])
-    early = _joined("i8", [part.first[0] for part in parts])
-    order = np.argsort(early, kind="stable")[:SCORES_FOR_A_GRID]
-    scores = _joined("f4", [part.first[1] for part in parts])[order]
+    early, scores = _first(parts)
     # Too few scores: there is no grid yet, and nothing is certified.
     grid = certificate.grid_of(scores) if len(scores) == SCORES_FOR_A_GRID else []
+    empty = tuple(np.zeros(0, dtype=kind) for kind in ("i8", "f4", "?", "f4"))
+    check, score, wrong, weight = (
+        np.concatenate(arrays) for arrays in zip(empty, *(part.labels() for part in parts), strict=True)
+    )
     # The label of an action never counts on a grid that its score helped to fix.
-    counted = ~np.isin(check, repeats) & ~np.isin(check, early[order])
-    awaited = [part.awaited for part in parts if part.awaited is not None]
+    counted = ~np.isin(check, np.concatenate([early, repeats]))
+    awaited = [part.chunk.awaited for part in parts if part.chunk.awaited is not None]
     if awaited:
         counted &= check < min(awaited)
     places = np.flatnonzero(counted)
@@ -102,11 +86,21 @@ def _certified(parts: Sequence[LabelsOfChunk], limits: Limits, repeats: Array) -
         grid=grid,
         score=score[places],
         loss=wrong[places].astype(np.float64),
-        weight=weight[places],
+        weight=weight[places].astype(np.float64),
         limit=limits.alpha,
         delta=limits.delta,
     )
 
 
-def _joined(kind: str, arrays: Sequence[Array]) -> Array:
-    return np.concatenate([np.zeros(0, dtype=kind), *arrays])
+def _first(parts: Sequence[Population]) -> tuple[Array, Array]:
+    """Return check and score of the first actions of all chunks, as many as fix a grid."""
+    check, score = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+    begins = {number: int(part.chunk.check.min()) for number, part in enumerate(parts) if len(part.chunk)}
+    for number in sorted(begins, key=lambda number: begins[number]):
+        if len(check) == SCORES_FOR_A_GRID and check[-1] < begins[number]:
+            break
+        more_checks, more_scores = parts[number].first()
+        check, score = np.concatenate([check, more_checks]), np.concatenate([score, more_scores])
+        order = np.argsort(check, kind="stable")[:SCORES_FOR_A_GRID]
+        check, score = check[order], score[order]
+    return check, score

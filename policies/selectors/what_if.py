@@ -22,7 +22,7 @@ from policies.engine.policy import PolicyDocument
 from policies.models import ActionType, ScoreBin
 from policies.selectors import past
 from policies.selectors.catch_rate import catch_rate
-from policies.selectors.certificates import LabelsOfChunk, certified_by
+from policies.selectors.certificates import Population, certified_by
 from policies.selectors.evidence_limits import Limits, limits_of
 from policies.statistics.certificate import Certificate
 from policies.statistics.counterfactual import (
@@ -40,7 +40,6 @@ from policies.statistics.what_if import FEWEST_LABELS, Curves, Prices, curves
 
 if TYPE_CHECKING:
     from policies.selectors.past import Window
-    from policies.statistics.columns import Columns
 
 DAYS: Final = (30, 90)
 USUAL_DAYS: Final = 90
@@ -193,7 +192,7 @@ def ask(
     found = Comparison(named=named, names_wrong=names_wrong)
     repeats = past.repeats(window)
     earlier = _kept_answers(window, old.question) if old is not None else None
-    asked_of: list[tuple[Columns, Answers]] = []
+    asked_of: list[Population] = []
     population = sha256()
     for number, (head, chunk, inside) in enumerate(window.chunks()):
         known = book.known(chunk, head, asked) if conditions else {}
@@ -205,7 +204,7 @@ def ask(
             if before is None or len(before.state) != len(chunk):
                 before = earlier[number] = answers(chunk, old.question, known)
         found.add(chunk, new=said, now=before, inside=inside, repeats=repeats)
-        asked_of.append((chunk, said))
+        asked_of.append(Population(chunk, said.score, said.stopped))
         population.update(np.packbits(said.stopped).tobytes())
     minutes = minutes_of(action_type, since=window.since)
     missed = misses(action_type)
@@ -217,7 +216,7 @@ def ask(
     drawn = curves(found.score_bins, delta=0.025, volume=volume, prices=prices)
     scored_by = (window.heads, new.question.source, new.question.points)
     certified = certified_by(
-        lambda: [LabelsOfChunk.of(chunk, score=said.score, stopped=said.stopped) for chunk, said in asked_of],
+        asked_of,
         repeats=repeats,
         limits=limits,
         of=(scored_by, population.digest(), repeats.tobytes()),

@@ -22,8 +22,8 @@ Array = NDArray[Any]
 SCORES_FOR_A_GRID: Final = 50
 # The evidence is looked at after each of the first labels, then after so many. Every look is one of those
 # that the guarantee allows, so fewer of them certify no more; a page of a million actions stays quick.
-_EACH: Final = 2048
-_THEN: Final = 256
+_EACH: Final = 1024
+_THEN: Final = 512
 _POWER: Final = 0.9
 
 

@@ -109,6 +109,18 @@ class Columns:
         return found
 
     @cached_property
+    def shares(self) -> Array:
+        """Return of each label that counts the lowest propensity that there could have been, over its own."""
+        lowest = self.min_propensity[self.judged].astype(np.float64)
+        return np.minimum(lowest / self.propensity[self.judged], 1.0).astype(np.float32)
+
+    @cached_property
+    def awaited(self) -> int | None:
+        """Return the first check of which a person is still to speak, None where all have spoken."""
+        open_ones = self.check[((self.flags & Flag.SAMPLED) > 0) & (self.label == Label.NONE)]
+        return int(open_ones.min()) if len(open_ones) else None
+
+    @cached_property
     def bins(self) -> Array:
         """Return the bin of the agent's own score."""
         return bins_of(self.confidence)

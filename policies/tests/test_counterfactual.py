@@ -16,7 +16,7 @@ from policies.engine.evaluation import evaluate
 from policies.engine.facts import ActionTypeFacts, AgentFacts, Facts, Level, Verdict
 from policies.engine.number_rules import compared
 from policies.engine.policy import PolicyDocument
-from policies.selectors.certificates import LabelsOfChunk, certified_by
+from policies.selectors.certificates import Population, certified_by
 from policies.selectors.evidence_limits import Limits
 from policies.selectors.what_if import reading_of
 from policies.statistics import certificate, columns
@@ -255,7 +255,7 @@ def test_repeated_events_certify_nothing_that_single_ones_would_not() -> None:
 
     def certified(repeats: list[int]) -> Certificate:
         return certified_by(
-            lambda: [LabelsOfChunk.of(kept, score=kept.confidence, stopped=np.zeros(len(kept), dtype=bool))],
+            [Population(kept, kept.confidence, np.zeros(len(kept), dtype=bool))],
             repeats=np.array(repeats, dtype=np.int64),
             limits=limits,
             of=("test of repeats", len(repeats)),
@@ -287,7 +287,7 @@ def test_what_a_rule_of_the_draft_stops_speaks_for_no_threshold() -> None:
         question = reading_of(policy(threshold=0.9, score="agent", rules=rules), ["/amount"]).question
         said = answers(kept, question, {})
         return certified_by(
-            lambda: [LabelsOfChunk.of(kept, score=said.score, stopped=said.stopped)],
+            [Population(kept, said.score, said.stopped)],
             repeats=np.zeros(0, dtype=np.int64),
             limits=Limits(limit=0.05, alpha=0.05, delta=0.05, catch=None),
             of=("test of rules", rules != ()),
@@ -308,10 +308,7 @@ def test_labels_count_up_to_the_first_that_is_awaited_in_the_order_of_sampling()
     def labels(*parts: columns.Columns) -> int:
         nothing = [np.zeros(len(part), dtype=bool) for part in parts]
         return certified_by(
-            lambda: [
-                LabelsOfChunk.of(part, score=part.confidence, stopped=each)
-                for part, each in zip(parts, nothing, strict=True)
-            ],
+            [Population(part, part.confidence, each) for part, each in zip(parts, nothing, strict=True)],
             repeats=np.zeros(0, dtype=np.int64),
             limits=Limits(limit=0.05, alpha=0.05, delta=0.05, catch=None),
             of=("test of the watermark", [part.label.tolist() for part in parts].__repr__()),
