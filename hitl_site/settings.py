@@ -194,6 +194,8 @@ CSRF_COOKIE_SECURE = _SECURE
 SESSION_COOKIE_NAME = "__Host-handrail-session" if _SECURE else "handrail-session"
 CSRF_COOKIE_NAME = "__Host-handrail-csrf" if _SECURE else "handrail-csrf"
 SESSION_COOKIE_HTTPONLY = True
+# A working day from signing in, however busy: what was left open or stolen ends with it.
+SESSION_COOKIE_AGE = 3600 * env.integer("HANDRAIL_SESSION_HOURS", 12, minimum=1, maximum=24 * 14)
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "hitl_site.lib.failures.csrf_failure"
 SESSION_COOKIE_SAMESITE = "Lax"

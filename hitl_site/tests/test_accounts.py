@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from hitl_site.lib.clock import database_now
 from hitl_site.sign_in import REFUSALS
 from policies.models import LedgerEntry
 from policies.services import accounts
@@ -58,6 +60,14 @@ def test_signing_in_and_out_is_recorded(rita: User) -> None:
         ("rita", "account.signed_in", {"name": "rita"}),
         ("rita", "account.signed_out", {"name": "rita"}),
     ]
+
+
+def test_a_session_ends_half_a_day_after_signing_in(rita: User) -> None:
+    browser = sign_in("rita", PASSWORD)
+    assert browser.get("/settings/me/").status_code == 200
+    assert browser.cookies["handrail-session"]["max-age"] == 12 * 3600
+    Session.objects.update(expire_date=database_now())
+    assert browser.get("/settings/me/").status_code == 302
 
 
 def test_a_refused_sign_in_names_the_account_and_never_what_was_typed(rita: User) -> None:
