@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from hitl_site.lib import ids
 from hitl_site.lib.clock import database_now
@@ -346,6 +347,21 @@ def test_the_agents_owner_sends_an_item_to_a_queue_and_never_to_a_person(cast: C
     )
     item.refresh_from_db()
     assert (item.queue, item.escalated_to) == (money, None)
+
+
+def test_the_database_takes_no_answer_of_the_agents_owner(cast: Cast) -> None:
+    item = held(cast)
+    decide_as(cast.alice, item, DecisionKind.REJECT)
+    with (
+        connection.cursor() as cursor,
+        pytest.raises(DatabaseError, match="owns an agent"),
+        transaction.atomic(),
+    ):
+        cursor.execute(
+            "INSERT INTO reviews_decision SELECT (jsonb_populate_record(d, %s)).* FROM reviews_decision d",
+            [json.dumps({"id": 10**9, "public_id": ids.new("dec"), "reviewer_id": cast.carol.pk})],
+        )
+    assert Decision.objects.get().reviewer == cast.alice
 
 
 def test_a_final_state_is_final_by_the_database(cast: Cast) -> None:
