@@ -17,6 +17,7 @@ class SeedsForm(forms.Form):
         label=_("Action type"),
         queryset=ActionType.objects.order_by("name"),
         to_field_name="name",
+        empty_label=_("Choose an action type"),
         widget=forms.Select(attrs={"class": "select"}),
         error_messages={"required": _("Choose an action type.")},
     )
