@@ -311,3 +311,11 @@ def test_a_drill_that_somebody_may_still_answer_is_in_no_number_and_on_no_list(b
     # A lead reviews, and may meet others of its kind: which it was is not shown.
     shown = lead.get("/trust/drills/")
     assert (shown.context["total"], item.action.public_id in shown.content.decode()) == (5, False)
+
+
+def test_what_was_hardly_checked_stands_high_among_what_is_at_risk(busy: Cast) -> None:
+    page = browser_of(busy.dan).get("/trust/")
+    assert [(each.name, each.found.alone) for each in page.context["report"].riskiest] == [("note.add", 4)]
+    assert page.context["report"].riskiest[0].found.wrong_high == 3
+    told = page.content.decode()
+    assert "/trust/items/?days=30&amp;type=note.add&amp;state=alone" in told

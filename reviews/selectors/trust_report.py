@@ -23,7 +23,7 @@ from policies.selectors.catch_rate import CatchRate
 from policies.selectors.released import ENOUGH_CHECKS
 from policies.selectors.trust import TrustFilter
 from policies.statistics.intervals import clopper_pearson, lower_limit, upper_limit
-from reviews.selectors import reasons, trust, trust_drills, trust_facts
+from reviews.selectors import reasons, trust, trust_drills, trust_facts, trust_risk
 from reviews.selectors.trust_facts import Counted, Stake
 
 WEEKS: Final = 8
@@ -113,6 +113,11 @@ class TrustReport:
     def sections(self) -> list[tuple[trust.TypeGroup, TypeFacts]]:
         """Return each action type's lines with what is known beside them."""
         return [(group, self.facts[group.name]) for group in self.page.groups]
+
+    @property
+    def riskiest(self) -> list[trust_risk.RiskyType]:
+        """Return the action types of which the most wrong actions may have gone out."""
+        return trust_risk.riskiest(self.page)
 
 
 def report(filters: TrustFilter, *, now: datetime) -> TrustReport:
