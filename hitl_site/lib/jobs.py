@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from typing import Final
 
 from celery import current_app
 from django.db import transaction
+from kombu.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,34 @@ _LEFT_ALONE_SECONDS: Final = 10.0
 
 _lock = threading.Lock()
 _asked_again_at = 0.0
+
+
+class _Line(threading.local):
+    """The broker's connection of a thread. A forked child has none: its parent goes on using the socket."""
+
+    connection: Connection | None = None
+    owner = 0
+
+    def open(self) -> Connection:
+        if self.connection is None or self.owner != os.getpid():
+            options = {
+                **current_app.conf.broker_transport_options,
+                "socket_timeout": _PATIENCE_SECONDS,
+                "socket_connect_timeout": _PATIENCE_SECONDS,
+            }
+            self.owner = os.getpid()
+            self.connection = current_app.connection_for_write(
+                connect_timeout=_PATIENCE_SECONDS, transport_options=options
+            )
+        return self.connection
+
+    def close(self) -> None:
+        if self.connection is not None and self.owner == os.getpid():
+            self.connection.release()  # type: ignore[no-untyped-call]  # kombu has no types
+        self.connection = None
+
+
+_line = _Line()
 
 
 def hint(task: str, **arguments: str | int) -> None:
@@ -33,17 +63,25 @@ def _send(task: str, arguments: dict[str, str | int]) -> None:
     with _lock:
         if time.monotonic() < _asked_again_at:
             return
-    options = {
-        **current_app.conf.broker_transport_options,
-        "socket_timeout": _PATIENCE_SECONDS,
-        "socket_connect_timeout": _PATIENCE_SECONDS,
-    }
+    began, kept = time.monotonic(), _line.connection is not None
     try:
-        with current_app.connection_for_write(
-            connect_timeout=_PATIENCE_SECONDS, transport_options=options
-        ) as connection:
-            current_app.send_task(task, kwargs=arguments, retry=False, connection=connection)
+        try:
+            _put(task, arguments)
+        except Exception:
+            # A connection that was kept may be to a broker that has started anew since. One that says nothing
+            # is not asked twice.
+            if not kept or time.monotonic() - began >= _PATIENCE_SECONDS:
+                raise
+            _put(task, arguments)
     except Exception as error:
         with _lock:
             _asked_again_at = time.monotonic() + _LEFT_ALONE_SECONDS
         logger.warning("no broker for %s (%s); the sweeper will find its rows", task, error)
+
+
+def _put(task: str, arguments: dict[str, str | int]) -> None:
+    try:
+        current_app.send_task(task, kwargs=arguments, retry=False, connection=_line.open())
+    except Exception:
+        _line.close()
+        raise
