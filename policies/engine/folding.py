@@ -15,9 +15,11 @@ from functools import lru_cache
 
 from confusable_homoglyphs.confusables import confusables_data
 
-# Format characters, the joiners and fillers that draw nothing, and variation selectors.
+# Control characters but those that are white space, format characters, the joiners and fillers that draw
+# nothing, and variation selectors.
 _UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _DASHES = re.compile("[\u058a\u05be\u2010-\u2015\u2043\u207b\u208b\u2212\u2e3a\u2e3b\ufe58\ufe63\uff0d]")
@@ -27,7 +29,9 @@ _NUMBER = re.compile(r"-?[0-9]{1,60}(?:\.[0-9]{1,60})?", re.ASCII)
 def plain(text: str) -> str:
     """Return the text in one form of writing: equal for texts that say the same in the same letters."""
     if text.isascii():
-        return " ".join(text.split()).lower()
+        # Nearly every text is printable, and needs no look at each character.
+        seen = text if text.isprintable() else _UNSEEN.sub("", text)
+        return " ".join(seen.split()).lower()
     seen = _DASHES.sub("-", _UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
     # Folding the case can leave what NFKC would still compose.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())

@@ -66,6 +66,8 @@ def resubmit(cast: Cast, arguments: Mapping[str, Any] = ARGUMENTS, **body: Any) 
         {"message": "CAFÉ  FOR  ANNA"},
         {"message": "Café\u200b for Аnna"},  # a zero width space, and a Cyrillic letter
         {"message": "Ｃafé for Anna"},
+        {"order": "SO-\x0148213\x7f"},
+        {"message": "Café\x02 for\x1b Anna"},
     ],
 )
 def test_a_rejected_act_in_other_clothes_is_held_however_sure_the_agent_is(
