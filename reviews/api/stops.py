@@ -23,6 +23,8 @@ from reviews.api.answers import moment
 
 router = Router(tags=["stops"])
 
+# Some character that is a space in no dialect of patterns: ECMA's, Rust's and Python's \s are not the same.
+_SAID = r"[^\s\u001c-\u001f\u0085\ufeff]"
 _LONGEST_REASON = 2_000
 
 
@@ -44,12 +46,12 @@ class StopBody(bodies.StrictSchema):
     scope: Literal["everything", "agent", "action_type"]
     agent: str = Field("", max_length=120, description="Name or id; empty: the caller itself.")
     action_type: str = Field("", max_length=120, description="Its name, where the scope is action_type.")
-    reason: str = Field(max_length=_LONGEST_REASON, pattern=r"\S")
+    reason: str = Field(max_length=_LONGEST_REASON, pattern=_SAID)
     reject_pending: bool = Field(False, description="Close what waits for a person in the scope: denied.")
 
 
 class LiftBody(bodies.StrictSchema):
-    reason: str = Field(max_length=_LONGEST_REASON, pattern=r"\S")
+    reason: str = Field(max_length=_LONGEST_REASON, pattern=_SAID)
 
 
 class StopAnswer(Schema):

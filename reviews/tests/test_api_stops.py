@@ -99,6 +99,7 @@ def test_with_the_scope_software_stops_and_the_gate_denies_at_once(
         ({"scope": "everything"}, "/reason"),
         ({"scope": "everything", "reason": ""}, "/reason"),
         ({"scope": "everything", "reason": " \n"}, "/reason"),
+        ({"scope": "everything", "reason": "\x1c\x85\ufeff\u2003"}, "/reason"),
         ({"scope": "everything", "reason": "x", "drill": True}, "/drill"),
     ],
 )
