@@ -137,15 +137,18 @@ def privacy_was_looked_after() -> None:
     assert hold.lifted_at is None
     removal = Removal.objects.get()
     assert (removal.kind, removal.state, removal.value) == ("erasure", "done", "")
+    # Chance draws whether a second person answered it as well.
+    answers = vouchers.action_at(vouchers.ERASED).decisions.count()
+    assert answers in (1, 2)
     assert removal.removed == {
         "actions": 1,
         "contexts": 1,
         "final_arguments": 1,
-        "decisions": 1,
+        "decisions": answers,
         "cases": 1,
         "versions": 1,
         "exports": 1,
-        "ledger_payloads": 4,
+        "ledger_payloads": 4 * answers,
     }
     assert cast(Document, removal.proof)["ledger"]
     assert vouchers.action_at(vouchers.ERASED).subject in (None, "")
