@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from html import unescape
 
+import numpy as np
 import pytest
 from django.db import transaction
 from django.test import Client
@@ -24,12 +25,12 @@ from policies.models import (
     PolicyVersion,
     WhatIfRun,
 )
-from policies.selectors import calibration, what_if
+from policies.selectors import calibration, past, what_if
 from policies.selectors.evidence_limits import limits_of
 from policies.services import past_chunks, policies
 from policies.services.past_chunks import Place
 from policies.statistics.columns import Flag, Label, PastAction
-from policies.statistics.intervals import lower_limit
+from policies.statistics.intervals import lower_limit, wilson
 from policies.tests.people import text_of
 from reviews.choices import DecisionKind
 from reviews.services import replays
@@ -299,6 +300,84 @@ def test_the_calibration_page_says_what_a_score_is_worth(cast: Cast, browser: Cl
     refit = reverse("policies:calibration_refit", args=["refund.issue"])
     assert "too few labels to fit a map" in text_of(browser.get(refit))
     assert browser.post(refit).status_code == 409
+
+
+def sure_of_too_much(cast: Cast) -> None:
+    """Of what is scored 95% a quarter is wrong, of what is scored 60% a half."""
+    labelled(
+        cast,
+        400,
+        score=lambda place: 0.95 if place % 2 else 0.6,
+        wrong=lambda place: place % 8 == 1 if place % 2 else place % 4 == 0,
+    )
+
+
+def row_of(page: str, name: str) -> list[str]:
+    """Return the cells of the table's row of this name."""
+    (row,) = re.findall(rf'<tr><th scope="row">{name}</th>(.*?)</tr>', page)
+    return re.findall(r'<td class="num">(.*?)</td>', row)
+
+
+def test_a_refit_shows_its_curves_and_what_it_changes_before_it_is_a_draft(
+    cast: Cast, browser: Client
+) -> None:
+    sure_of_too_much(cast)
+    page = browser.get(reverse("policies:calibration_refit", args=["refund.issue"]))
+    text = text_of(page)
+    refit = page.context["refit"]
+    assert (refit.fitted_on, refit.shown_on) == (280, 120)
+    assert refit.calibration.points == ((0.6, 0.5), (0.95, 0.75))
+    # At 90% the half that is scored 95% runs alone; with the map nothing does.
+    assert row_of(text, "Held for review") == ["50%", "100%"]
+    assert row_of(text, "Wrong among the released") == ["25.0% (19.2% to 31.6%)", "nothing is released"]
+    assert "Off on average: 15.0% before, under 0.1% with the map." in text
+    # Hollow and full: as it is, and with the map.
+    assert "As it is" in text
+    assert "With the map, 95% range" in text
+    assert not PolicyVersion.objects.filter(state="draft").exists()
+
+
+def test_the_calibration_page_shows_bars_with_counts_drift_and_before_and_after(
+    cast: Cast, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure_of_too_much(cast)
+    for number in range(6):
+        released(cast, DecisionKind.APPROVE, confidence=0.85, arguments={"order": f"{number}", "amount": 1})
+    follow()
+    address = reverse("policies:calibration", args=["refund.issue"])
+    page = browser.get(address)
+    bars = {round(bar.score, 2): bar for bar in page.context["shown"].bars}
+    assert {score: (bar.n, bar.right) for score, bar in bars.items()} == {
+        0.6: (200, 0.5), 0.85: (6, 1.0), 0.95: (200, 0.75),
+    }  # fmt: skip
+    low, high = wilson(150, 200)
+    assert (bars[0.95].low, bars[0.95].high) == pytest.approx((low, high))
+    text = text_of(page)
+    assert "In 100 actions scored about 95%, 75 were right (69 to 80)." in text
+    assert "About 85%: 6 labels, too few to say." in text
+    # The week's line is of what was kept as decisions came in.
+    assert "Drift, by week" in text
+    assert [week.labels for week in page.context["page"].weeks] == [6]
+    assert "406 of 406 labels are of held items" in text
+
+    # An event that 39 labels tell of is one.
+    monkeypatch.setattr(past, "repeats", lambda window: np.arange(1_000_001, 1_000_040))
+    assert browser.get(address).context["page"].labels == 406 - 39
+    monkeypatch.undo()
+
+    live = {"threshold": 0.7, "audit_rate": 0.01, "score": "calibrated"}
+    policies.put_in_force(
+        action_type=cast.refund,
+        document={**live, "calibration": {"of": "agent", "points": [[0.6, 0.5], [0.95, 0.75]]}},
+        author=cast.olga,
+        reason="A map",
+        now=database_now(),
+    )
+    mapped = browser.get(address)
+    assert [round(bar.score, 3) for bar in mapped.context["shown"].bars] == [0.5, 0.679, 0.75]
+    after = text_of(mapped)
+    assert "Raw score" in after
+    assert "With the map, 95% range" in after
 
 
 def test_a_new_map_of_enough_labels_becomes_a_draft_and_nothing_else_changes(
