@@ -24,6 +24,8 @@ from policies.statistics.certificate import Certificate
 from policies.statistics.columns import Flag, Label, PastAction
 from policies.statistics.counterfactual import DENIED, HELD, RELEASED, Comparison, Known, answers
 from policies.statistics.evidence import BettingEvidence
+from policies.statistics.tracking import Label as Judged
+from policies.statistics.tracking import Tally
 
 DAY = date(2026, 5, 1)
 STATES = {RELEASED: Verdict.ALLOW, HELD: Verdict.REVIEW, DENIED: Verdict.DENY}
@@ -319,6 +321,41 @@ def test_labels_count_up_to_the_first_that_is_awaited_in_the_order_of_sampling()
         said = kept[1].label.copy()
         said[199] = label
         assert labels(kept[0], replace(kept[1], label=said)) == counted
+
+
+def test_the_editor_and_the_ladder_try_the_same_thresholds_on_the_same_labels() -> None:
+    random = np.random.default_rng(5)
+    scores = (random.beta(5, 1.6, 900) * 1000).round() / 1000
+    wrong = random.random(900) < 0.15 * (1 - scores)
+    tally = Tally.begin(alpha=0.05)
+    for score, error in zip(scores.tolist(), wrong.tolist(), strict=True):
+        tally.take(
+            Judged(error=error, loss=float(error), weight=1.0, score=score, unhindered=True, alone=False)
+        )
+        tally.see(score)
+    kept = columns.of_actions(
+        [
+            past(number, confidence=score, label=Label.WRONG if error else Label.RIGHT)
+            for number, (score, error) in enumerate(zip(scores.tolist(), wrong.tolist(), strict=True))
+        ]
+    )
+    found = certified_by(
+        [Population(kept, kept.confidence, np.zeros(len(kept), dtype=bool))],
+        repeats=np.zeros(0, dtype=np.int64),
+        limits=Limits(limit=0.05, alpha=0.05, delta=0.05, catch=None),
+        of="test of both",
+    )
+    assert len(found.points) == len(tally.points)
+    for point, other in zip(found.points, tally.points, strict=True):
+        assert point.threshold == pytest.approx(other.threshold, abs=1e-6)
+        assert (point.share, point.labels, point.errors) == (other.share, other.n, other.k)
+    # Another e-value, and the whole budget where an attempt on the ladder has half of it: nearly the same.
+    ladder = [
+        point.threshold for point, sure in zip(tally.points, tally.certified(0.025), strict=True) if sure
+    ]
+    assert found.threshold is not None
+    assert found.threshold <= min(ladder) + 1e-6
+    assert min(ladder) - found.threshold < 0.1
 
 
 def test_a_long_history_is_looked_at_less_often_and_says_no_more_for_it() -> None:
