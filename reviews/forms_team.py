@@ -36,7 +36,10 @@ class MembersForm(forms.Form):
         widget=forms.CheckboxInput({"class": "check"}),
     )
     members = _People(
-        everybody(), required=False, label=gettext_lazy("Members"), widget=forms.CheckboxSelectMultiple
+        everybody(),
+        required=False,
+        label=gettext_lazy("Members"),
+        widget=forms.CheckboxSelectMultiple({"class": "check"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
