@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, cast
 from urllib.parse import quote
 
@@ -107,7 +108,7 @@ def export(action_type: ActionType, version: PolicyVersion | None) -> str:
         heading.append(f"Version {version.number}, {version.state}, SHA-256 {version.content_sha256}")
         document = PolicyDocument.from_document(version.document)
         policy = cast(dict[str, JsonValue], document.to_document())
-    declaration = {field: from_jsonb(getattr(action_type, field)) for field in _FIELDS}
+    declaration = {field: _declared(action_type, field) for field in _FIELDS}
     for field in ("risk", "autonomy_cap", "first_contact_level"):
         declaration[field] = str(declaration[field])
     return write(
@@ -192,11 +193,13 @@ def apply(
 
 def declared_otherwise(action_type: ActionType, declaration: Declaration) -> tuple[str, ...]:
     """Return the fields of a declaration in which a file differs from what is declared."""
-    return tuple(
-        field
-        for field, value in declaration.items()
-        if from_jsonb(cast(JsonValue, getattr(action_type, field))) != value
-    )
+    return tuple(field for field, value in declaration.items() if _declared(action_type, field) != value)
+
+
+def _declared(action_type: ActionType, field: str) -> JsonValue:
+    """Return a field as a file says it: amounts of money, of fourteen digits at most, as numbers."""
+    value = getattr(action_type, field)
+    return float(value) if isinstance(value, Decimal) else from_jsonb(cast(JsonValue, value))
 
 
 def _write(

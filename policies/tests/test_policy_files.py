@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,22 @@ def test_what_is_exported_is_imported_without_a_difference(tmp_path: Path) -> No
     assert {path.name: path.read_bytes() for path in (tmp_path / "policies").iterdir()} == before
     with pytest.raises(CommandError, match="no action type nobody"):
         call("export", tmp_path, "nobody")
+
+
+@pytest.mark.django_db
+def test_what_errors_and_reviews_cost_stands_in_the_file_and_comes_back(tmp_path: Path) -> None:
+    action_types.declare(
+        name="refund.issue", title="Issue a refund", risk=Risk.MEDIUM, actor=SYSTEM, now=NOON,
+        cost_of_error=999999999999.99, cost_of_review_minute=0.1, cost_of_delay=40,
+    )  # fmt: skip
+    call("export", tmp_path)
+    text = (tmp_path / "refund.issue.yaml").read_text()
+    assert "  cost_of_error: 999999999999.99\n  cost_of_review_minute: 0.1\n  cost_of_delay: 40" in text
+    assert "differs" not in call("import", tmp_path)
+    ActionType.objects.update(cost_of_review_minute=Decimal("0.11"))
+    assert "cost_of_review_minute" in call("import", tmp_path)
+    call("import", tmp_path, "--declarations")
+    assert ActionType.objects.get().cost_of_review_minute == Decimal("0.10")
 
 
 def test_a_table_is_checked_against_files_without_a_database(folder: Path, tmp_path: Path) -> None:
