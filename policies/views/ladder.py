@@ -15,6 +15,7 @@ from policies.choices import AutonomyLevel
 from policies.forms.autonomy import AnswerForm, NoteForm, OverrideForm
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
 from policies.selectors import ladder
+from policies.selectors.rung_rules import rules_of
 from policies.services import autonomy as acts
 from policies.services import minor_versions, proposals, rights
 from policies.services.proposals import GRANT
@@ -181,6 +182,7 @@ def _page(
     context = {
         "cell": ladder.cell(version, action_type, now=database_now()),
         "history": ladder.history(version, action_type),
+        "rules": rules_of(action_type),
         "problem": problem,
         "note_form": note_form or NoteForm(prefix="propose"),
         "answer_form": answer_form or AnswerForm(prefix="answer"),
