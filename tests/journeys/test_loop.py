@@ -63,13 +63,21 @@ def _run_in_background(client: Client, arguments: dict[str, Any]) -> Future[dict
     return future
 
 
+def _reload_until(page: Page, what: str, count: int) -> None:
+    """Look again and again until the page shows so many of these."""
+    for _ in range(60):
+        if page.locator(what).count() == count:
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    expect(page.locator(what)).to_have_count(count)
+
+
 def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path) -> None:
     product.declare("parcel.refund", runs_alone=False, schema=SCHEMA, undo_seconds=4)
     password = product.create_person("robin", groups=["reviewer", "ml_engineer"])
     client = Client(product.url, product.create_agent("parcel-bot"), agent="parcel-bot")
     first = _run_in_background(client, WRONG)
-    page.wait_for_timeout(1000)
-    second = _run_in_background(client, RIGHT)
 
     # The stack is shared: other tests' items wait in it too.
     page.goto("/inbox/?type=parcel.refund")
@@ -77,7 +85,9 @@ def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path)
     page.fill("input[name=password]", password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="My turn")).to_be_visible()
-    expect(page.locator("tr.row")).to_have_count(2)
+    _reload_until(page, "tr.row", 1)
+    second = _run_in_background(client, RIGHT)  # the later of the two: they are worked off in this order
+    _reload_until(page, "tr.row", 2)
     page.wait_for_load_state()  # what listens for keys is there by then
 
     page.keyboard.press("Enter")
@@ -111,11 +121,7 @@ def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path)
 
     # A case is made a moment after the undo window; both have to be there before they are frozen.
     page.goto("/cases/")
-    for _ in range(60):
-        if page.locator("tr", has_text="parcel-bot").count() >= 2:
-            break
-        page.wait_for_timeout(500)
-        page.reload()
+    _reload_until(page, "tr:has-text('parcel-bot')", 2)
 
     page.goto("/datasets/new/")
     page.fill("input[name=name]", "Parcels")
