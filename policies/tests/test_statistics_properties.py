@@ -114,6 +114,25 @@ def test_where_everybody_was_looked_at_rates_are_plain_means(
             assert found.n_eff[place] == pytest.approx(len(above))
 
 
+def test_money_is_hours_mistakes_and_delay_of_what_is_held() -> None:
+    # Ten actions: four at 90%, one of them wrong; six at 50%, two of them wrong. All were looked at.
+    actions = [(0.9, place == 0, 1.0) for place in range(4)] + [(0.5, place < 2, 1.0) for place in range(6)]
+    scores, errors, shares = zip(*actions, strict=True)
+    found = what_if.curves(
+        what_if.bin_scores(scores, [float(error) for error in errors], shares),
+        volume=1000,
+        prices=what_if.Prices(
+            minutes_per_review=6, hourly=50, error=20, delay=0.5, audit_rate=0.25, miss_rate=0.1
+        ),
+    )
+    # From 90% on 400 of 1,000 run alone, 100 of them wrong; 600 are held, 200 of them wrong, a tenth missed.
+    assert found.shipped[900] == pytest.approx(0.1 + 0.2 * 0.1)
+    assert found.reviewer_hours[900] == pytest.approx((600 + 0.25 * 400) * 6 / 60)
+    assert found.cost[900] == pytest.approx(70 * 50 + 120 * 20 + 600 * 0.5)
+    # Where all runs alone, nothing waits.
+    assert found.cost[0] == pytest.approx(0.25 * 1000 * 6 / 60 * 50 + 300 * 20)
+
+
 def test_what_nobody_labelled_is_not_right_and_a_score_of_one_is_the_highest() -> None:
     found = curves_of([(1.0, None, 0.05), (1.0, True, 0.05), (0.5, None, 1.0)])
     assert (found.labelled[999], found.risk[999]) == (1, 1.0)
