@@ -77,7 +77,7 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], *, level: Leve
             count = np.array([(rated == value).sum() for value in values], dtype=np.float64)
             together += (np.outer(count, count) - np.diag(count)) / (len(rated) - 1)
     totals = together.sum(axis=1)
-    n = totals.sum()
+    n = float(totals.sum())
     if n <= 1:
         raise ValueError("At least one item has two ratings.")
     distance = _distance(values, totals, level)
