@@ -28,8 +28,7 @@ NOT_A_MEMBER = gettext_noop(
 
 # ``within_skills`` and ``served`` of one person and one item, as one statement that PostgreSQL plans once:
 # whoever claims or decides anything asks it. A test holds that both say the same.
-_FITS: Final = f"""
-    SELECT
+_FITS: Final = f"""SELECT
         NOT EXISTS (SELECT FROM reviews_skill s WHERE s.user_id = $2::integer)
         OR EXISTS (
             SELECT FROM reviews_skill s
