@@ -15,6 +15,7 @@ from datasets.api.evals import router as evals_router
 from datasets.api.ground_truth import router as ground_truth_router
 from datasets.api.versions import router as versions_router
 from hitl_site.lib import openapi, problems
+from hitl_site.lib.fault_sentences import sentence
 from hitl_site.lib.problems import FieldError, ProblemError
 from policies.api import rate_headers
 from policies.api import router as agents_router
@@ -74,7 +75,11 @@ def _problem(request: HttpRequest, error: ProblemError) -> HttpResponse:
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     # Of ninja's own checks only those of query and path are left; bodies are read by reviews.api.bodies.
     faults = tuple(
-        FieldError("/" + "/".join(str(part) for part in fault["loc"]), fault["type"], f"{fault['msg']}.")
+        FieldError(
+            "/" + "/".join(str(part) for part in fault["loc"]),
+            fault["type"],
+            sentence(fault["type"], fault["msg"], fault.get("ctx")),
+        )
         for fault in error.errors
     )
     return problems.response(

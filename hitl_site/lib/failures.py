@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.template.loader import render_to_string
+from django.urls import Resolver404
 from django.utils.translation import get_language, gettext, gettext_noop
 
 from hitl_site.lib import problems
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 API_PREFIXES = ("/api/", "/aap/", "/otlp/", "/.well-known/")
 # PostgreSQL's SQLSTATE disk_full.
 _DISK_FULL = "53100"
+
+_NO_ADDRESS = "There is no such address: /api/v1/docs lists those that there are. None ends with a slash."
+_OTHER_HOST = "This site does not answer to that host name. HANDRAIL_ALLOWED_HOSTS names those it does."
 
 _PLAIN = (
     "<!doctype html><html lang='{language}'><head><meta charset='utf-8'><title>{title} · Handrail</title>"
@@ -113,7 +117,9 @@ def _found_no_place(error: BaseException | None) -> bool:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400 (``handler400``), or 413 where that is what happened."""
     known = known_failure(request, exception)
-    return known if known is not None else _answer(request, "bad-request")
+    if known is not None:
+        return known
+    return _answer(request, "bad-request", _OTHER_HOST if isinstance(exception, DisallowedHost) else "")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -123,13 +129,16 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404 (``handler404``). It never says what was looked for: that may be somebody else's."""
-    return _answer(request, "not-found")
+    return _answer(request, "not-found", _NO_ADDRESS if isinstance(exception, Resolver404) else "")
 
 
 def method_not_allowed(request: HttpRequest, *, allow: str) -> HttpResponse:
     """Answer 405 to a program; RFC 9110 wants the methods that would do."""
     methods = ", ".join(sorted(part.strip() for part in allow.split(",") if part.strip()))
-    return problems.response(problems.named("method-not-allowed", headers={"Allow": methods}), request)
+    detail = f"This address answers {' and '.join(methods.split(', '))} alone." if methods else ""
+    return problems.response(
+        problems.named("method-not-allowed", detail, headers={"Allow": methods}), request
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -144,8 +153,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _answer(request, "forbidden")
 
 
-def _answer(request: HttpRequest, slug: str) -> HttpResponse:
-    problem = problems.named(slug)
+def _answer(request: HttpRequest, slug: str, detail: str = "") -> HttpResponse:
+    problem = problems.named(slug, detail)
     if wants_problem_json(request):
         return problems.response(problem, request)
     return _page(request, problem.status)

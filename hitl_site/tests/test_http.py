@@ -199,7 +199,22 @@ def test_pages_answer_errors_with_html_even_without_a_database(site: Client, kin
 
 @here
 def test_an_unknown_address_of_the_api_is_a_problem(site: Client) -> None:
-    assert site.get("/api/v1/nothing").json()["type"] == "/problems/not-found/"
+    document = site.get("/api/v1/nothing").json()
+    assert document["type"] == "/problems/not-found/"
+    assert document["detail"].startswith("There is no such address: /api/v1/docs lists those that there are.")
+
+
+@here
+def test_what_a_view_does_not_find_is_not_told_from_what_is_another_s(site: Client) -> None:
+    document = site.get("/api/v1/fail/missing").json()
+    assert document["detail"] == "There is nothing here, or it belongs to another agent."
+
+
+@here
+def test_a_host_name_that_is_not_ours_is_told_to_who_may_mend_it(site: Client) -> None:
+    response = site.get("/api/v1/echo", headers={"Host": "elsewhere.example"})
+    assert response.status_code == 400
+    assert "HANDRAIL_ALLOWED_HOSTS" in response.json()["detail"]
 
 
 @here
@@ -209,6 +224,7 @@ def test_a_wrong_method_of_the_api_is_a_problem_that_names_the_right_one(site: C
     assert response.headers["Content-Type"] == "application/problem+json"
     document = response.json()
     assert (document["type"], document["request_id"]) == ("/problems/method-not-allowed/", "abc")
+    assert document["detail"] == "This address answers POST alone."
 
 
 @here
