@@ -193,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     log = acts.add_parser(
         "import-inspect", parents=[common], help="handrail eval import-inspect: post what an Inspect log says"
     )
-    log.add_argument("log", type=Path, metavar="LOG", help="needs: pip install handrail[inspect]")
+    log.add_argument("log", type=Path, metavar="LOG", help="needs the extra 'inspect' of this package")
     log.set_defaults(act=import_inspect)
     return parser
 

@@ -1,4 +1,4 @@
-"""Logs of Inspect AI, read with its own library (``pip install handrail[inspect]``).
+"""Logs of Inspect AI, read with its own library (the extra ``inspect``).
 
 A sample belongs to the case that its id names, which is what Handrail's Inspect export writes. What the agent
 did is the first tool call of the sample's output, else its text: the arguments as one JSON object, ``null``
@@ -27,7 +27,7 @@ def results(log: Path) -> Iterator[CaseResult]:
     try:
         library: Any = importlib.import_module("inspect_ai.log")
     except ImportError as problem:
-        raise InspectMissing("reading Inspect logs needs: pip install handrail[inspect]") from problem
+        raise InspectMissing("Inspect logs need: pip install './sdk/python[inspect]'") from problem
     read = library.read_eval_log(str(log))
     seen: set[str] = set()
     for sample in read.samples or []:
