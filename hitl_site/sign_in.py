@@ -14,7 +14,8 @@ from hitl_site.lib.http import client_address
 from hitl_site.lib.visits import Visits
 from policies.services import accounts
 
-# Of one address and process. No account is ever locked: else a guesser keeps out who has to press stop.
+# Of one name from one address, by process. No account is ever locked, and behind a proxy that is not told of
+# all people share an address: else a guesser keeps out who has to press stop.
 REFUSALS: Final = Visits(per_minute=3, minutes=10)
 
 
@@ -22,8 +23,8 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Look at a name and a password, unless too many from this address were wrong: a look is costly."""
-        if not REFUSALS.are_spent(client_address(request)):
+        """Look at a name and a password, unless too many for this name from this address were wrong."""
+        if not REFUSALS.are_spent(_guess(request)):
             return super().post(request, *args, **kwargs)
         context = self.get_context_data(form=AuthenticationForm(request), too_often=True)
         answer = self.render_to_response(context, status=429)
@@ -40,9 +41,15 @@ class SignIn(LoginView):
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Refuse; where a name and a password were given, that is on the record."""
         if form.non_field_errors():
-            REFUSALS.allows(client_address(self.request))
+            REFUSALS.allows(_guess(self.request))
             accounts.note_refused_sign_in(name=str(form.cleaned_data.get("username", "")), now=database_now())
         return super().form_invalid(form)
+
+
+def _guess(request: HttpRequest) -> str:
+    """Return what a wrong password counts against."""
+    name = request.POST.get("username", "").strip()[:150].casefold()
+    return f"{client_address(request)} {name}"
 
 
 class SignOut(LogoutView):

@@ -99,12 +99,16 @@ def test_who_guessed_too_often_is_not_listened_to_and_nobody_else_is_kept_out(ri
     guesser = Client(REMOTE_ADDR="203.0.113.9")
     answer = guesser.post("/login/", {"username": "rita", "password": PASSWORD})
     assert (answer.status_code, answer["Retry-After"]) == (429, "600")
-    assert "Too many wrong passwords came from your address." in answer.content.decode()
+    assert "Too many wrong passwords for this name came from your address." in answer.content.decode()
     assert "_auth_user_id" not in guesser.session
     assert LedgerEntry.objects.count() == before
     # An address that the guesser only claims is not believed.
     claimed = {"username": "rita", "password": PASSWORD}
     assert guesser.post("/login/", claimed, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 429
+    # Behind a proxy that nobody told of, all people have one address: the others get in.
+    User.objects.create_user("sam", password=PASSWORD)
+    neighbour = Client(REMOTE_ADDR="203.0.113.9")
+    assert neighbour.post("/login/", {"username": "sam", "password": PASSWORD}).status_code == 302
     elsewhere = Client(REMOTE_ADDR="198.51.100.7")
     assert elsewhere.post("/login/", {"username": "rita", "password": PASSWORD}).status_code == 302
 
