@@ -62,7 +62,8 @@ def answer(
     item: ReviewItem, person: User, verdict: Verdict, *, now: datetime, rng: random.Random
 ) -> decisions.Decided:
     """Have a person read an item for a while and answer it."""
-    item.refresh_from_db()
+    # Whoever answered it before changed nothing else that is asked for here.
+    item.refresh_from_db(fields=["version"])
     hurried = verdict.kind == DecisionKind.APPROVE and rng.random() < _HURRIED_SHARE
     # What is risky runs on nothing that cannot have been read.
     hurried = hurried and not is_to_be_read(item)

@@ -146,6 +146,7 @@ TYPES: Final = (
             "title": "Issue a refund",
             "title_template": "Refund {amount|money:currency} to {customer}",
             "second_opinion_rate": 0.12,
+            "error_limit": 0.08,
             "value_pointer": "/amount",
             "currency": "EUR",
             "cost_of_error": 45.0,

@@ -17,7 +17,7 @@ from policies.models import ActionType, AutonomyProposal
 from policies.services import action_types, agents, autonomy, ladder, ledger, policies, proposals
 from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
-from reviews.models import ActionRequest, ReviewItem
+from reviews.models import ActionRequest
 from reviews.services import deadlines
 
 AGENT: Final = "tagger"
@@ -26,7 +26,7 @@ _TAGS: Final = ("refund", "delivery", "damaged", "account", "praise", "return")
 _WRONG: Final = Verdict(kind=DecisionKind.REJECT, reasons=("wrong_arguments",))
 _DAYS: Final = 20
 # Labels that fix the grid of thresholds, and those that certify one: a second attempt of the same agent's.
-_FIRST, _LATER = 55, 85
+_FIRST, _LATER = 55, 75
 
 
 def climb(stage: Stage, *, base: datetime) -> None:
@@ -49,7 +49,7 @@ def climb(stage: Stage, *, base: datetime) -> None:
         proposals.approve(
             proposal_id=waiting.public_id,
             approved_by=User.objects.get(username=stage.operator.username),
-            reason="Eighty-five tags in a row without a mistake; let it try",
+            reason=f"{_LATER} tags in a row without a mistake; let it try",
             now=database_now(),
         )
     _keep(database_now())
@@ -70,7 +70,7 @@ def _declare(stage: Stage, *, now: datetime) -> None:
             "required": ["ticket", "tag"],
             "additionalProperties": False,
         },
-        error_limit=0.2,
+        error_limit=0.3,
         # Which reviews are blind is drawn: less is asked for than usual, so that chance freezes nothing.
         ladder={"delta": 0.2, "drift_run": 100, "blind_min": 0.05},
         actor=operator,
@@ -135,7 +135,7 @@ def _answered(
     stage: Stage, action: ActionRequest, verdict: Verdict, rng: random.Random, *, now: datetime
 ) -> None:
     kinds = (ItemKind.GATE, ItemKind.AUDIT)
-    for item in ReviewItem.objects.filter(action=action, status=ItemStatus.OPEN, kind__in=kinds):
+    for item in action.items.filter(status=ItemStatus.OPEN, kind__in=kinds):
         acting.answer(item, rng.choice(list(stage.reviewers.values())), verdict, now=now, rng=rng)
 
 

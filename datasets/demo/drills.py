@@ -26,7 +26,7 @@ _RATE: Final = 0.03
 # With as many, or whatever the first days brought, drills begin.
 _WRONG: Final = 5
 _RIGHT: Final = 3
-_A_DAY: Final = 4
+_A_DAY: Final = 3
 # Of so many one is missed.
 _MISSED: Final = 24
 _LATER: Final = timedelta(minutes=11)

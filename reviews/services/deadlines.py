@@ -28,7 +28,7 @@ from reviews.selectors.independence import APART
 from reviews.services import incidents, permits, second_opinions, wakeups
 from reviews.services.decisions import close_state
 from reviews.services.due_rows import work_off
-from reviews.services.locks import lock_due
+from reviews.services.locks import lock_due, standing_answers
 
 _WHY_MISSING: Final = {
     ActionState.EXPIRED: MissingLabelReason.EXPIRED,
@@ -78,12 +78,11 @@ def _release(decision_pk: int, now: datetime) -> bool:
     item.version += 1
     item.save(update_fields=["status", "closed_at", "version"])
     # The approvals that led up to this one are as final as it is; what their people had typed has gone out.
-    answered = item.decisions.filter(undone_at=None)
-    Draft.objects.filter(item=item, reviewer__in=answered.values("reviewer")).delete()
-    going_out = answered.filter(released_at=None)
-    others = going_out.exclude(pk=decision.pk).order_by("id")
-    released_with: list[JsonValue] = list(others.values_list("public_id", flat=True))
-    going_out.update(released_at=now)
+    answered = standing_answers(item)
+    Draft.objects.filter(item=item, reviewer__in=[each.reviewer_id for each in answered]).delete()
+    going_out = [each for each in answered if each.released_at is None]
+    released_with: list[JsonValue] = [each.public_id for each in going_out if each.pk != decision.pk]
+    Decision.objects.filter(pk__in=[each.pk for each in going_out]).update(released_at=now)
     if item.kind == ItemKind.GATE and action.state == ActionState.PENDING_REVIEW:
         _close(action, decision, now=now)
     # A second opinion, or a lead's answer to one, speaks of the reviewers: the agent was compared already.

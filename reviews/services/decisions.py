@@ -37,7 +37,7 @@ from reviews.services.answers import (
     ticked,
 )
 from reviews.services.attention import Opening
-from reviews.services.locks import lock_item
+from reviews.services.locks import lock_item, standing_answers
 from reviews.services.open_items import (
     AlreadyDecided,
     Cancelled,
@@ -117,8 +117,7 @@ def decide(
     because = independence.why_not(item, reviewer, heed_queue=True)
     if because:
         raise NotAllowed(because)
-    # Under the lock nobody gives or takes back another.
-    standing = list(item.decisions.filter(undone_at=None).order_by("pk"))
+    standing = standing_answers(item)
     earlier = next((each for each in standing if each.reviewer_id == reviewer.pk), None)
     if earlier is not None and is_same(earlier, answer):
         return Decided(decision=earlier, item=item, replayed=True)

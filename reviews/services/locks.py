@@ -41,6 +41,10 @@ _JOINED: Final = """
     JOIN policies_gatecheck c ON c.id = a.gate_check_id
     LEFT JOIN policies_policyversion p ON p.id = c.policy_version_id
 """
+_STANDING: Final = f"""
+    SELECT {parts.columns((_DECISION,))} FROM reviews_decision d
+    WHERE d.item_id = $1::bigint AND d.undone_at IS NULL ORDER BY d.id
+"""  # noqa: S608
 _LOCK_ACTION: Final = """
     SELECT a.id FROM reviews_actionrequest a
     WHERE a.id = (SELECT i.action_id FROM reviews_reviewitem i WHERE i.public_id = $1) FOR UPDATE
@@ -92,6 +96,16 @@ def lock_item(item_id: str) -> ReviewItem:
         item.action.context = context
     assert isinstance(item, ReviewItem)
     return item
+
+
+def standing_answers(item: ReviewItem) -> list[Decision]:
+    """Return the answers to a locked item that stand, in their order: nobody gives or takes back another."""
+    with rows.server_side_cursor() as cursor:
+        cursor.execute(_STANDING, [str(item.pk)])
+        found = [decision for row in cursor.fetchall() for decision in parts.instances((_DECISION,), row)]
+    for decision in found:
+        decision.item, decision.action = item, item.action
+    return found
 
 
 def lock_due(decision_pk: int, *, now: datetime) -> DueAnswer | None:
