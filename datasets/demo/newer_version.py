@@ -1,9 +1,9 @@
 """A newer version that people have looked over for three weeks: two hundred refunds, each of them answered.
 
 It gives the pages of evidence something to show: the what-if curve, the calibration of the score, a certified
-threshold, and the ladder of a version whose evidence is enough for its next level. As many as the error limit
-of the type takes (``catalogue``): half of it would need about twice as many. All of its answers are of two people
-who see it in turn, and every tenth or so was looked at by the other one too.
+threshold, and the ladder of a version whose evidence is enough for its next level. There are as many as the
+error limit of the type takes (``catalogue``): half of it would need about twice as many. All of its answers are
+of two people who see it in turn, and every tenth or so was looked at by the other one too.
 """
 
 from __future__ import annotations
