@@ -255,6 +255,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "link-ledger": {"task": "policies.link_ledger", "schedule": 2.0, "options": {"expires": 10}},
     "keep-evidence": {"task": "policies.keep_evidence", "schedule": 2.0, "options": {"expires": 10}},
     "tend-autonomy": {"task": "policies.tend_autonomy", "schedule": 60.0, "options": {"expires": 120}},
+    "forget-sessions": {
+        "task": "policies.forget_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "keep-past-actions": {"task": "reviews.keep_past_actions", "schedule": 5.0, "options": {"expires": 20}},
     "remember-precedents": {
         "task": "reviews.remember_precedents",

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.jobs import hint
-from policies.services import checkpoints, ladder, ledger, verifications
+from policies.services import accounts, checkpoints, ladder, ledger, verifications
 from policies.services.verifications import Ran
 
 BATCH = 5000
@@ -34,6 +34,12 @@ def link_ledger(**_future: object) -> None:
 def keep_evidence(**_future: object) -> None:
     """Take what the ledger says into the evidence, and act on it where it takes autonomy away."""
     ladder.keep(now=database_now())
+
+
+@shared_task(name="policies.forget_sessions", ignore_result=True)
+def forget_sessions(**_future: object) -> None:
+    """Keep no session that is over."""
+    accounts.forget_sessions(now=database_now())
 
 
 @shared_task(name="policies.tend_autonomy", ignore_result=True)

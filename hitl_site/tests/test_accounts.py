@@ -70,6 +70,16 @@ def test_a_session_ends_half_a_day_after_signing_in(rita: User) -> None:
     assert browser.get("/settings/me/").status_code == 302
 
 
+def test_sessions_that_are_over_are_taken_away(rita: User) -> None:
+    over, lasting = sign_in("rita", PASSWORD), sign_in("rita", PASSWORD)
+    now = database_now()
+    Session.objects.filter(session_key=over.session.session_key).update(expire_date=now)
+    kept = lasting.session.session_key
+    assert accounts.forget_sessions(now=now) == 1
+    assert list(Session.objects.values_list("session_key", flat=True)) == [kept]
+    assert accounts.forget_sessions(now=now) == 0
+
+
 def test_a_refused_sign_in_names_the_account_and_never_what_was_typed(rita: User) -> None:
     sign_in("rita", "wrong horse")
     sign_in("my secret typed into the wrong field", "x")

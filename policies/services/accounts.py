@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from hitl_site.lib.strict_json import JsonValue
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 REFUSALS_A_MINUTE: Final = 20
 _NOBODY: Final = "unknown"
 _STRANGER: Final = Actor.system("sign-in page")
+
+
+def forget_sessions(*, now: datetime) -> int:
+    """Take the sessions away that are over, and with them who had signed in when; return how many."""
+    return Session.objects.filter(expire_date__lte=now).delete()[0]
 
 
 @transaction.atomic
