@@ -75,18 +75,22 @@ def _certified(parts: Sequence[Population], limits: Limits, repeats: Array) -> C
     check, score, wrong, weight = (
         np.concatenate(arrays) for arrays in zip(empty, *(part.labels() for part in parts), strict=True)
     )
-    # The label of an action never counts on a grid that its score helped to fix.
-    counted = ~np.isin(check, np.concatenate([early, repeats]))
+    if (check[1:] < check[:-1]).any():
+        order = np.argsort(check, kind="stable")
+        check, score, wrong, weight = check[order], score[order], wrong[order], weight[order]
     awaited = [part.chunk.awaited for part in parts if part.chunk.awaited is not None]
-    if awaited:
-        counted &= check < min(awaited)
-    places = np.flatnonzero(counted)
-    places = places[np.argsort(check[places], kind="stable")]
+    counted = np.ones(int(np.searchsorted(check, min(awaited))) if awaited else len(check), dtype=bool)
+    check = check[: len(counted)]
+    # The label of an action never counts on a grid that its score helped to fix.
+    left_out = np.concatenate([early, repeats])
+    places = np.searchsorted(check, left_out)
+    left_out, places = left_out[places < len(check)], places[places < len(check)]
+    counted[places[check[places] == left_out]] = False
     return certificate.certify(
         grid=grid,
-        score=score[places],
-        loss=wrong[places].astype(np.float64),
-        weight=weight[places].astype(np.float64),
+        score=score[: len(counted)][counted],
+        loss=wrong[: len(counted)][counted],
+        weight=weight[: len(counted)][counted],
         limit=limits.alpha,
         delta=limits.delta,
     )

@@ -24,6 +24,7 @@ SCORES_FOR_A_GRID: Final = 50
 # that the guarantee allows, so fewer of them certify no more; a page of a million actions stays quick.
 _EACH: Final = 1024
 _THEN: Final = 512
+_MOST_CELLS: Final = 500_000
 _POWER: Final = 0.9
 
 
@@ -134,15 +135,19 @@ def _tested(
     # The strictest threshold that lets a label through: so do all that follow it.
     first = count - np.searchsorted(edges, score.astype(np.float32), side="right")
     inside = np.flatnonzero(first < count)
-    order = np.arange(len(score))[inside]
     first, losses, weights = first[inside], loss[inside].astype(np.float64), weight[inside].astype(np.float64)
-    look = np.where(order < _EACH, order, _EACH + (order - _EACH) // _THEN)
+    look = np.where(inside < _EACH, inside, _EACH + (inside - _EACH) // _THEN)
     looks = int(look[-1]) + 1 if len(look) else 1
     place = look * count + first
-    # Few labels differ in what they are worth: only those are worked out.
-    gains, which = np.unique(weights * (limit - losses), return_inverse=True)
+    # Few labels differ in what they are worth: those of one look that are alike are worked out together.
+    gains, which = _distinct(weights * (limit - losses))
+    many: Array = np.ones(len(which))
+    if looks * count * len(gains) <= _MOST_CELLS:
+        alike = np.bincount(place * len(gains) + which)
+        cells = np.flatnonzero(alike)
+        place, which, many = cells // len(gains), cells % len(gains), alike[cells]
 
-    def summed(values: Array, places: Array = place, rows: int = looks) -> Array:
+    def summed(values: Array, places: Array, rows: int) -> Array:
         """Return sums by look and threshold, over all looks so far and all stricter thresholds."""
         table = np.bincount(places, weights=values, minlength=rows * count).reshape(rows, count)
         return np.asarray(table.cumsum(axis=1).cumsum(axis=0))
@@ -151,7 +156,8 @@ def _tested(
     # A bet of everything is lost for good at the first mistake: its logarithm is minus infinity.
     with np.errstate(divide="ignore"):
         for number, fraction in enumerate(FRACTIONS):
-            wealth[number] = summed(np.log1p(gains * ((1 - fraction) / (1 - limit)))[which])
+            worth = np.log1p(gains * ((1 - fraction) / (1 - limit)))
+            wealth[number] = summed(worth[which] * many, place, looks)
     top = wealth.max(axis=0)
     log_e = top + np.log(np.exp(wealth - top).mean(axis=0))
 
@@ -171,6 +177,17 @@ def _tested(
         )
         for number in range(count)
     ]
+
+
+def _distinct(values: Array) -> tuple[Array, Array]:
+    """Return the different values, growing, and which of them each is."""
+    # The first ones mostly show all that there are, and to look for them is faster than to sort.
+    known = np.unique(values[:_EACH])
+    which = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    if len(values) and (known[which] == values).all():
+        return known, which
+    found, which = np.unique(values, return_inverse=True)
+    return found, which
 
 
 def _missing(
