@@ -2,8 +2,8 @@
 
 It gives the pages of evidence something to show: the what-if curve, the calibration of the score, a certified
 threshold, and the ladder of a version whose evidence is enough for its next level. There are as many as the
-error limit of the type takes (``catalogue``): half of it would need about twice as many. All of its answers are
-of two people who see it in turn, and every tenth or so was looked at by the other one too.
+error limit of the type takes (``catalogue``): half of it would need about twice as many. All of its answers
+are of two people who see it in turn, and every tenth or so was looked at by the other one too.
 """
 
 from __future__ import annotations
