@@ -15,8 +15,7 @@ from policies.models import ActionType, PolicyVersion
 _MOST_KEPT = 512
 # Asked for every answer of a person, so as one statement that PostgreSQL plans once. There is one at most.
 _VERSION: Final = (Part.of(PolicyVersion, "p", private=True),)
-_LIVE: Final = f"""
-    SELECT {parts.columns(_VERSION)} FROM policies_policyversion p
+_LIVE: Final = f"""SELECT {parts.columns(_VERSION)} FROM policies_policyversion p
     WHERE p.action_type_id = $1::bigint AND p.state = $2
 """  # noqa: S608 - names of columns of ours; every value is a parameter
 _kept: OrderedDict[str, PolicyDocument] = OrderedDict()
