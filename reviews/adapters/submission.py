@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from hitl_site.lib.canonical import canonicalize
+from hitl_site.lib.fault_sentences import sentence
 from policies.models import LABEL_PATTERN, LONGEST_LABEL
 
 ARGUMENTS_LIMIT = 64 * 1024
@@ -63,11 +64,11 @@ class Version(Strict):
 def _version(said: object) -> object:
     """A label alone is a version too."""
     if not isinstance(said, str):
+        if not isinstance(said, dict | Version):
+            raise PydanticCustomError("label_or_object", "This must be a text or a JSON object")
         return said
     if len(said) > LONGEST_LABEL:
-        raise PydanticCustomError(
-            "string_too_long", "String should have at most {most} characters", {"most": LONGEST_LABEL}
-        )
+        raise PydanticCustomError("string_too_long", "too long", {"max_length": LONGEST_LABEL})
     return {"label": said}
 
 
@@ -239,5 +240,5 @@ def _too_large(pointer: str, value: Any, limit: int) -> list[Complaint]:
 def complaint(detail: Any) -> Complaint:
     """Return a pydantic error as a complaint."""
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in detail["loc"])
-    message = "This field is not known." if detail["type"] == "extra_forbidden" else f"{detail['msg']}."
-    return Complaint(pointer, str(detail["type"]), message)
+    kind = str(detail["type"])
+    return Complaint(pointer, kind, sentence(kind, detail["msg"], detail.get("ctx")))

@@ -34,7 +34,7 @@ class Line:
 def split(content_type: str, body: bytes) -> list[Line]:
     """Return the lines of an NDJSON or JSON array body. Raises the problem when they cannot be told apart."""
     if len(body) > MAX_BYTES:
-        raise problems.error("body-too-large", f"A batch has at most {MAX_BYTES} bytes.")
+        raise problems.error("body-too-large", f"A batch has at most {MAX_BYTES} bytes (8 MiB).")
     if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:
         lines = [_line(text) for text in body.split(b"\n") if text.strip()]
     elif content_type == "application/json":
