@@ -37,7 +37,9 @@ test: $(VENV)/.dev ## run the tests beside throwaway servers; T=path runs one of
 	@$(PY) -m tests.chromium
 	@PYTHONHASHSEED=0 $(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadgroup --no-loadscope-reorder)
 
-check: source test ## all that must hold before a change goes in
+check: $(VENV)/.dev ## all that must hold before a change goes in
+	@$(MAKE) --jobs=2 source
+	@$(MAKE) test
 
 source: fmt-check lint types imports migrations ## all of that which runs no test; with -j2 side by side
 
