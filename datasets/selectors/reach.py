@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, JSONField, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, NullIf
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext_noop
 
@@ -88,31 +90,39 @@ class Reach:
 
 def reach(whose: Whose, *, until: datetime) -> Reach:
     """Return what of ``whose`` data there is that came in before ``until``."""
-    actions = ActionRequest.objects.filter(created_at__lte=until)
+    # A line of a batch came in when it was accepted, however much later it became an action.
+    line = IngestRow.objects.filter(action=OuterRef("pk"), accepted_at__lte=until)
+    actions = ActionRequest.objects.filter(Q(created_at__lte=until) | Exists(line))
     conversations = Conversation.objects.filter(closed_at__lte=until)
-    lines = IngestRow.objects.filter(action=None, accepted_at__lte=until)
+    # Those that became no action, or not yet. What they say is in their text alone.
+    lines = IngestRow.objects.filter(action=None, accepted_at__lte=until).annotate(
+        said=Cast(NullIf(F("body"), Value("")), JSONField())
+    )
     match whose.criterion:
         case Criterion.SUBJECT:
             # Exactly this subject, found by the index of how subjects read.
             same = Exact(_folded(F("subject")), _folded(Value(whose.value)))
             direct = actions.filter(same, subject=whose.value)
             held = conversations.filter(subject=whose.value)
-            lines = lines.filter(body__subject=whose.value)
+            named_by = Q(said__subject=whose.value)
         case Criterion.CONVERSATION:
             direct = actions.filter(conversation_id=whose.value)
             held = conversations.filter(conversation_id=whose.value)
-            lines = lines.filter(body__conversation_id=whose.value)
+            named_by = Q(said__conversation_id=whose.value)
         case _:
             direct = actions.filter(gate_check__cluster_key=whose.value)
-            held, lines = conversations.none(), lines.none()
+            held, named_by = conversations.none(), Q(pk__in=[])
     found = dict(direct.values_list("pk", "public_id"))
     talks = dict(held.values_list("pk", "public_id"))
     named = set(direct.exclude(conversation_id="").values_list("agent_id", "conversation_id"))
     named |= set(held.values_list("agent_id", "conversation_id"))
+    told = lines.filter(named_by).exclude(said__conversation_id="")
+    named |= set(told.values_list("agent_id", KeyTextTransform("conversation_id", "said")))
     if named:
         within = _within(named)
         talks |= dict(conversations.filter(within).values_list("pk", "public_id"))
         found |= dict(actions.filter(within, subject=None).values_list("pk", "public_id"))
+        named_by |= Q(said__subject=None) & _within(named, column="said__conversation_id")
     of_drills = actions.filter(served_drill__seed__source__action__in=found)
     found |= dict(of_drills.values_list("pk", "public_id"))
     return Reach(
@@ -120,7 +130,7 @@ def reach(whose: Whose, *, until: datetime) -> Reach:
         action_ids=tuple(found[key] for key in sorted(found)),
         conversations=tuple(sorted(talks)),
         conversation_ids=tuple(talks[key] for key in sorted(talks)),
-        ingest_rows=tuple(sorted(lines.values_list("public_id", flat=True))),
+        ingest_rows=tuple(sorted(lines.filter(named_by).values_list("public_id", flat=True))),
     )
 
 
@@ -296,12 +306,12 @@ def _folded(given: F | Value) -> Func:
     return Func(given, function="handrail_folded", output_field=TextField())
 
 
-def _within(named: set[tuple[int, str]]) -> Q:
+def _within(named: set[tuple[int, str]], *, column: str = "conversation_id") -> Q:
     """Return the condition of being in one of these conversations, each of one agent."""
     by_agent: dict[int, list[str]] = defaultdict(list)
     for agent, conversation in named:
         by_agent[agent].append(conversation)
     condition = Q()
     for agent, conversations in by_agent.items():
-        condition |= Q(agent_id=agent, conversation_id__in=conversations)
+        condition |= Q(**{"agent_id": agent, f"{column}__in": conversations})
     return condition

@@ -280,7 +280,7 @@ def _take_lines(removal: Removal, public_ids: Sequence[str], *, now: datetime) -
     parked = [row.public_id for row in rows if row.state != "accepted"]
     if not parked:
         return Counter()
-    taken = IngestRow.objects.filter(public_id__in=parked).update(body={}, last_error="")
+    taken = IngestRow.objects.filter(public_id__in=parked).update(body="", last_error="")
     taking_away.note_gone(removal, INGEST_ROW, parked, now=now)
     return Counter(ingest_rows=taken)
 

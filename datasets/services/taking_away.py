@@ -87,7 +87,7 @@ def actions(removal: Removal, keys: Sequence[int], *, now: datetime) -> Counts:
     )
     counts += cases(removal, reach.cases(public_ids, ()), now=now)
     ActionRequest.objects.filter(pk__in=keys).update(subject=None, conversation_id="")
-    IngestRow.objects.filter(action__in=keys).update(body={}, last_error="")
+    IngestRow.objects.filter(action__in=keys).update(body="", last_error="")
     return counts
 
 
@@ -116,7 +116,7 @@ def arguments(removal: Removal, keys: Collection[int]) -> Counts:
     Execution.objects.filter(action__in=keys).update(detail=None)
     Permit.objects.filter(action__in=keys).exclude(revoke_reason="").update(revoke_reason="")
     Precedent.objects.filter(action__in=keys).update(tokens=[])
-    counts["ingest_rows"] = IngestRow.objects.filter(action__in=keys).update(body={}, last_error="")
+    counts["ingest_rows"] = IngestRow.objects.filter(action__in=keys).update(body="", last_error="")
     _drills(keys)
     _gate(removal, public_ids)
     return counts

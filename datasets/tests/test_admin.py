@@ -201,7 +201,7 @@ def fill(cast: Cast, *, round_number: int = 0) -> None:
         agent=cast.clerk,
         idempotency_key=f"row-{round_number}",
         body_digest="sha256:0",
-        body={},
+        body="{}",
         state=IngestState.ACCEPTED,
         accepted_at=now,
     )

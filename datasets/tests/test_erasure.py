@@ -50,9 +50,10 @@ from policies.selectors.removals import gone
 from policies.services import action_types, ledger
 from policies.services.agents import VersionClaim
 from policies.services.ledger import Actor
-from reviews.choices import ActionState, DecisionKind
-from reviews.models import ActionRequest, ReviewItem
-from reviews.services import attention, deadlines, passing_on
+from reviews.adapters import submission
+from reviews.choices import ActionState, DecisionKind, IngestState
+from reviews.models import ActionRequest, IngestRow, ReviewItem
+from reviews.services import attention, deadlines, observed, passing_on, working_off
 from reviews.tests.cast import Cast, decide_as, held, propose
 
 CANARY = "kanarienvogel"
@@ -302,6 +303,64 @@ def test_a_conversation_and_a_customer_key_are_found_too(people: Learners) -> No
     assert len(of_talk.actions) == 3
     of_key = reach.reach(Whose(Criterion.CUSTOMER, f"{CANARY}-order"), until=now)
     assert third.action.pk in of_key.actions
+
+
+def line_of(cast: Cast, key: str, *, subject: str | None = SUBJECT, talk: str = TALK) -> str:
+    """Have clerk report something in a batch that nobody has worked off yet; return its id."""
+    said: dict[str, JsonValue] = {
+        "action_type": cast.refund.name,
+        "arguments": {"order": f"{CANARY}-order", "amount": 184},
+        "mode": "observed",
+        "agent_version": "1",
+        "subject": subject,
+        "conversation_id": talk,
+        "idempotency_key": key,
+    }
+    line = submission.read_line(said)
+    stored = observed.accept(key=cast.key, lines=[line], request_id="", now=database_now())[0]
+    assert isinstance(stored, observed.Accepted)
+    return stored.id
+
+
+def test_a_line_that_waits_is_erased_with_the_action_that_it_becomes(people: Learners) -> None:
+    cast = people.cast
+    mine = line_of(cast, "one")
+    within = line_of(cast, "two", subject=None)
+    other = line_of(cast, "three", subject="somebody else", talk="elsewhere")
+
+    found = reach.reach(Whose(Criterion.SUBJECT, SUBJECT), until=database_now())
+    assert found.ingest_rows == tuple(sorted([mine, within]))
+    assert reach.reach(Whose(Criterion.CONVERSATION, TALK), until=database_now()).ingest_rows == (
+        found.ingest_rows
+    )
+
+    removal = ask(people)
+    erasure.run(removal_id=removal.public_id, clock=database_now)
+    removal.refresh_from_db()
+    assert (removal.state, removal.note) == (RemovalState.WAITING, "2 more")
+    assert working_off.work_off_waiting(clock=database_now) == 3
+    for item in ReviewItem.objects.filter(action__public_id__in=[mine, within]):
+        decide_as(cast.alice, item, DecisionKind.REJECT)
+    settle()
+    assert finish(removal).state == RemovalState.DONE
+    left = ActionRequest.objects.get(public_id=other)
+    assert (left.subject, left.arguments["order"]) == ("somebody else", f"{CANARY}-order")
+    gone = ActionRequest.objects.filter(public_id__in=[mine, within])
+    assert list(gone.values_list("subject", "title", "arguments")) == [(None, "Erased", {})] * 2
+    lines = IngestRow.objects.filter(public_id__in=[mine, within])
+    assert set(lines.values_list("body", flat=True)) == {""}
+    assert CANARY in IngestRow.objects.get(public_id=other).body
+
+
+def test_a_line_that_was_set_aside_is_erased_and_asked_for_no_more(people: Learners) -> None:
+    parked = line_of(people.cast, "one")
+    IngestRow.objects.filter(public_id=parked).update(state=IngestState.PARKED, last_error=f"no {CANARY}")
+    removal = ask(people)
+    assert removal.found["ingest_rows"] == 1
+    assert finish(removal).state == RemovalState.DONE
+    assert list(IngestRow.objects.values_list("body", "last_error")) == [("", "")]
+    assert traces(CANARY) == []
+    assert reach.reach(Whose(Criterion.SUBJECT, SUBJECT), until=database_now()).is_empty
 
 
 def test_a_legal_hold_blocks_until_it_is_lifted(people: Learners) -> None:

@@ -84,7 +84,6 @@ def _fresh(
         if environments and line.environment not in environments:
             answers.append(EnvironmentNotAllowed(f"This key is not good for {line.environment}."))
             continue
-        # Canonical text inside JSON: jsonb would rewrite numbers, and the digest is over exact ones.
         canonical = wire.canonical(line)
         digest = digest_of_canonical(canonical)
         earlier = known.get(line.idempotency_key)
@@ -107,7 +106,7 @@ def _fresh(
             "public_id": new.id,
             "idempotency_key": line.idempotency_key,
             "body_digest": digest,
-            "body": {"canonical": canonical.decode()},
+            "body": canonical.decode(),
         }
 
 

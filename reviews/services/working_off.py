@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -152,7 +152,7 @@ def _through_the_gate(row_id: int, *, now: datetime) -> None:
         return
     submitted = ingest.submit(
         key=row.agent_key,
-        body=wire.read(_parse(row.body)),
+        body=wire.read(json.loads(row.body)),
         idempotency_key=row.idempotency_key,
         request_id=row.request_id,
         now=now,
@@ -162,11 +162,6 @@ def _through_the_gate(row_id: int, *, now: datetime) -> None:
     row.state = IngestState.DONE
     row.done_at = now
     row.save(update_fields=["action", "state", "done_at"])
-
-
-def _parse(body: Mapping[str, Any]) -> object:
-    parsed: dict[str, Any] = json.loads(body["canonical"])
-    return parsed
 
 
 def _was_too_much(error: BaseException) -> bool:
