@@ -111,18 +111,30 @@ def _fresh(
 
 
 def _known(agent_id: int, keys: Sequence[str]) -> dict[str, Accepted]:
-    """Return what exists under these keys of the agent: lines of batches, and single actions."""
+    """Return what exists under these keys of the agent: lines of batches, and single actions.
+
+    Each key is one look into the index of keys, whatever the tables held when the plan was made: by its agent
+    alone, all that the agent ever did would be read.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH asked AS MATERIALIZED (
-                SELECT array_agg(each) AS keys FROM jsonb_array_elements_text(%(keys)s::jsonb) each
+                SELECT each AS key FROM jsonb_array_elements_text(%(keys)s::jsonb) each
             )
-            SELECT idempotency_key, public_id, 'done', body_digest FROM asked, reviews_actionrequest
-            WHERE agent_id = %(agent)s AND idempotency_key = ANY(keys)
+            SELECT found.* FROM asked, LATERAL (
+                SELECT used.idempotency_key, used.public_id, 'done', used.body_digest
+                FROM reviews_actionrequest used
+                WHERE used.agent_id = %(agent)s AND used.idempotency_key BETWEEN asked.key AND asked.key
+                ORDER BY used.idempotency_key LIMIT 1
+            ) found
             UNION ALL
-            SELECT idempotency_key, public_id, state, body_digest FROM asked, reviews_ingestrow
-            WHERE agent_id = %(agent)s AND idempotency_key = ANY(keys)
+            SELECT found.* FROM asked, LATERAL (
+                SELECT line.idempotency_key, line.public_id, line.state, line.body_digest
+                FROM reviews_ingestrow line
+                WHERE line.agent_id = %(agent)s AND line.idempotency_key BETWEEN asked.key AND asked.key
+                ORDER BY line.idempotency_key LIMIT 1
+            ) found
             """,
             # As one text: PostgreSQL reads it sooner than Python writes an array of a thousand.
             {"agent": agent_id, "keys": orjson.dumps(keys).decode()},
