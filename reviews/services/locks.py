@@ -44,23 +44,22 @@ _JOINED: Final = """
 _STANDING: Final = f"""
     SELECT {parts.columns((_DECISION,))} FROM reviews_decision d
     WHERE d.item_id = $1::bigint AND d.undone_at IS NULL ORDER BY d.id
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns of ours; every value is a parameter
 _LOCK_ACTION: Final = """
     SELECT a.id FROM reviews_actionrequest a
     WHERE a.id = (SELECT i.action_id FROM reviews_reviewitem i WHERE i.public_id = $1) FOR UPDATE
 """
-# Names of columns and tables of ours alone; every value is a parameter.
 _LOCK_ITEM: Final = f"""
     SELECT {parts.columns(_WITH_ITS_ITEM)}
     FROM reviews_reviewitem i JOIN reviews_actionrequest a ON a.id = i.action_id {_JOINED}
     LEFT JOIN reviews_actioncontext x ON x.action_id = a.id
     WHERE i.public_id = $1 FOR UPDATE OF i
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns of ours; every value is a parameter
 _LOCK_WHOLE_ACTION: Final = f"""
     SELECT {parts.columns(_WHOLE_ACTION)} FROM reviews_actionrequest a {_JOINED}
     WHERE a.id = (SELECT d.action_id FROM reviews_decision d WHERE d.id = $1::bigint)
     FOR UPDATE OF a SKIP LOCKED
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns of ours; every value is a parameter
 _LOCK_DUE: Final = f"""
     SELECT {parts.columns(_ANSWER)}
     FROM reviews_decision d JOIN reviews_reviewitem i ON i.id = d.item_id
@@ -68,7 +67,7 @@ _LOCK_DUE: Final = f"""
     WHERE d.id = $1::bigint AND d.release_at <= $2::timestamptz
       AND d.released_at IS NULL AND d.undone_at IS NULL
     FOR UPDATE OF i, d
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns of ours; every value is a parameter
 
 
 @dataclass(frozen=True)
