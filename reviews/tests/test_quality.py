@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 
 from hitl_site.groups import GROUPS
 from hitl_site.lib.clock import database_now
+from hitl_site.lib.textdiff import json_changes
 from policies.choices import Risk
 from policies.models import DoubleReview, DrillResult
 from policies.services import action_types
@@ -18,7 +20,7 @@ from policies.statistics.detection import chance_of_run, evidence_of_misses, sen
 from policies.statistics.differences import difference_of_shares
 from reviews.choices import DecisionKind
 from reviews.models import Decision
-from reviews.selectors import capacity, quality
+from reviews.selectors import capacity, coaching, quality
 from reviews.services import deadlines, decisions
 from reviews.services.attention import Opening
 from reviews.tests.cast import Cast, decide_as, held, make_person
@@ -293,3 +295,20 @@ def test_agreement_on_a_type_says_how_often_objections_are_shared(cast: Cast) ->
         (28, 33),
         (4, 9),
     )
+
+
+def test_the_table_of_each_lesson_has_a_name_of_its_own(cast: Cast) -> None:
+    for number in range(2):
+        lesson = coaching.Lesson(
+            action=held(cast, arguments={"order": f"A{number}", "amount": 1}).action,
+            at=database_now(),
+            error_kind="",
+            said="Approve",
+            right="Correct",
+            changes=tuple(json_changes({"amount": 1}, {"amount": 2})),
+            note="",
+        )
+        shown = render_to_string("reviews/quality_of/_lesson.html", {"lesson": lesson, "own": False})
+        name = lesson.action.public_id
+        assert f'aria-labelledby="changes-{name} lesson-{name}"' in shown
+        assert [shown.count(f'id="{part}-{name}"') for part in ("changes", "lesson")] == [1, 1]
