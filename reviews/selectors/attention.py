@@ -54,7 +54,12 @@ class Pace:
 
 
 def floor_of(action: ActionRequest) -> int:
-    """Return the milliseconds below which an approval of this action is no evidence."""
+    """Return the milliseconds below which an approval of this action is no evidence.
+
+    It is what the action type declares, scaled by what there is to read, and never what reviewers turn out to
+    take: otherwise careless speed would lower the floor that it is judged by, and slowness of some would take
+    the weight of what others answer. How long right answers take is a signal (``floor_times``), not evidence.
+    """
     if action.action_type is None or action.action_type.reading_floor_ms <= 0:
         return 0
     return reading_floor_ms(

@@ -6,9 +6,10 @@ never to a consequence by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from django.contrib.auth.models import User
@@ -29,6 +30,8 @@ LEAST_CATCH: Final = 0.8
 # The chance that somebody who catches 80% is ever flagged.
 FALSE_FLAG: Final = 0.05
 MUCH_TOO_FAST: Final = 0.2
+# No floor time is known but those that action types declare.
+UNMEASURED: Final[Mapping[int, int]] = MappingProxyType({})
 # A run of approvals that chance brings less often is a signal.
 RARE_RUN: Final = 0.01
 
@@ -68,6 +71,7 @@ class Quality:
     were right as they stood and passed, ``objected`` the same answers among second opinions that at least one
     of the two did not approve. ``longest_run`` is of approvals, ``run_chance`` how often chance brings one as
     long to somebody who approves as much; ``longer`` compares the time on planted errors with other items.
+    ``too_fast`` are approvals under the floor time of their action type (``reviews.selectors.floor_times``).
     """
 
     person: User
@@ -169,7 +173,7 @@ class Quality:
             )
         rate = self.too_fast.rate
         if self.too_fast.is_enough and rate is not None and rate >= MUCH_TOO_FAST:
-            words = gettext("{share} of the approvals were faster than one can read.")
+            words = gettext("{share} of the approvals were under the floor time of their type.")
             found.append(words.format(share=wording.share_of(rate)))
         if self.bias is not None and self.bias.low > 0:
             found.append(gettext("Approves more when the score is shown than when it is hidden."))
@@ -186,10 +190,13 @@ class Quality:
         return len(self.signals) >= 2
 
 
-def of_everybody(*, now: datetime) -> list[Quality]:
-    """Return everybody who decided in the period, by name. Five queries, however many people."""
+def of_everybody(*, floors: Mapping[int, int] = UNMEASURED, now: datetime) -> list[Quality]:
+    """Return everybody who decided in the period, by name. Five queries, however many people.
+
+    ``floors`` are the measured floor times (``reviews.selectors.floor_times.measured``).
+    """
     since = now - PERIOD
-    counted = {row["reviewer_id"]: row for row in quality_rows.counts(since)}
+    counted = {row["reviewer_id"]: row for row in quality_rows.counts(since, floors)}
     drills, doubles, lately = (
         quality_rows.drills(since),
         quality_rows.doubles(since),
@@ -203,10 +210,10 @@ def of_everybody(*, now: datetime) -> list[Quality]:
     ]
 
 
-def of_person(person: User, *, now: datetime) -> Quality:
-    """Return one person's. Four queries."""
+def of_person(person: User, *, floors: Mapping[int, int] = UNMEASURED, now: datetime) -> Quality:
+    """Return one person's, likewise. Four queries."""
     since = now - PERIOD
-    counted = {row["reviewer_id"]: row for row in quality_rows.counts(since, person)}
+    counted = {row["reviewer_id"]: row for row in quality_rows.counts(since, floors, person)}
     drills, doubles, lately = (
         quality_rows.drills(since, person),
         quality_rows.doubles(since, person),

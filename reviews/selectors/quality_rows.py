@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypedDict
@@ -62,8 +63,12 @@ class Counts(TypedDict):
     hidden_approved: int
 
 
-def counts(since: datetime, person: User | None = None) -> list[Counts]:
-    """Count released decisions on real items: drills are apart, and what was undone is none."""
+def counts(since: datetime, floors: Mapping[int, int], person: User | None = None) -> list[Counts]:
+    """Count released decisions on real items: drills are apart, and what was undone is none.
+
+    ``floors`` are the milliseconds that right approvals of an action type take at least, where that is known.
+    An approval is too fast under them, and under the reading floor that held when it was given.
+    """
     found = Decision.objects.filter(
         undone_at=None, decided_at__gte=since, item__kind__in=_LOOKS, action__drill=False
     )
@@ -74,6 +79,9 @@ def counts(since: datetime, person: User | None = None) -> list[Counts]:
     # Held items are shown or hidden by lot; routine checks are always blind and would be compared unfairly.
     gate = Q(item__kind=ItemKind.GATE)
     timed = single & Q(decision_ms__isnull=False)
+    too_fast = Q(considered=False)
+    for action_type, milliseconds in floors.items():
+        too_fast |= Q(action__action_type=action_type, decision_ms__lt=milliseconds)
     rows = (
         found.order_by()
         .values("reviewer_id")
@@ -84,7 +92,7 @@ def counts(since: datetime, person: User | None = None) -> list[Counts]:
             quarter=_Percentile(F("decision_ms"), share=0.25, filter=timed),
             three_quarters=_Percentile(F("decision_ms"), share=0.75, filter=timed),
             approvals=Count("pk", filter=approve & single),
-            too_fast=Count("pk", filter=approve & single & Q(considered=False)),
+            too_fast=Count("pk", filter=approve & single & too_fast),
             shown=Count("pk", filter=gate & single & Q(blind=False)),
             shown_approved=Count("pk", filter=gate & single & approve & Q(blind=False)),
             hidden=Count("pk", filter=gate & single & Q(blind=True)),

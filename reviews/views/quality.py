@@ -16,7 +16,7 @@ from hitl_site.lib.access import TEMPLATE, missing_right, needs_one_of
 from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from reviews.forms_team import EndForm, StartForm
-from reviews.selectors import agreements, coaching, quality
+from reviews.selectors import agreements, coaching, floor_times, quality
 from reviews.selectors import second_reviews as questions
 from reviews.selectors.independence import ADJUDICATE
 from reviews.services import second_reviews
@@ -33,10 +33,12 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
     if not request.user.has_perm(ADJUDICATE):
         return redirect("reviews:quality_of", username=request.user.get_username())
     now = database_now()
+    floors = floor_times.by_type(since=now - quality.PERIOD)
     context = {
-        "people": quality.of_everybody(now=now),
+        "people": quality.of_everybody(floors=floor_times.measured(floors), now=now),
         "under_review": questions.people_under_review(at=now),
         "agreements": agreements.by_type(now=now),
+        "floors": floors,
         "enough": quality.ENOUGH,
         "bar_title": gettext("Reviewing well"),
     }
@@ -104,10 +106,12 @@ def person_page(
     own, leads = of == request.user, request.user.has_perm(ADJUDICATE)
     now = database_now()
     since = now - quality.PERIOD
+    floors = floor_times.by_type(since=since)
     context = {
         "of": of,
         "own": own,
-        "found": quality.of_person(of, now=now),
+        "found": quality.of_person(of, floors=floor_times.measured(floors), now=now),
+        "floors": floors,
         "missed": coaching.missed_drills(of, since=since),
         "overturned": coaching.overturned(of, since=since),
         "enough": quality.ENOUGH,
