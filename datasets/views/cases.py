@@ -74,6 +74,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "late_truth": late_truth(),
         "may_curate": request.user.has_perm(CURATE),
         "tags": list(facets.tag_counts())[:_TAGS_OFFERED],
+        "bar_title": gettext("Cases"),
     }
     return render(request, "datasets/cases/page.html", context)
 
@@ -239,6 +240,7 @@ def _case_page(
         "may_curate": may_curate,
         "alike": cases.alike(case),
         "tags": list(facets.tag_counts())[:_TAGS_OFFERED] if may_curate else [],
+        "bar_title": gettext("Case"),
     }
     refused = any(form is not None and form.errors for form in (settling, editing))
     return render(request, "datasets/case/page.html", context, status=422 if refused else 200)

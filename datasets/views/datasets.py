@@ -32,6 +32,7 @@ def index(request: AuthenticatedRequest) -> HttpResponseBase:
         "datasets": questions.index(),
         "late_truth": late_truth(),
         "may_act": request.user.has_perm("datasets.export_dataset"),
+        "bar_title": gettext("Datasets"),
     }
     return render(request, "datasets/index/page.html", context)
 
@@ -106,6 +107,7 @@ def show(request: AuthenticatedRequest, dataset: Dataset, status: int = 200) -> 
         "freezing": questions.freezing(dataset),
         "versions": questions.versions(dataset, now=database_now()),
         "may_act": request.user.has_perm("datasets.export_dataset"),
+        "bar_title": gettext("Datasets"),
     }
     return render(request, "datasets/detail/page.html", context, status=status)
 
@@ -125,6 +127,7 @@ def _form_page(
         "form": form,
         "dataset": dataset,
         "preview": questions.taken_now(form.selection(), form.choices()) if valid else None,
+        "bar_title": gettext("Datasets"),
     }
     status = 422 if form.is_bound and not valid else 200
     return render(request, "datasets/edit/page.html", context, status=status)

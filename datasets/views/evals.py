@@ -50,6 +50,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "version": version,
         "agent": agent,
         "agents": eval_runs.agent_names(),
+        "bar_title": gettext("Evals"),
     }
     return render(request, "datasets/evals/page.html", context)
 
@@ -74,6 +75,7 @@ def detail(request: AuthenticatedRequest, run_id: str) -> HttpResponse:
         "rows": eval_rows.rows(run, page.items),
         "others": eval_comparison.comparable(run),
         "failed_corrections": evaluating.corrections_failed_in(run),
+        "bar_title": gettext("Evals"),
     }
     return render(request, "datasets/eval/page.html", context)
 
@@ -97,6 +99,7 @@ def compare(request: AuthenticatedRequest, run_id: str) -> HttpResponse:
         "change": change,
         "cases": eval_rows.titled(cases[:500]),
         "cases_total": len(cases),
+        "bar_title": gettext("Evals"),
     }
     return render(request, "datasets/eval_comparison/page.html", context)
 
@@ -105,7 +108,11 @@ def compare(request: AuthenticatedRequest, run_id: str) -> HttpResponse:
 @needs_one_of(*SEE)
 def graders(request: AuthenticatedRequest) -> HttpResponse:
     """List how each action type is judged."""
-    context = {"rows": graders_in_use.rows(), "may_act": request.user.has_perm(CURATE)}
+    context = {
+        "rows": graders_in_use.rows(),
+        "may_act": request.user.has_perm(CURATE),
+        "bar_title": gettext("Graders"),
+    }
     return render(request, "datasets/graders/page.html", context)
 
 
@@ -146,6 +153,7 @@ def _grader_page(
         "error": error,
         "history": graders_in_use.history(action_type.name),
         "may_act": request.user.has_perm(CURATE),
+        "bar_title": gettext("Graders"),
     }
     return render(request, "datasets/grader/page.html", context, status=status)
 

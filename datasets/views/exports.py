@@ -62,7 +62,13 @@ def _choose(
     request: AuthenticatedRequest, version: DatasetVersion, form: ExportForm, status: int = 200
 ) -> HttpResponse:
     formats = [ExportFormat(name) for name in registry.formats()]
-    context = {"version": version, "dataset": version.dataset, "form": form, "formats": formats}
+    context = {
+        "version": version,
+        "dataset": version.dataset,
+        "form": form,
+        "formats": formats,
+        "bar_title": gettext("Exports"),
+    }
     return render(request, "datasets/exports/new.html", context, status=status)
 
 
@@ -79,6 +85,7 @@ def index(request: AuthenticatedRequest) -> HttpResponse:
         "page": page,
         "exports": [questions.progress(export, now=now) for export in page.items],
         "may_act": request.user.has_perm("datasets.export_dataset"),
+        "bar_title": gettext("Exports"),
     }
     return render(request, "datasets/exports/index.html", context)
 
@@ -98,6 +105,7 @@ def _show(request: AuthenticatedRequest, export: Export, status: int = 200) -> H
         "place": export_turns.destination_of(export),
         "options": option_words.chosen(export.format, export.options),
         "may_act": request.user.has_perm("datasets.export_dataset"),
+        "bar_title": gettext("Exports"),
     }
     return render(request, "datasets/exports/detail.html", context, status=status)
 

@@ -26,7 +26,11 @@ from hitl_site.lib.http import AuthenticatedRequest
 def index(request: AuthenticatedRequest) -> HttpResponse:
     """List the profiles. The first look makes the one that everybody needs."""
     acts.default_profile(now=database_now())
-    return render(request, "datasets/redaction/index.html", {"profiles": questions.profiles()})
+    return render(
+        request,
+        "datasets/redaction/index.html",
+        {"profiles": questions.profiles(), "bar_title": gettext("Redaction")},
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -64,7 +68,13 @@ def preview(request: AuthenticatedRequest, profile_id: str) -> HttpResponse:
             said = gettext("This release cannot read this profile: {problem}")
             messages.error(request, said.format(problem=exc))
             status = 409
-    context = {"profile": profile, "datasets": datasets, "dataset": dataset, "shown": shown}
+    context = {
+        "profile": profile,
+        "datasets": datasets,
+        "dataset": dataset,
+        "shown": shown,
+        "bar_title": gettext("Redaction"),
+    }
     return render(request, "datasets/redaction/preview.html", context, status=status)
 
 
@@ -101,6 +111,7 @@ def _form(request: AuthenticatedRequest, editor: ProfileEditor, status: int = 20
         "action": reverse("datasets:redaction_new")
         if stored is None
         else reverse("datasets:redaction_edit", args=[stored.public_id]),
+        "bar_title": gettext("Redaction"),
     }
     return render(request, "datasets/redaction/edit.html", context, status=status)
 

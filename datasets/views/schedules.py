@@ -95,6 +95,7 @@ def _show(
         "form": form,
         "formats": [ExportFormat(name) for name in registry.formats()],
         "may_act": request.user.has_perm("datasets.export_dataset"),
+        "bar_title": gettext("Exports"),
     }
     return render(request, "datasets/exports/schedules.html", context, status=status)
 

@@ -75,5 +75,10 @@ def detail(request: AuthenticatedRequest, version_id: str) -> HttpResponse:
     except InvalidCursor:
         # An old bookmark: the first page is what it asks for now.
         return redirect(f"{reverse('datasets:version', args=[version_id])}?show={kind}")
-    context = {"view": version_page.view(version, kind=kind), "page": page, "kind": kind}
+    context = {
+        "view": version_page.view(version, kind=kind),
+        "page": page,
+        "kind": kind,
+        "bar_title": gettext("Datasets"),
+    }
     return render(request, "datasets/version/page.html", context)
