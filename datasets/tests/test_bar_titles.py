@@ -1,4 +1,4 @@
-"""On a small screen the bar names the page; so do the pages of cases, datasets, exports, evals and redaction."""
+"""On a small screen the bar names the page: cases, datasets, exports, evals, redaction, like any other."""
 
 from __future__ import annotations
 

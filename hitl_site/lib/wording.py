@@ -147,8 +147,11 @@ def figures(written: str) -> str:
     return written if marks is None else written.translate(marks)
 
 
-def money(value: float | Decimal | str | None, currency: str = "EUR") -> str:
-    """Return an amount with its currency: "€184.00", "184.00 CHF". Text that is no number is left alone."""
+def money(value: float | Decimal | str | None, currency: str = "EUR", digits: int | None = None) -> str:
+    """Return an amount with its currency: "€184.00", "184.00 CHF". Text that is no number is left alone.
+
+    It has as many digits after the mark as the currency has, unless ``digits`` says how many.
+    """
     if value is None:
         return MISSING
     try:
@@ -157,12 +160,19 @@ def money(value: float | Decimal | str | None, currency: str = "EUR") -> str:
         return str(value)
     if not amount.is_finite():
         return str(value)
-    shown = figures(f"{abs(amount):,.{0 if currency in _NO_MINOR_UNIT else 2}f}")
+    usual = 0 if currency in _NO_MINOR_UNIT else 2
+    shown = figures(f"{abs(amount):,.{usual if digits is None else digits}f}")
     sign = "−" if amount < 0 else ""
     symbol = _SYMBOLS.get(currency)
     if get_language() in _MARKS:
         return f"{sign}{shown}{_NO_BREAK}{symbol or currency}"
     return f"{sign}{symbol}{shown}" if symbol else f"{sign}{shown} {currency}"
+
+
+def currency_marks(currency: str) -> tuple[str, str]:
+    """Return what stands before and after an amount of a currency: "€" and "", or "" and "CHF"."""
+    symbol = _SYMBOLS.get(currency)
+    return (symbol, "") if symbol and get_language() not in _MARKS else ("", symbol or currency)
 
 
 def initials(name: str) -> str:

@@ -38,6 +38,7 @@ class Slider:
     """A slider with its number box. ``target`` is the control it moves.
 
     ``before`` is what stands before the number where the target is a condition, "" where it is the number.
+    ``sign`` and ``unit`` stand before and after the box; ``counted_in`` is the currency's code, "" for none.
     """
 
     id: str
@@ -48,11 +49,30 @@ class Slider:
     low: str = "0"
     high: str = "100"
     step: str = "1"
+    sign: str = ""
     unit: str = "%"
+    counted_in: str = ""
     before: str = ""
 
 
-def sliders_of(editor: PolicyEditor, live: PolicyDocument | None) -> tuple[Slider, ...]:
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """Which argument of an action type is an amount, as a JSON pointer, and its currency. "" for none."""
+
+    pointer: str = ""
+    currency: str = ""
+
+    def currency_at(self, place: str) -> str:
+        """Return the currency of what stands at a place, "" where that is no amount."""
+        return self.currency if place == self.pointer else ""
+
+
+NOTHING_AT_STAKE: Final = Stake()
+
+
+def sliders_of(
+    editor: PolicyEditor, live: PolicyDocument | None, stake: Stake = NOTHING_AT_STAKE
+) -> tuple[Slider, ...]:
     """Return the sliders of what stands in the form, each beside what is in force now."""
     typed = str(editor.form["threshold"].value() or "")
     threshold = Slider(
@@ -72,10 +92,10 @@ def sliders_of(editor: PolicyEditor, live: PolicyDocument | None) -> tuple[Slide
         low="1",
         high="50",
     )
-    return (threshold, *_of_rules(editor, live), audit)
+    return (threshold, *_of_rules(editor, live, stake), audit)
 
 
-def _of_rules(editor: PolicyEditor, live: PolicyDocument | None) -> list[Slider]:
+def _of_rules(editor: PolicyEditor, live: PolicyDocument | None, stake: Stake) -> list[Slider]:
     in_force = {rule.code: compared(rule.when) for rule in live.rules} if live is not None else {}
     found = []
     for row in editor.groups["rules"].forms:
@@ -83,19 +103,39 @@ def _of_rules(editor: PolicyEditor, live: PolicyDocument | None) -> list[Slider]
         if rule is None:
             continue
         now = in_force.get(str(row["code"].value() or ""))
+        currency = stake.currency_at(rule.place)
+        sign, unit = wording.currency_marks(currency)
         found.append(
             Slider(
                 id=f"slide-{row.anchor}",
                 label=_said(rule, denies=row["then"].value() == Verdict.DENY.value),
                 target=row["when"].id_for_label,
-                value=format(rule.limit, "f"),
-                now="" if now is None or now.limit == rule.limit else format(now.limit, "f"),
+                value=_written(rule.limit),
+                now="" if now is None or now.limit == rule.limit else _shown(now.limit, currency),
                 **_range(rule),
-                unit="",
+                sign=sign,
+                unit=unit,
+                counted_in=currency,
                 before=f"{rule.name} {rule.operator} ",
             )
         )
     return found
+
+
+def _written(limit: Decimal) -> str:
+    """Return a limit as a number box takes it: 150.0 is 150, and 149.90 stays as it is."""
+    written = format(limit, "f")
+    whole, _, rest = written.partition(".")
+    return written if rest.strip("0") else whole
+
+
+def _shown(limit: Decimal, currency: str) -> str:
+    """Return a limit as one reads it, an amount with its currency: none of its digits is rounded away."""
+    written = _written(limit)
+    if not currency:
+        return wording.figures(written)
+    digits = len(written.partition(".")[2])
+    return wording.money(limit, currency, digits=max(digits, 2) if digits else 0)
 
 
 def _said(rule: Compared, *, denies: bool) -> str:
@@ -117,7 +157,7 @@ def _range(rule: Compared) -> dict[str, str]:
     low = -high if rule.limit < 0 else Decimal(0)
     step = power / 10
     if rule.limit % step:
-        step = Decimal(1).scaleb(int(rule.limit.as_tuple().exponent))
+        step = Decimal(1).scaleb(int(Decimal(_written(rule.limit)).as_tuple().exponent))
     return {"low": format(low, "f"), "high": format(high, "f"), "step": format(step, "f")}
 
 

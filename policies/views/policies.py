@@ -12,7 +12,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.engine.policy import PolicyDocument
 from policies.forms.policy_editor import PolicyEditor
-from policies.forms.sliders import sliders_of
+from policies.forms.sliders import Stake, sliders_of
 from policies.models import ActionType, PolicyVersion
 from policies.selectors import policies as questions
 from policies.services import policies as acts
@@ -88,7 +88,11 @@ def _editor(
         "action_type": action_type,
         "editor": editor,
         "form": editor.form,
-        "sliders": sliders_of(editor, questions.live_document(live) if live else None),
+        "sliders": sliders_of(
+            editor,
+            questions.live_document(live) if live else None,
+            Stake(action_type.value_pointer, action_type.currency),
+        ),
         "live": live,
         "bar_title": gettext("Policies"),
     }
