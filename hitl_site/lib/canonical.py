@@ -40,8 +40,10 @@ _FAST = (
     | orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
 )
-# A double ends so where it has an exponent; each begins with a byte that is rare, so that a search is quick.
-_EXPONENT_ENDS = (re.compile(rb"\+[0-9]{1,3}(?:[,\]}]|\Z)"), re.compile(rb"-[0-9]{1,3}(?:[,\]}]|\Z)"))
+# A double ends so where it has an exponent. Each begins with a byte that is rare, and found sooner by itself.
+_EXPONENT_ENDS = tuple(
+    (sign, re.compile(re.escape(sign) + rb"[0-9]{1,3}(?:[,\]}]|\Z)")) for sign in (b"+", b"-")
+)
 _EXPONENT = re.compile(rb"(?:\A|[:,\[])-?[0-9.]+e")
 _POINT_ZERO = re.compile(rb"\.0(?:[,\]}]|\Z)")
 _BEYOND_THE_FIRST_PLANE = re.compile(rb"[\xf0-\xf7]")
@@ -62,9 +64,11 @@ def canonicalize(value: JsonValue, *, known_finite: bool = False) -> bytes:
     """
     data = _fast(value)
     if data and _POINT_ZERO.search(data):
-        # 1.0 is written as 1: as a whole number it is, by the fast encoder too.
+        # 1.0 and -0.0 are written as 1 and 0: as whole numbers they are, by the fast encoder too.
         value = _whole(value)
         data = _fast(value)
+        if _POINT_ZERO.search(data):
+            data = b""
     if data and _is_sure(data) and (known_finite or b"null" not in data or _is_finite(value)):
         return data
     try:
@@ -94,15 +98,12 @@ def _whole(value: JsonValue) -> JsonValue:
 
 
 def _is_sure(data: bytes) -> bool:
-    """Say whether the fast encoder cannot have differed but for what is no number.
+    """Say whether the fast encoder cannot have differed but for what is no number, and whole doubles.
 
     In doubt, as for a text that looks like it, no.
     """
     # From 1e16 to 1e21 it writes an exponent where ECMAScript writes digits.
-    if any(ending.search(data) for ending in _EXPONENT_ENDS) and _EXPONENT.search(data):
-        return False
-    # 1.0 and -0.0 are 1 and 0.
-    if _POINT_ZERO.search(data):
+    if any(sign in data and end.search(data) for sign, end in _EXPONENT_ENDS) and _EXPONENT.search(data):
         return False
     # It sorts by code points; by UTF-16 code units those beyond U+FFFF come before U+E000.
     return data.isascii() or not _BEYOND_THE_FIRST_PLANE.search(data)

@@ -154,8 +154,9 @@ def _decode(text: str) -> JsonValue:
     except json.JSONDecodeError as exc:
         raise _malformed(exc) from None
     else:
-        # U+0000 and lone surrogates cannot stand in valid UTF-8 JSON by themselves, only as \u escapes.
-        if "\\u" not in text:
+        # U+0000 and lone surrogates cannot stand in valid UTF-8 JSON by themselves, only as \u escapes. One
+        # character is found ten times sooner than two.
+        if "\\" not in text or "\\u" not in text:
             return tree  # type: ignore[return-value]  # a _Fault comes of the other decoder alone
     _refuse_faults(tree, "")
     return tree  # type: ignore[return-value]  # the walk has refused every tree that holds a _Fault

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from django.db import DatabaseError
 
@@ -31,43 +32,55 @@ class Line:
     problem: Problem | None
 
 
-def split(content_type: str, body: bytes) -> list[Line]:
-    """Return the lines of an NDJSON or JSON array body. Raises the problem when they cannot be told apart."""
+def split(content_type: str, body: bytes) -> Iterator[Line]:
+    """Yield the lines of an NDJSON or JSON array body, each read when it is asked for.
+
+    Raises the problem at once when they cannot be told apart, or are too many or none.
+    """
     if len(body) > MAX_BYTES:
         raise problems.error("body-too-large", f"A batch has at most {MAX_BYTES} bytes (8 MiB).")
     if content_type in {"application/x-ndjson", "application/ndjson", "application/jsonl"}:
-        lines = [_line(text) for text in body.split(b"\n") if text.strip()]
+        texts = [text for text in body.split(b"\n") if text.strip()]
+        count, lines = len(texts), map(_line, texts)
     elif content_type == "application/json":
-        lines = _array(body)
+        members = _array(body)
+        count, lines = len(members), map(_read, members)
     else:
         raise problems.error("unsupported-media-type", "Send application/x-ndjson, or a JSON array.")
-    if not 1 <= len(lines) <= MAX_LINES:
-        raise problems.error("validation", f"A batch has 1 to {MAX_LINES} lines, not {len(lines)}.")
+    if not 1 <= count <= MAX_LINES:
+        raise problems.error("validation", f"A batch has 1 to {MAX_LINES} lines, not {count}.")
     return lines
 
 
-def take_in(*, key: AgentKey, lines: Sequence[Line], request_id: str, now: datetime) -> list[Result]:
+def take_in(*, key: AgentKey, lines: Iterable[Line], request_id: str, now: datetime) -> list[Result]:
     """Take every good line in and return the results in the order of the lines.
 
-    Gated lines go through the gate at once, each in a transaction of its own; the first counts as the request
-    itself, each further one as one more of the agent's rate. Observed ones are stored in one transaction
-    before this returns, and worked off afterwards.
+    Observed ones are stored in one transaction before this returns, and worked off afterwards. Gated ones go
+    through the gate at once, each in a transaction of its own; the first counts as the request itself, each
+    further one as one more of the agent's rate.
     """
-    asked = 0
-    results: dict[int, Result] = {}
-    reported: list[tuple[int, wire.BatchLine]] = []
-    for index, line in enumerate(lines):
-        if line.body is None:
-            assert line.problem is not None
-            results[index] = line.problem
-        elif line.body.mode == Mode.OBSERVED.value:
-            reported.append((index, line.body))
-        else:
-            too_many = _too_many(key) if asked else None
-            asked += 1
-            results[index] = too_many or _gated(key, line.body, request_id=request_id, now=now)
-    results.update(_observed(key, reported, request_id=request_id, now=now))
-    return [results[index] for index in range(len(lines))]
+    results: list[Result | None] = []
+    gated: list[tuple[int, wire.BatchLine]] = []
+    reported: list[int] = []
+
+    def observed_ones() -> Iterator[wire.BatchLine]:
+        for index, line in enumerate(lines):
+            results.append(line.problem)
+            if line.body is None:
+                continue
+            if line.body.mode == Mode.OBSERVED.value:
+                reported.append(index)
+                yield line.body
+            else:
+                gated.append((index, line.body))
+
+    accepted = _observed(key, observed_ones(), request_id=request_id, now=now)
+    for index, answer in zip(reported, accepted, strict=True):
+        results[index] = answer
+    for place, (index, body) in enumerate(gated):
+        too_many = _too_many(key) if place else None
+        results[index] = too_many or _gated(key, body, request_id=request_id, now=now)
+    return [result for result in results if result is not None]
 
 
 def _too_many(key: AgentKey) -> Problem | None:
@@ -92,19 +105,16 @@ def _gated(key: AgentKey, body: wire.BatchLine, *, request_id: str, now: datetim
 
 
 def _observed(
-    key: AgentKey, lines: Sequence[tuple[int, wire.BatchLine]], *, request_id: str, now: datetime
-) -> dict[int, Result]:
-    if not lines:
-        return {}
-    bodies = [body for _, body in lines]
-    accepted = observed.accept(key=key, lines=bodies, request_id=request_id, now=now)
+    key: AgentKey, coming: Iterator[wire.BatchLine], *, request_id: str, now: datetime
+) -> list[observed.Accepted | Problem]:
+    first = next(coming, None)
+    if first is None:
+        return []  # no transaction for nothing
+    accepted = observed.accept(key=key, lines=chain((first,), coming), request_id=request_id, now=now)
     fresh = {each.batch_id for each in accepted if isinstance(each, observed.Accepted) and not each.replayed}
     for batch_id in fresh:
         hint("reviews.ingest_batch", batch_id=batch_id)
-    return {
-        index: answer if isinstance(answer, observed.Accepted) else _refusal(answer)
-        for (index, _), answer in zip(lines, accepted, strict=True)
-    }
+    return [each if isinstance(each, observed.Accepted) else _refusal(each) for each in accepted]
 
 
 def _refusal(error: Exception) -> Problem:
@@ -125,7 +135,7 @@ def _line(text: bytes) -> Line:
     return _read(value, size=len(text))
 
 
-def _array(body: bytes) -> list[Line]:
+def _array(body: bytes) -> list[strict_json.JsonValue]:
     try:
         # One level more than a line has: the array itself.
         value = strict_json.parse(body, max_bytes=MAX_BYTES, max_depth=strict_json.MAX_DEPTH + 1)
@@ -133,7 +143,7 @@ def _array(body: bytes) -> list[Line]:
         raise problems.ProblemError(problems.from_door(error)) from None
     if not isinstance(value, list):
         raise problems.error("validation", "A batch is a JSON array, or NDJSON.")
-    return [_read(member) for member in value]
+    return value
 
 
 def _read(value: strict_json.JsonValue, *, size: int | None = None) -> Line:

@@ -143,8 +143,11 @@ class IngestRow(models.Model):
 
     public_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
     batch_id = models.CharField(max_length=ids.MAX_LENGTH)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
-    # Not checked for each line of a thousand: it is its agent's, and no key is ever deleted.
+    # Neither is checked for each line of a thousand: they are those that the request was let in with, and the
+    # product's role cannot delete agents or keys.
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     agent_key = models.ForeignKey(
         AgentKey,
         null=True,
@@ -155,7 +158,8 @@ class IngestRow(models.Model):
     )
     idempotency_key = models.CharField(max_length=255)
     body_digest = models.CharField(max_length=71)
-    # The canonical text that the digest is over, since jsonb would write numbers anew; "" once erased.
+    # The canonical text that the digest is over, since jsonb would write numbers anew; "" once it is worked
+    # off or erased.
     body = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=16, choices=IngestState, default=IngestState.ACCEPTED)

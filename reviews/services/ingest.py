@@ -226,8 +226,8 @@ def _in_transaction(asked: _Asked) -> Submitted:
         version = agents.see_version(agent=asked.key.agent, claim=claim_of(asked.body), now=asked.now)
     taken = _judged(asked, standing, version=version, action_id=action_id)
     if row is not None:
-        row.action, row.state, row.done_at = taken.action, IngestState.DONE, asked.now
-        row.save(update_fields=["action", "state", "done_at"])
+        row.action, row.state, row.done_at, row.body = taken.action, IngestState.DONE, asked.now, ""
+        row.save(update_fields=["action", "state", "done_at", "body"])
     return taken
 
 

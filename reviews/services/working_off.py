@@ -161,7 +161,8 @@ def _through_the_gate(row_id: int, *, now: datetime) -> None:
     row.action = submitted.action
     row.state = IngestState.DONE
     row.done_at = now
-    row.save(update_fields=["action", "state", "done_at"])
+    row.body = ""  # what it said is the action's now
+    row.save(update_fields=["action", "state", "done_at", "body"])
 
 
 def _was_too_much(error: BaseException) -> bool:

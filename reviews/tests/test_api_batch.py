@@ -115,6 +115,32 @@ def test_a_key_of_a_single_proposal_is_not_free_for_a_line_with_another_body(api
     assert IngestRow.objects.count() == 0
 
 
+def test_of_a_key_that_is_asked_and_reported_in_one_batch_the_report_stands_and_nothing_may_run(
+    api: Api,
+) -> None:
+    answers = results(ndjson(api, line("a"), line("a", mode="observed")))
+    assert [answer["status"] for answer in answers] == [422, 202]
+    assert answers[0]["type"] == "/problems/idempotency-key-reused/"
+    assert (ActionRequest.objects.count(), IngestRow.objects.count()) == (0, 1)
+
+
+def test_a_batch_of_which_some_keys_were_used_stores_the_others_once(api: Api) -> None:
+    (single,) = results(ndjson(api, line("single")))
+    (before,) = results(ndjson(api, line("before", mode="observed")))
+    asked = [line(key, mode="observed") for key in ("new", "before", "single", "newer")]
+    for new_status in (202, 200):
+        answers = results(ndjson(api, *asked))
+        assert [answer["status"] for answer in answers] == [new_status, 200, 422, new_status]
+        assert answers[1]["id"] == before["id"]
+        kept = IngestRow.objects.order_by("id").values_list("idempotency_key", "public_id")
+        assert list(kept) == [
+            ("before", before["id"]),
+            ("new", answers[0]["id"]),
+            ("newer", answers[3]["id"]),
+        ]
+    assert ActionRequest.objects.get().public_id == single["id"]
+
+
 def test_observed_lines_can_be_looked_up_before_and_after_they_are_worked_off(api: Api) -> None:
     (answer,) = results(ndjson(api, line("a", mode="observed")))
     waiting = api.get(f"/actions/{answer['id']}")
