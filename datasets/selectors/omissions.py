@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db.models import Count, QuerySet
+from django.db.models import Count, DateTimeField, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from datasets.choices import CheckFinding
 from datasets.models import Conversation, ConversationCheck
 from policies.models import AgentVersion
+from policies.selectors import owners
 from policies.statistics.intervals import clopper_pearson, hajek_rate
 
 _ONE_SIDED = 0.025
@@ -67,9 +70,12 @@ def closed_by(version: AgentVersion, *, found: str = "") -> QuerySet[Conversatio
 
 def waiting(person: User) -> QuerySet[ConversationCheck]:
     """Return the checks that wait for this person, the oldest first: not of their own agents, none erased."""
+    key = owners.key_of(person.pk)
+    until = Cast(KeyTextTransform(key, "conversation__agent__former_owners"), DateTimeField())
+    of_old = Q(conversation__agent__former_owners__has_key=key, conversation__closed_at__lt=until)
     return (
         ConversationCheck.objects.filter(finding="", conversation__messages__isnull=False)
-        .exclude(conversation__agent__owner=person)
+        .exclude(Q(conversation__agent__owner=person) | of_old)
         .select_related("conversation__agent", "conversation__agent_version")
         .order_by("id")
     )

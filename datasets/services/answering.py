@@ -15,6 +15,8 @@ from datasets.models import LabelledCase, LabelRevision
 from hitl_site.lib.canonical import canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from policies.models import Agent
+from policies.selectors import owners
+from policies.services import rights
 
 MAX_REASONS: Final = 20
 
@@ -32,7 +34,11 @@ class InvalidAnswer(UnableToAnswer):
 
 
 def current_curator(by: User) -> User:
-    """Return the person as the database knows them now: the request's may carry rights that are gone."""
+    """Return the person as the database knows them now: the request's may carry rights that are gone.
+
+    Whoever takes the right away meanwhile waits for this transaction.
+    """
+    rights.hold([by.pk])
     current = User.objects.get(pk=by.pk)
     if not current.has_perm("datasets.curate_case"):
         raise NotAllowed(gettext("You may not curate cases."))
@@ -40,12 +46,16 @@ def current_curator(by: User) -> User:
 
 
 def check_independent(person: User, cases: Iterable[LabelledCase]) -> None:
-    """Raise where a case is of an agent that the person owns: what it should have done is for others to say.
+    """Raise where a case is of an agent that the person owns, or owned when it was decided or since.
 
     Corrections train agents, and stand in the way of promotions (``selectors.corrections``).
     """
-    if Agent.objects.filter(owner=person, name__in={case.agent for case in cases}).exists():
-        raise NotAllowed(gettext("You own this agent; somebody else says what its cases teach."))
+    earliest: dict[str, datetime] = {}
+    for case in cases:
+        earliest[case.agent] = min(case.decided_at, earliest.get(case.agent, case.decided_at))
+    for agent in Agent.objects.filter(name__in=earliest):
+        if owners.is_apart(agent, person.pk, since=earliest[agent.name]):
+            raise NotAllowed(gettext("You own this agent; somebody else says what its cases teach."))
 
 
 def answer(

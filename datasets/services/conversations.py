@@ -23,6 +23,7 @@ from hitl_site.lib.canonical import body_digest, canonicalize
 from hitl_site.lib.strict_json import JsonValue
 from policies.engine.sampling import audit_draw
 from policies.models import ActionType, Agent
+from policies.selectors import owners
 from policies.services import agents, ledger
 from policies.services.agents import VersionClaim
 from policies.services.ledger import Actor
@@ -237,7 +238,8 @@ def _held(check_id: str) -> ConversationCheck:
 
 def _may_answer(check: ConversationCheck, reviewer: User) -> User:
     person = current_reviewer(reviewer)
-    if check.conversation.agent.owner_id == person.pk:
+    talk = check.conversation
+    if owners.is_apart(talk.agent, person.pk, since=talk.closed_at):
         raise NotYours(gettext("This agent is yours: somebody else checks its conversations."))
     if check.conversation.messages is None:
         raise UnableToCheck(gettext("What was said in this conversation was erased."))

@@ -75,7 +75,7 @@ def leave_out(*, case_ids: Sequence[str], because: str, by: User, now: datetime)
     person = answering.current_curator(by)
     # The removal lock and those of the cases come after: whose agent it is needs neither.
     wanted = LabelledCase.objects.filter(public_id__in=case_ids[:MAX_CASES])
-    answering.check_independent(person, wanted.only("agent"))
+    answering.check_independent(person, wanted.only("agent", "decided_at"))
 
     def change(curation: CaseCuration) -> Document | None:
         if curation.excluded_at is not None:

@@ -27,7 +27,7 @@ from datasets.services.conversations import Closing
 from datasets.services.later import composed
 from datasets.tests.base import label
 from hitl_site.lib.clock import database_now
-from policies.models import AgentVersion, LedgerEntry
+from policies.models import Agent, AgentVersion, LedgerEntry
 from policies.services import agents
 from policies.services.agents import VersionClaim
 from policies.services.ledger import Actor
@@ -257,6 +257,14 @@ def test_the_first_answer_counts_and_an_owner_gives_none(cast: Cast) -> None:
         conversations.find_complete(
             check_id=check.public_id, reviewer=cast.carol, note="", now=database_now()
         )
+    assert [each.pk for each in omissions.waiting(cast.olga)] == [check.pk]
+    Agent.objects.filter(pk=cast.clerk.pk).update(owner=cast.olga)
+    # Nor does who owned it when the conversation ended.
+    with pytest.raises(conversations.NotYours):
+        conversations.find_complete(
+            check_id=check.public_id, reviewer=cast.carol, note="", now=database_now()
+        )
+    assert not omissions.waiting(cast.carol).exists()
     with pytest.raises(conversations.WrongArguments):
         missing(cast, check, amount=-1)
     check.refresh_from_db()

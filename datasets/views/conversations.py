@@ -25,6 +25,7 @@ from hitl_site.lib.pagination import InvalidCursor, page
 from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AgentState
 from policies.models import ActionType, Agent, AgentVersion
+from policies.selectors import owners
 from reviews import schema_form
 from reviews.models import ActionRequest
 from reviews.schema_form import FieldError, FormView
@@ -257,7 +258,7 @@ def _page(
         open_to_them
         and person.has_perm(REVIEW)
         and talk.messages is not None
-        and talk.agent.owner_id != person.pk
+        and not owners.is_apart(talk.agent, person.pk, since=talk.closed_at)
     )
     context = {
         "check": check,

@@ -30,6 +30,9 @@ class Agent(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="owned_agents"
     )
+    # Until when an action is proposed too early for a former owner to decide on it (selectors.owners). The
+    # database writes it whenever the owner changes, and takes no other word for it (migration 0006).
+    former_owners = models.JSONField(default=dict, blank=True, editable=False)
     state = models.CharField(max_length=16, choices=AgentState, default=AgentState.ACTIVE)
     # None: what the settings say for every agent.
     rate_per_minute = models.PositiveIntegerField(null=True, blank=True)

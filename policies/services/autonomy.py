@@ -14,6 +14,7 @@ from hitl_site.lib.strict_json import JsonValue
 from policies.choices import AutonomyLevel
 from policies.models import ActionType, Agent, AgentVersion, AutonomyGrant
 from policies.selectors import autonomy as ladder
+from policies.selectors import owners
 from policies.services import demotions, ledger, rights
 from policies.services.ledger import Actor
 
@@ -144,8 +145,8 @@ def override(
         current = ActionType.objects.select_for_update(no_key=True).get(pk=action_type.pk)
         demotions.change_of_level(agent_version_id=agent_version.pk, action_type_id=current.pk)
         in_force, _ = ladder.level_in_force(agent_version, current, now)
-        owner = Agent.objects.values_list("owner_id", flat=True).get(pk=agent_version.agent_id)
-        if owner == granted_by.pk and ladder.rank(level) > ladder.rank(in_force):
+        agent = Agent.objects.get(pk=agent_version.agent_id)
+        if owners.is_apart(agent, granted_by.pk, since=now) and ladder.rank(level) > ladder.rank(in_force):
             raise UnableToGrant(gettext("You own this agent; somebody else decides how far it may go."))
         return grant(
             agent_version=agent_version,

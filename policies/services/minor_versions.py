@@ -16,6 +16,7 @@ from policies.choices import AutonomyLevel
 from policies.engine.ladder_settings import LadderSettings
 from policies.models import ActionType, AgentVersion, AutonomyGrant
 from policies.selectors import autonomy as levels
+from policies.selectors import owners
 from policies.selectors.evidence_limits import settings_of
 from policies.selectors.minor_versions import predecessor
 from policies.services import autonomy, demotions, rights
@@ -45,7 +46,7 @@ def carry_on(
     """
     with rights.acting(declared_by, GRANT):
         current = ActionType.objects.select_for_update(no_key=True).get(pk=action_type.pk)
-        if agent_version.agent.owner_id == declared_by.pk:
+        if owners.is_apart(agent_version.agent, declared_by.pk, since=now):
             raise UnableToGrant(gettext("You own this agent; somebody else decides how far it may go."))
         earlier = predecessor(agent_version, current, now)
         if earlier is None:

@@ -23,6 +23,7 @@ from policies.engine.ladder_settings import CANARY_STEPS
 from policies.models import ActionType, AgentVersion, AutonomyGrant, AutonomyProposal
 from policies.selectors import autonomy as levels
 from policies.selectors import evidence as questions
+from policies.selectors import owners
 from policies.selectors.evidence import Evidence
 from policies.selectors.rung_words import condition_in_words
 from policies.services import autonomy, demotions, evidence, ledger, rights
@@ -137,7 +138,7 @@ def approve(*, proposal_id: str, approved_by: User, reason: str, now: datetime) 
         proposal = _lock(proposal_id)
         _check_open(proposal, now)
         version, action_type = proposal.agent_version, proposal.action_type
-        if version.agent.owner_id == approved_by.pk:
+        if owners.is_apart(version.agent, approved_by.pk, since=proposal.proposed_at):
             raise UnableToApprove(gettext("You own this agent; somebody else decides how far it may go."))
         if proposal.proposed_by_id == approved_by.pk and questions.is_costly(action_type):
             raise UnableToApprove(

@@ -95,7 +95,7 @@ def my_turn(person: User, *, view: View | None = None) -> QuerySet[ReviewItem]:
         ReviewItem.objects.filter(status=ItemStatus.OPEN)
         .filter(independence.not_for_others(person))
         .filter(Q(escalated_to=None) | Q(escalated_to=person))
-        .exclude(agent__owner=person)
+        .exclude(independence.owned_by(person))
         .filter(team.within_skills(person), team.served(person))
         .filter(~Exists(decided), ~Exists(skipped))
         .filter(

@@ -87,7 +87,7 @@ def _why_not(incident: Incident, viewer: User) -> str:
         return gettext("It has been resolved.")
     if not viewer.has_perm(_REVIEW):
         return gettext("You may look; resolving it takes the right to decide review items.")
-    if incident.action.agent.owner_id == viewer.pk:
+    if independence.owns(incident.action, viewer.pk):
         return gettext("You own this agent; somebody else finds out what it did.")
     return independence.why_not(incident.item, viewer)
 

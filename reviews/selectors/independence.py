@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, Exists, OuterRef, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Now
 from django.utils.translation import gettext
 
+from policies.selectors import owners
 from reviews.choices import ItemKind, ItemStatus
 from reviews.models import ActionRequest, Decision, ReviewItem
 from reviews.selectors import second_reviews, team
@@ -27,6 +29,8 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool = False) -> str:
     """
     if item.action.agent.owner_id == person.pk:
         return gettext("You own this agent; somebody else decides for it.")
+    if owns(item.action, person.pk):
+        return gettext("You owned this agent until lately; somebody else decides what it proposed by then.")
     if item.reserved_for_id not in (None, person.pk):
         return gettext("This one is for somebody else.")
     not_theirs = team.why_not(item, person, heed_queue=heed_queue)
@@ -41,6 +45,19 @@ def why_not(item: ReviewItem, person: User, *, heed_queue: bool = False) -> str:
     if second_reviews.under_review([person.pk], action_type_name=item.action_type_name, at=Now()):
         return gettext("For now a second person answers after you; second looks are for others.")
     return ""
+
+
+def owns(action: ActionRequest, person_id: int) -> bool:
+    """Say whether a person answers for the agent of an action: now, or when it was proposed, or since."""
+    return owners.is_apart(action.agent, person_id, since=action.created_at)
+
+
+def owned_by(person: User) -> Q:
+    """Return the same question for a query of items."""
+    key = owners.key_of(person.pk)
+    until = Cast(KeyTextTransform(key, OuterRef("agent__former_owners")), DateTimeField())
+    proposed_before = Exists(ActionRequest.objects.filter(pk=OuterRef("action"), created_at__lt=until))
+    return Q(agent__owner=person) | Q(agent__former_owners__has_key=key) & Q(proposed_before)
 
 
 def has_answered(item: ReviewItem, person: User) -> bool:
@@ -63,7 +80,7 @@ def answered_elsewhere(person: User) -> Exists:
 
 def not_to_be_opened(person: User) -> Q:
     """Return the condition for items that a person must not even open while nobody has answered them."""
-    own_answer = Q(kind=ItemKind.SECOND_OPINION) & (Q(agent__owner=person) | Q(answered_elsewhere(person)))
+    own_answer = Q(kind=ItemKind.SECOND_OPINION) & (owned_by(person) | Q(answered_elsewhere(person)))
     return Q(status__in=_UNANSWERED) & (own_answer | ~not_for_others(person))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import Permission, User
 from django.db.models import Q, QuerySet
 
+from policies.selectors import owners
 from reviews.choices import ItemKind
 from reviews.models import Decision, Queue, ReviewItem
 from reviews.selectors import team
@@ -37,16 +38,14 @@ def receivers_of(item: ReviewItem, *, sender: User) -> QuerySet[User]:
     What asks about an answer is for those who did not give it, and a disagreement for leads. The owner of the
     agent chooses nobody: they would choose who approves it.
     """
-    owner = item.agent.owner_id
-    if owner == sender.pk:
+    apart = owners.all_apart(item.agent, since=item.action.created_at)
+    if sender.pk in apart:
         return User.objects.none()
     everybody = adjudicators() if item.kind == ItemKind.ADJUDICATION else reviewers()
     answers = Decision.objects.filter(undone_at=None)
     answers = answers.filter(action=item.action_id) if item.kind in APART else answers.filter(item=item)
     people = everybody.exclude(pk=sender.pk).exclude(pk__in=answers.values("reviewer"))
-    people = people.exclude(pk__in=team.unskilled(item.action_type_name))
-    if owner is not None:
-        people = people.exclude(pk=owner)
+    people = people.exclude(pk__in=team.unskilled(item.action_type_name)).exclude(pk__in=apart)
     return people.order_by("first_name", "username")
 
 

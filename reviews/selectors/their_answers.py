@@ -15,6 +15,7 @@ from hitl_site.lib import wording
 from hitl_site.lib.strict_json import JsonValue
 from reviews.choices import DecisionKind, ItemKind, ItemStatus
 from reviews.models import Decision, ReviewItem, SecondOpinion
+from reviews.selectors import independence
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.difference import Difference, difference
 from reviews.selectors.independence import ADJUDICATE
@@ -72,7 +73,7 @@ def are_hidden(item: ReviewItem, viewer: User, decisions: Sequence[Decision], *,
     """
     if item.kind != ItemKind.GATE or item.status != ItemStatus.OPEN or item.approvals_required < 2:
         return False
-    if not viewer.has_perm("reviews.review_item") or item.action.agent.owner_id == viewer.pk:
+    if not viewer.has_perm("reviews.review_item") or independence.owns(item.action, viewer.pk):
         return False
     own = next((each for each in decisions if each.reviewer_id == viewer.pk), None)
     if own is not None:

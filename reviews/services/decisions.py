@@ -261,11 +261,11 @@ def _is_terminal(item: ReviewItem, answer: Answer, same: set[int], *, required: 
     """A rejection closes the item at once; what runs needs ``required`` people who say the very same.
 
     Those who said the ``same`` before count with this one, each only while they might still give it: they may
-    review, and do not own the agent by now.
+    review, and do not answer for the agent by now.
     """
     if answer.kind == DecisionKind.REJECT or item.kind != ItemKind.GATE or required <= 1:
         return True
-    people = {person for person in same if person != item.action.agent.owner_id}
+    people = {person for person in same if not independence.owns(item.action, person)}
     return len(who_may_review(people, action_type_name=item.action_type_name)) + 1 >= required
 
 

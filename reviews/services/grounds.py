@@ -9,6 +9,7 @@ from django.db import connection
 from policies.choices import PolicyState
 from policies.engine.facts import Verdict
 from policies.models import Agent, PolicyVersion
+from policies.selectors import owners
 from policies.services import demotions, gate
 from reviews.models import ActionRequest, Decision, Permit
 from reviews.selectors.actions import Arguments
@@ -21,7 +22,7 @@ def why_not(permit: Permit, *, holder: Agent, running: Arguments, now: datetime)
 
     ``holder`` is the agent as it is now. What became looser since never helps: an allowed action must still
     be allowed; a decided one must not be denied, and as many people as are asked for now must have approved
-    these very arguments, may review still (F17), and not own the agent.
+    these very arguments, may review still (F17), and not answer for the agent.
     """
     action = permit.action
     if permit.decision is None:
@@ -71,5 +72,5 @@ def _approvals_that_stand(permit: Permit, decision: Decision, holder: Agent) -> 
     approvers = Decision.objects.filter(
         item_id=decision.item_id, final_digest=permit.digest, undone_at=None, released_at__isnull=False
     ).values_list("reviewer_id", flat=True)
-    people = set(approvers) - {holder.owner_id}
+    people = owners.independent_among(approvers, holder, since=permit.action.created_at)
     return len(rights.who_may_review(people, action_type_name=permit.action.action_type_name))

@@ -110,7 +110,7 @@ def resolve(
     """
     resolver = current_reviewer(resolver)
     incident = _lock(incident_id)
-    if incident.action.agent.owner_id == resolver.pk:
+    if independence.owns(incident.action, resolver.pk):
         raise NotAllowed(gettext("You own this agent; somebody else finds out what it did."))
     because = independence.why_not(incident.item, resolver)
     if because:

@@ -129,11 +129,11 @@ def _check_waits(item: ReviewItem, *, now: datetime) -> None:
 def _check_target(item: ReviewItem, target: User, *, reviewer: User) -> None:
     if target.pk == reviewer.pk:
         raise InvalidAnswer(gettext("Pass it on to somebody else."))
-    if item.action.agent.owner_id == reviewer.pk:
+    if independence.owns(item.action, reviewer.pk):
         raise InvalidAnswer(
             gettext("You own this agent: pass it on to a queue; who decides is not yours to choose.")
         )
-    if item.action.agent.owner_id == target.pk:
+    if independence.owns(item.action, target.pk):
         raise InvalidAnswer(gettext("That person owns the agent and cannot decide for it."))
     try:
         # As they are now: the right may have gone since the page was opened.

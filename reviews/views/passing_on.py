@@ -16,7 +16,7 @@ from hitl_site.lib.http import AuthenticatedRequest, is_fragment
 from reviews.choices import ItemKind, SkipReason
 from reviews.forms import EscalationForm, SkipForm
 from reviews.models import ReviewItem
-from reviews.selectors import inbox, people
+from reviews.selectors import inbox, independence, people
 from reviews.selectors.turn import name_of
 from reviews.selectors.workspace import plainly
 from reviews.services import decisions
@@ -44,7 +44,7 @@ def escalate(request: AuthenticatedRequest, item_id: str) -> HttpResponse:
         initial={"item_version": item.version},
         people=people.receivers_of(item, sender=request.user),
         queues=people.queues_for(item),
-        own_agent=item.agent.owner_id == request.user.pk,
+        own_agent=independence.owns(item.action, request.user.pk),
     )
     if posted is None:
         return _dialog(request, "escalate", item, form)
@@ -101,7 +101,11 @@ def _onward(request: AuthenticatedRequest, item: ReviewItem, *, now: datetime) -
 
 
 def _item(request: AuthenticatedRequest, item_id: str) -> ReviewItem:
-    return inbox.visible_to(request.user).select_related("agent", "queue").get(public_id=item_id)
+    return (
+        inbox.visible_to(request.user)
+        .select_related("agent", "queue", "action__agent")
+        .get(public_id=item_id)
+    )
 
 
 def _dialog(

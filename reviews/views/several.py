@@ -18,7 +18,7 @@ from reviews.choices import DecisionKind
 from reviews.forms import EscalationForm
 from reviews.models import Queue, ReviewItem
 from reviews.selectors import decisions as answers
-from reviews.selectors import inbox, inbox_page, people, together
+from reviews.selectors import inbox, inbox_page, independence, people, together
 from reviews.selectors.actions import proposed_arguments
 from reviews.selectors.reasons import reason_codes
 from reviews.services import together as acts
@@ -134,7 +134,7 @@ def _waiting(request: AuthenticatedRequest, chosen: Sequence[str]) -> list[Revie
     items = (
         inbox.visible_to(request.user)
         .filter(public_id__in=chosen)
-        .exclude(agent__owner=request.user)
+        .exclude(independence.owned_by(request.user))
         .select_related("action__gate_check__policy_version", "action__action_type", "agent")
     )
     found = {item.public_id: item for item in items}
