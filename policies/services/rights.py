@@ -16,12 +16,16 @@ from policies.services.ledger import Actor
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+# A key of PostgreSQL's advisory locks ("hr_right"), kept in step with the trigger of migration 0007: acts
+# hold it shared, and whoever takes a right from a group holds it alone. Nothing is written for it.
+RIGHTS_LOCK: Final = 0x68725F7269676874
 # One order for all, so that two acts never wait for each other: each part is evaluated when its count is.
 _HOLD: Final = """
     WITH people AS (SELECT 1 FROM auth_user WHERE id = ANY(%(ids)s) ORDER BY id FOR SHARE),
     groups AS (SELECT 1 FROM auth_user_groups WHERE user_id = ANY(%(ids)s) ORDER BY id FOR SHARE),
     own AS (SELECT 1 FROM auth_user_user_permissions WHERE user_id = ANY(%(ids)s) ORDER BY id FOR SHARE)
-    SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM groups), (SELECT count(*) FROM own)
+    SELECT pg_advisory_xact_lock_shared(%(rights)s),
+        (SELECT count(*) FROM people), (SELECT count(*) FROM groups), (SELECT count(*) FROM own)
 """
 
 
@@ -78,8 +82,8 @@ def hold_managers(ids: Collection[int]) -> dict[int, User]:
 def hold(ids: Collection[int]) -> None:
     """Lock what gives these people their rights: whoever takes one away waits for this transaction.
 
-    Shared: acts that rest on the same person do not wait for each other.
+    From them, or from a group. Shared: acts that rest on the same person do not wait for each other.
     """
     if ids:
         with connection.cursor() as cursor:
-            cursor.execute(_HOLD, {"ids": sorted(set(ids))})
+            cursor.execute(_HOLD, {"ids": sorted(set(ids)), "rights": RIGHTS_LOCK})

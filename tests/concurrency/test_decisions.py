@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 
 from hitl_site.lib.clock import database_now
 from policies.models import LedgerEntry, Observation
@@ -211,6 +213,68 @@ def _try_to_remove(person: User) -> str:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '200ms'")
             person.groups.clear()
+    except OperationalError as error:
+        return str(getattr(error.__cause__, "sqlstate", ""))
+    return ""
+
+
+def test_a_group_that_lost_the_right_before_the_commit_has_decided_nothing(cast: Cast) -> None:
+    def take_away() -> bool:
+        _reviewers_right().delete()
+        return Decision.objects.filter(reviewer=cast.alice, item=item).exists()
+
+    for _ in range(ROUNDS):
+        item = held(cast)
+        decider, remover = at_once(partial(answer, cast.alice, item), take_away)
+        _give_back()
+        assert remover.error is None
+        if decider.error is None:
+            assert remover.value is True
+        else:
+            assert isinstance(decider.error, rights.NotAllowed)
+            assert Decision.objects.filter(item=item).count() == 0
+
+
+@pytest.mark.parametrize("act", ["change", "end"])
+def test_taking_a_right_from_a_group_waits_for_the_decision_under_way(cast: Cast, act: str) -> None:
+    item = held(cast)
+    with transaction.atomic():
+        answer(cast.alice, item)
+        (ended,) = at_once(lambda: _try_on_the_group(act))
+        assert ended.value == "55P03"
+    assert _reviewers_right().count() == 1
+    assert Decision.objects.count() == 1
+
+
+def test_a_group_that_is_deleted_beside_a_decision_ends_before_or_after_it(cast: Cast) -> None:
+    right = Permission.objects.get(codename="review_item")
+    for turn in range(ROUNDS):
+        group = Group.objects.create(name=f"Readers {turn}")
+        group.permissions.add(right)
+        person = make_person(f"Reader{turn}", group.name)
+        item = held(cast)
+        decider, remover = at_once(partial(answer, person, item), group.delete)
+        assert remover.error is None
+        assert Decision.objects.filter(item=item).count() == (decider.error is None)
+
+
+def _reviewers_right() -> QuerySet[Any]:
+    through = Group.permissions.through
+    return through.objects.filter(group__name="reviewer", permission__codename="review_item")
+
+
+def _give_back() -> None:
+    Group.objects.get(name="reviewer").permissions.add(Permission.objects.get(codename="review_item"))
+
+
+def _try_on_the_group(act: str) -> str:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '200ms'")
+            if act == "change":
+                _reviewers_right().delete()
+            else:
+                Group.objects.get(name="reviewer").delete()
     except OperationalError as error:
         return str(getattr(error.__cause__, "sqlstate", ""))
     return ""
