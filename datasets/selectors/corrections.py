@@ -1,23 +1,38 @@
 """Corrections as tests: which of them a version of an agent has not passed.
 
-What is asked is no run's own choice. A run on a few easy cases, on one split or on an old version answers
-what it answers; every other correction that is frozen still stands in the way.
+What is asked is nobody's choice: neither what a run was about, nor what a dataset takes. A run on a few easy
+cases, on one split or on an old version answers what it answers, and a selection that was narrowed takes no
+correction out of the way: what no run could cover has not been passed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, Max, OuterRef, Q, Subquery
 
 from datasets.choices import EvalState, Label
-from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun, LabelledCase
+from datasets.models import DatasetMember, DatasetVersion, EvalResult, EvalRun, LabelledCase, LabelRevision
 from policies.models import AgentVersion
+
+# So long a correction may wait to be frozen, counted back from a run: whoever freezes nothing evades nothing.
+GRACE: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """A corrected case that a version does not pass; ``asked`` is False where no run of it covered that."""
+
+    case_id: str
+    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A case as it was last frozen: by which later answer, 0 for the first one, and what that says."""
+    """A case with the answer to it that counts, 0 for the first one, and what that says."""
 
     case_id: str
     answer: int
@@ -25,40 +40,70 @@ class _Asked:
 
 
 def not_passed(*, agent_version: AgentVersion) -> list[str] | None:
-    """Return the ids of the corrected cases that a version does not pass, in order; None without a run.
+    """Return the ids of the corrected cases that a version does not pass, in order; None without a run."""
+    found = in_the_way(agent_version=agent_version)
+    return None if found is None else [each.case_id for each in found]
 
-    Asked are the corrections of its agent in the newest version of each dataset, and those that its newest
-    finished run was about. The newest answer to a case counts, if it was measured by the label that the case
-    has there. What was erased cannot be asked any more. Where no correction of the agent was ever frozen, all
-    of them stand in the way: no run can have tested one.
+
+def in_the_way(*, agent_version: AgentVersion) -> list[InTheWay] | None:
+    """Return the corrected cases that a version does not pass, in order; None without a finished run of it.
+
+    Asked are all corrections of its agent that were there when a dataset, any of them, was frozen last, and
+    those a day older than its newest finished run; and what that run was about. The newest answer to a case
+    counts, if it was measured by the label that the case has by then. Not asked is what was erased, what a
+    person left out for a reason, and what is disputed and was never frozen. Where none of this is a
+    correction, all there are stand in the way.
     """
     run = EvalRun.objects.filter(tested=agent_version, state=EvalState.DONE).order_by("-id").first()
     if run is None:
         return None
-    asked = _asked(agent_version.agent.name, run)
+    asked = {
+        **dict(_of_the_run(run)),
+        **dict(_of_the_agent(agent_version.agent.name, run)),
+    }
+    asked = {key: each for key, each in asked.items() if each.label == Label.CORRECTED}
     if not asked:
-        return _unfrozen(agent_version.agent.name)
+        return [InTheWay(case_id, asked=False) for case_id in _fresh(agent_version.agent.name)]
     passed = _passed(agent_version)
-    return [each.case_id for key, each in sorted(asked.items()) if not passed.get((key, each.answer))]
+    return [
+        InTheWay(each.case_id, asked=(key, each.answer) in passed)
+        for key, each in sorted(asked.items())
+        if not passed.get((key, each.answer))
+    ]
 
 
-def _asked(agent: str, run: EvalRun) -> dict[int, _Asked]:
-    newest = DatasetVersion.objects.order_by("dataset", "-number").distinct("dataset").values("pk")
-    own = Q(version__in=newest, case__agent=agent)
-    answered = Q(version=run.version_id, split=run.split) if run.split else Q(version=run.version_id)
+def _of_the_agent(agent: str, run: EvalRun) -> Iterator[tuple[int, _Asked]]:
+    last = DatasetVersion.objects.aggregate(seq=Max("ledger_seq"), at=Max("frozen_at"))
+    cases = LabelledCase.objects.filter(
+        Q(ledger_seq__lte=last["seq"]) | Q(created_at__lt=run.created_at - GRACE),
+        agent=agent,
+        erased_at=None,
+        curation__excluded_at=None,
+    )
+    frozen = DatasetMember.objects.filter(case=OuterRef("pk"))
+    cases = cases.filter(Q(curation__disputed_at=None) | Exists(frozen))
+    until: datetime = max(last["at"], run.created_at - GRACE)
+    later = LabelRevision.objects.filter(case=OuterRef("pk"), created_at__lte=until).order_by("-number")
     rows = (
-        DatasetMember.objects.filter(
-            own | answered, Q(case__label=Label.CORRECTED) | Q(revision__isnull=False), case__erased_at=None
-        )
-        # Of two versions that have a case, the one with the later answer to it is read last and stays.
-        .order_by(F("revision_id").asc(nulls_first=True))
+        cases.filter(Q(label=Label.CORRECTED) | Exists(later))
+        .annotate(answer=Subquery(later.values("pk")[:1]), says=Subquery(later.values("label")[:1]))
+        .values_list("pk", "public_id", "answer", "says", "label")
+    )
+    for key, case_id, answer, says, first in rows.iterator():
+        yield key, _Asked(case_id, answer or 0, says or first)
+
+
+def _of_the_run(run: EvalRun) -> Iterator[tuple[int, _Asked]]:
+    """Return the cases of others too: a version may be tested with what another agent got wrong."""
+    members = DatasetMember.objects.filter(version=run.version_id, case__erased_at=None)
+    rows = (
+        (members.filter(split=run.split) if run.split else members)
+        .exclude(case__agent=run.agent_name)
+        .filter(Q(case__label=Label.CORRECTED) | Q(revision__isnull=False))
         .values_list("case_id", "case__public_id", "revision_id", "revision__label", "case__label")
     )
-    found = {
-        key: _Asked(case_id, answer or 0, later or first)
-        for key, case_id, answer, later, first in rows.iterator()
-    }
-    return {key: each for key, each in found.items() if each.label == Label.CORRECTED}
+    for key, case_id, answer, says, first in rows.iterator():
+        yield key, _Asked(case_id, answer or 0, says or first)
 
 
 def _passed(agent_version: AgentVersion) -> dict[tuple[int, int], bool]:
@@ -73,6 +118,6 @@ def _passed(agent_version: AgentVersion) -> dict[tuple[int, int], bool]:
     return {(case, measured_by or 0): passed is True for case, measured_by, passed in rows.iterator()}
 
 
-def _unfrozen(agent: str) -> list[str]:
+def _fresh(agent: str) -> list[str]:
     cases = LabelledCase.objects.filter(agent=agent, label=Label.CORRECTED, erased_at=None)
     return list(cases.order_by("pk").values_list("public_id", flat=True))

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from datasets.choices import Label, RevisionKind
 from datasets.exporters.composition import Document, compose
 from datasets.models import CaseCuration, LabelledCase, LabelRevision
-from datasets.services import answering, removal_lock
+from datasets.services import answering, eval_standings, removal_lock
 from datasets.services.answering import InvalidAnswer, NotAllowed, UnableToAnswer
 from datasets.services.later import facts_since
 from hitl_site.lib.canonical import canonicalize, sha256_hex
@@ -98,7 +98,10 @@ def take_in(*, case_ids: Sequence[str], by: User, now: datetime) -> int:
         curation.excluded_at, curation.excluded_because, curation.excluded_by_name = None, "", ""
         return {"before": {"left_out": True, "because": because}, "after": {"left_out": False}}
 
-    return _curate(case_ids, "case.taken_in", change, by=by, now=now)
+    changed = _curate(case_ids, "case.taken_in", change, by=by, now=now)
+    if changed:
+        eval_standings.taken_in(now=now)
+    return changed
 
 
 @transaction.atomic

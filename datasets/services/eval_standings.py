@@ -1,8 +1,8 @@
 """How versions do in evals, said anew whenever what they are asked changes: a promotion may rest on it.
 
-A version is asked every correction in the newest versions of the datasets (``selectors.corrections``), so
-that freezing changes the answer as well as a run does. One at a time says it, so that a run which ends while
-a version is being frozen is either seen by the freezing or sees it.
+A version is asked every correction that was there when a dataset was frozen last (``selectors.corrections``),
+so that freezing changes the answer as well as a run does. One at a time says it, so that a run which ends
+while a version is being frozen is either seen by the freezing or sees it.
 """
 
 from __future__ import annotations
@@ -38,15 +38,18 @@ def run_ended(*, tested: AgentVersion, now: datetime) -> None:
 
 def version_frozen(*, now: datetime) -> None:
     """Say anew how every version that was tested does, in the transaction that freezes what it is asked."""
-    _alone()
-    for standing in EvalStanding.objects.select_related("agent_version__agent").order_by("pk"):
-        _restate(standing, now=now)
+    _restate_all(now=now)
+
+
+def taken_in(*, now: datetime) -> None:
+    """The same when cases that were left out are asked again."""
+    _restate_all(now=now)
 
 
 def corrected(agents: Collection[str], *, now: datetime) -> None:
     """Let new corrections count against versions that passed all: those of agents with none frozen yet.
 
-    Where some are frozen, a new one is asked as soon as it is frozen too.
+    Where some are frozen, a new one is asked as soon as any dataset is frozen.
     """
     frozen = DatasetMember.objects.filter(case__agent=OuterRef("agent_version__agent__name"))
     frozen = frozen.filter(case__label=Label.CORRECTED)
@@ -57,6 +60,12 @@ def corrected(agents: Collection[str], *, now: datetime) -> None:
         return
     _alone()
     for standing in spotless.select_related("agent_version__agent").order_by("pk"):
+        _restate(standing, now=now)
+
+
+def _restate_all(*, now: datetime) -> None:
+    _alone()
+    for standing in EvalStanding.objects.select_related("agent_version__agent").order_by("pk"):
         _restate(standing, now=now)
 
 

@@ -14,12 +14,13 @@ from django.utils.html import escape
 from datasets.models import EvalRun, Grader, LabelledCase
 from datasets.selectors import eval_comparison, learning
 from datasets.selectors.eval_comparison import Change
-from datasets.services import grader_documents
+from datasets.services import freezing, grader_documents
 from datasets.services.evaluating import Sent
-from datasets.tests.base import Learners, make_learners
+from datasets.tests.base import Learners, decide, label, make_dataset, make_learners
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send
 from hitl_site.lib.clock import database_now
 from policies.models import AgentVersion
+from reviews.choices import DecisionKind
 from reviews.models import ActionRequest
 from reviews.tests.cast import make_person
 
@@ -109,6 +110,24 @@ def test_a_run_shows_both_sides_and_its_filters_hold(learners: Learners, judged:
     assert "No results here" in text(mia, f"{address}?field=/order")
     assert mia.get(f"{address}?outcome=nice").status_code == 400
     assert mia.get(f"{address}?after=nonsense").status_code == 302
+
+
+def test_a_run_names_the_corrections_that_stand_before_a_promotion(
+    learners: Learners, judged: Judged
+) -> None:
+    mia = as_(learners.mia)
+    run = finished(judged, failing=[])
+    address = f"/evals/{run.public_id}/"
+    assert "This version passes every correction that is asked of it." in text(mia, address)
+    decide(judged.cast, DecisionKind.CORRECT, proposed=order(6), arguments={**order(6), "amount": 20})
+    label()
+    easy = make_dataset("Easy", labels=("approved",))
+    freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
+
+    late = LabelledCase.objects.latest("pk").public_id
+    shown = text(mia, address)
+    assert "1 correction is not passed; not covered by any run: 1." in shown
+    assert f'href="/cases/{late}/">{late}</a> <span class="chip">Not covered</span>' in shown
 
 
 def test_what_an_agent_sent_is_shown_and_never_run(learners: Learners, judged: Judged) -> None:
@@ -279,6 +298,6 @@ def test_a_list_asks_as_much_for_many_as_for_few(learners: Learners, judged: Jud
         return len(queries)
 
     few = [asked("/evals/"), asked(f"/evals/{run.public_id}/?outcome=failed")]
-    for label in ("3", "4", "5"):
-        finished(judged, failing=[], label=label)
+    for number in ("3", "4", "5"):
+        finished(judged, failing=[], label=number)
     assert [asked("/evals/"), asked(f"/evals/{run.public_id}/")] == few

@@ -11,7 +11,11 @@ from django.db import connection, connections
 
 from datasets.choices import EvalState, Label
 from datasets.models import EvalResult, EvalRun, Grader, LabelledCase
-from datasets.services import curating, evaluating, freezing, grader_documents
+from datasets.selectors import corrections
+from datasets.selectors.choices import Choices
+from datasets.selectors.corrections import InTheWay
+from datasets.selectors.selection import Selection
+from datasets.services import curating, datasets, evaluating, freezing, grader_documents
 from datasets.services.evaluating import Sent, Taken
 from datasets.tests.base import decide, label, make_dataset
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send, wrong
@@ -247,6 +251,84 @@ def test_corrections_that_no_run_has_asked_stand_in_the_way(judged: Judged) -> N
     finished(simple, failing=[])
 
     assert evaluating.failed_corrections(agent_version=version(judged, "2")) == judged.corrected
+
+
+def test_a_selection_that_was_narrowed_takes_no_correction_out_of_the_way(judged: Judged) -> None:
+    """Whoever may edit datasets does not choose what a promotion is held against."""
+    finished(judged, failing=judged.corrected)
+    tested = version(judged, "2")
+    dataset = judged.version.dataset
+    datasets.change_dataset(
+        dataset_id=dataset.public_id,
+        description="",
+        selection=Selection(text="SO-1"),
+        choices=Choices(),
+        changed_by=make_person("Mia", "ml_engineer"),
+        now=database_now(),
+    )
+    narrow = freezing.freeze(dataset_id=dataset.public_id, frozen_by=None, now=database_now()).version
+    kept, dropped = judged.corrected
+    assert [member.case.public_id for member in narrow.members.all()] == [kept]
+
+    finished(replace(judged, version=narrow, corrected=[kept], approved=[], rejected=[]), failing=[])
+
+    assert evaluating.failed_corrections(agent_version=tested) == [dropped]
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 1
+
+
+def test_a_correction_that_every_dataset_left_out_was_covered_by_no_run_and_stands_in_the_way(
+    judged: Judged,
+) -> None:
+    finished(judged, failing=[])
+    tested = version(judged, "2")
+    decide(judged.cast, DecisionKind.CORRECT, proposed=order(6), arguments={**order(6), "amount": 20})
+    decide(judged.cast, proposed=order(7))
+    label()
+    late = LabelledCase.objects.filter(label=Label.CORRECTED).latest("pk").public_id
+    # It is newer than all that was frozen: there was no run that could have asked it.
+    assert evaluating.failed_corrections(agent_version=tested) == []
+    easy = make_dataset("Easy", labels=("approved",))
+    freezing.freeze(dataset_id=easy.public_id, frozen_by=None, now=database_now())
+
+    assert corrections.in_the_way(agent_version=tested) == [InTheWay(late, asked=False)]
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 1
+    everything = freezing.freeze(
+        dataset_id=judged.version.dataset.public_id, frozen_by=None, now=database_now()
+    ).version
+    run = begin(replace(judged, version=everything))
+    cases = LabelledCase.objects.values_list("public_id", flat=True)
+    send(run, *(wrong(case) if case == late else right(case) for case in cases))
+    assert corrections.in_the_way(agent_version=tested) == [InTheWay(late, asked=True)]
+    send(begin(replace(judged, version=everything), key="last"), *map(right, cases))
+    assert evaluating.failed_corrections(agent_version=tested) == []
+
+
+def test_who_freezes_nothing_evades_no_correction_for_longer_than_a_day(judged: Judged) -> None:
+    decide(judged.cast, DecisionKind.CORRECT, proposed=order(6), arguments={**order(6), "amount": 20})
+    label()
+    late = LabelledCase.objects.filter(label=Label.CORRECTED).latest("pk")
+    run = finished(judged, failing=[])
+    tested = version(judged, "2")
+    assert evaluating.failed_corrections(agent_version=tested) == []
+    EvalRun.objects.filter(pk=run.pk).update(created_at=late.created_at + corrections.GRACE * 2)
+
+    assert evaluating.failed_corrections(agent_version=tested) == [late.public_id]
+
+
+def test_what_a_person_left_out_for_a_reason_is_not_asked_until_it_is_taken_in_again(
+    judged: Judged,
+) -> None:
+    mia = make_person("Mia", "ml_engineer")
+    finished(judged, failing=judged.corrected)
+    tested, (first, second) = version(judged, "2"), judged.corrected
+    curating.leave_out(case_ids=[first], because="A test of the shop.", by=mia, now=database_now())
+    assert evaluating.failed_corrections(agent_version=tested) == [second]
+    freezing.freeze(dataset_id=judged.version.dataset.public_id, frozen_by=None, now=database_now())
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 1
+
+    curating.take_in(case_ids=[first], by=mia, now=database_now())
+
+    assert EvalStanding.objects.get(agent_version=tested).failed_corrections == 2
 
 
 def test_a_relabelled_case_is_asked_again_by_its_new_answer(judged: Judged) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets.models import DatasetVersion, EvalRun
-from datasets.selectors import eval_comparison, eval_runs, graders_in_use
+from datasets.selectors import corrections, eval_comparison, eval_runs, graders_in_use
 from datasets.selectors.eval_comparison import Change
 from datasets.selectors.eval_runs import OUTCOMES, ResultFilter
 from datasets.services import evaluating, grader_documents
@@ -28,6 +28,7 @@ from hitl_site.lib.pagination import InvalidCursor
 from policies.models import ActionType
 
 CURATE = "datasets.curate_case"
+NAMED = 50
 
 
 @require_GET
@@ -76,8 +77,21 @@ def detail(request: AuthenticatedRequest, run_id: str) -> HttpResponse:
         "others": eval_comparison.comparable(run),
         "failed_corrections": evaluating.corrections_failed_in(run),
         "bar_title": gettext("Evals"),
+        **_in_the_way(run),
     }
     return render(request, "datasets/eval/page.html", context)
+
+
+def _in_the_way(run: EvalRun) -> dict[str, object]:
+    """Return what a promotion of the tested version waits for, by all of its runs; the first are named."""
+    found = corrections.in_the_way(agent_version=run.tested) if run.tested is not None else None
+    if found is None:
+        return {}
+    return {
+        "in_the_way": found[:NAMED],
+        "in_the_way_total": len(found),
+        "not_covered": sum(not each.asked for each in found),
+    }
 
 
 @require_GET
