@@ -22,7 +22,7 @@ _FORMER = "a.created_at < (g.former_owners ->> ('u' || NEW.reviewer_id))::timest
 class Migration(migrations.Migration):
     dependencies = [
         ("policies", "0006_guard_of_former_owners"),
-        ("reviews", "0009_lines_as_text"),
+        ("reviews", "0010_lines_at_speed"),
     ]
 
     operations = [
