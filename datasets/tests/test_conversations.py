@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import Any
 from urllib.parse import quote
@@ -160,7 +161,7 @@ def test_an_id_that_no_action_can_carry_is_not_there(cast: Cast, talk: str) -> N
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("2026-03-01T10:30:00Z", "1 Mar 2026, "),
+        ("2026-03-01T10:30:00Z", "1 Mar"),
         ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
         ("2026-03-01T10:30:00", "2026-03-01T10:30:00"),
         ("soon", "soon"),
@@ -178,7 +179,47 @@ def test_a_time_that_a_message_gives_with_its_zone_is_a_time_and_anything_else_a
     page = client.get(f"/conversations/{ConversationCheck.objects.get().public_id}/").content.decode()
 
     assert shown in page
-    assert ("&quot;at&quot;" in page) == (not shown.startswith("1 Mar"))
+    assert ('<span class="at">' in page) == shown.startswith("1 Mar")
+    # As it came it stands in the JSON, whatever it is.
+    assert f"&quot;at&quot;: &quot;{said}&quot;" in page
+
+
+@pytest.mark.usefixtures("_all_drawn")
+def test_calls_and_results_are_read_like_those_of_an_action_with_the_json_a_click_away(cast: Cast) -> None:
+    hostile = "<script>alert(1)</script>\u202eorder"
+    call = {"id": "c1", "name": "orders.get", "arguments": {"order_id": "SO-1", "token": "tok-8841-secret"}}
+    answer = {"order_id": "SO-1", "note": hostile}
+    said = [
+        {"role": "user", "content": "Where is it?", "at": "2026-03-01T10:30:00Z"},
+        {"role": "assistant", "content": None, "tool_calls": [call], "at": "2026-03-01T10:30:02Z"},
+        {"role": "tool", "tool_call_id": "c1", "name": "orders.get", "content": answer},
+        {"role": "assistant", "content": "On its way.", "thought": "Nothing to do"},
+    ]
+    assert post(cast, body={"messages": said}).status_code == 201
+    client = Client()
+    client.force_login(cast.alice)
+    address = f"/conversations/{ConversationCheck.objects.get().public_id}/"
+
+    page = client.get(address).content.decode()
+
+    steps, _, rest = page.partition('<details class="twin">')
+    told = re.findall(r'<b class="b" hx-ignore>([^<]*)</b>', steps)
+    # A call and its answer are one step.
+    assert told == ["The user wrote", "Called orders.get", "The agent noted", "The agent wrote"]
+    assert re.findall(r'<div class="args" hx-ignore>([^<]*)</div>', steps) == [
+        "token     ••••••\norder_id  SO-1"
+    ]
+    assert "note      &lt;script&gt;alert(1)&lt;/script&gt;" in steps
+    assert "&quot;" not in steps[steps.index('<ol class="tl">') :]
+    raw = rest.partition("</details>")[0]
+    assert raw.startswith("<summary>As JSON, just as it came</summary>")
+    assert "&quot;tool_call_id&quot;: &quot;c1&quot;" in raw
+    assert "tok-8841-secret" in raw
+    assert "tok-8841-secret" not in steps
+    assert "<script>alert" not in page
+    assert "\u202e" not in page
+    german = client.get(address, headers={"accept-language": "de"}).content.decode()
+    assert "<summary>Als JSON, genau wie es kam</summary>" in german
 
 
 @pytest.mark.usefixtures("_all_drawn")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets.choices import CheckFinding
 from datasets.models import ConversationCheck, Omission
 from datasets.selectors import omissions
+from datasets.selectors.conversation_steps import steps_of_conversation
 from datasets.services import conversations
 from hitl_site.lib import wording
 from hitl_site.lib.access import needs_one_of
@@ -43,18 +43,6 @@ _FOUND = {
     "read": gettext_lazy("Read by a person"),
     "missing": gettext_lazy("With something missing"),
 }
-_ICONS = {"user": "user", "customer": "user", "assistant": "bot", "tool": "wrench", "system": "file-text"}
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One message: who, when, the text, and whatever else it carries."""
-
-    role: str
-    icon: str
-    at: datetime | None
-    text: str
-    rest: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +251,7 @@ def _page(
     context = {
         "check": check,
         "talk": talk,
-        "spoken": [_said(message) for message in talk.messages or []],
+        "spoken": steps_of_conversation(talk.messages or []),
         "actions": ActionRequest.objects.filter(
             agent=talk.agent, conversation_id=talk.conversation_id, drill=False
         ).order_by("id")[:_SHOWN],
@@ -280,24 +268,3 @@ def _page(
         "bar_title": gettext("Conversation"),
     }
     return render(request, "datasets/conversations/detail.html", context, status=status)
-
-
-def _said(message: dict[str, JsonValue]) -> Said:
-    role, content = str(message.get("role") or "message"), message.get("content")
-    text = content if isinstance(content, str) else ""
-    shown = {"role", "content"} if isinstance(content, str) or content is None else {"role"}
-    at = _moment(message.get("at"))
-    shown |= {"at"} if at is not None else set()
-    rest = {name: value for name, value in message.items() if name not in shown}
-    return Said(role, _ICONS.get(role, "message-square"), at, text, rest or None)
-
-
-def _moment(said: JsonValue) -> datetime | None:
-    """Return a time that an agent gave with its zone; anything else is shown as it came."""
-    try:
-        found = datetime.fromisoformat(said) if isinstance(said, str) else None
-    except ValueError:
-        return None
-    if found is None or found.tzinfo is None or not 1970 <= found.year < 2200:
-        return None
-    return found

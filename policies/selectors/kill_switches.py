@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from hitl_site.lib.navigation import KillSwitchNotice
 from hitl_site.lib.sentences import Sentences
 from policies.choices import KillSwitchScope
-from policies.models import KillSwitch, LedgerEntry
+from policies.models import Agent, AgentVersion, AutonomyGrant, GateCheck, KillSwitch, LedgerEntry
 
 # Of ``policies.services.kill_switch``, as far as a form of ours can meet them.
 _REFUSALS: Final = Sentences(
@@ -28,6 +28,15 @@ class PastStop:
 
     stop: KillSwitch
     lifted_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStop:
+    """A stop that holds an agent: in words, where it is lifted, and whether it leaves the agent anything."""
+
+    text: str
+    url: str
+    whole: bool
 
 
 def live() -> QuerySet[KillSwitch]:
@@ -65,6 +74,33 @@ def engaged() -> list[KillSwitchNotice]:
             url=url,
         )
         for stop in stops
+    ]
+
+
+def of_agent(agent: Agent) -> list[AgentStop]:
+    """Return the stops that hold this agent, the oldest first: of everything, of it, of types of its own.
+
+    A type is its own where it has proposed an action of it or may run one alone. One query, no count.
+    """
+    proposed = GateCheck.objects.filter(
+        action_type=OuterRef("action_type"), agent_version__in=AgentVersion.objects.filter(agent=agent)
+    )
+    granted = AutonomyGrant.objects.filter(
+        action_type=OuterRef("action_type"), agent_version__agent=agent, ended_at=None
+    )
+    found = live().filter(
+        Q(scope=KillSwitchScope.EVERYTHING)
+        | Q(agent=agent)
+        | Q(scope=KillSwitchScope.ACTION_TYPE) & (Exists(proposed) | Exists(granted))
+    )
+    page = reverse("policies:stop")
+    return [
+        AgentStop(
+            text=_banner(stop),
+            url=f"{page}#{stop.public_id}",
+            whole=stop.scope != KillSwitchScope.ACTION_TYPE,
+        )
+        for stop in found
     ]
 
 

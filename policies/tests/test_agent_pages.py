@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +15,9 @@ from django.urls import reverse
 from hitl_site.lib.clock import database_now
 from policies.choices import AgentState, AutonomyLevel, KillSwitchScope
 from policies.models import ActionType, Agent, AgentKey, AgentVersion, LedgerPayload
-from policies.services import agents, autonomy, kill_switch
-from policies.tests.base import NOON, SYSTEM, make_agent, recorded, trust
+from policies.selectors import kill_switches
+from policies.services import agents, autonomy, gate, kill_switch
+from policies.tests.base import NOON, SYSTEM, make_agent, make_proposal, recorded, trust
 from policies.tests.people import browser_of, make_member, text_of
 
 if TYPE_CHECKING:
@@ -193,6 +196,69 @@ def test_the_list_counts_what_may_run(browser: Client, clerk: Agent, alice: User
     assert page.context["running"] == 1
     rows = {row.agent.name: (row.versions, row.live_keys, row.stopped) for row in page.context["rows"]}
     assert rows == {"clerk": (1, 1, False), "other": (1, 0, True), "third": (1, 0, False)}
+
+
+def state_of(page: str) -> str:
+    """Return the words of the card that says what an agent is doing."""
+    card = page[page.index('aria-labelledby="state"') : page.index("<dl")]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", card.partition(">")[2])).split())
+
+
+def test_a_stopped_agent_does_not_say_that_it_runs_and_says_what_stopped_it(
+    browser: Client, clerk: Agent, alice: User
+) -> None:
+    """Stopped is more than paused here: nobody need find out elsewhere why nothing goes through."""
+    assert state_of(browser.get(page_of(clerk)).content.decode()) == "State Running"
+    stop = kill_switch.engage(
+        scope=KillSwitchScope.EVERYTHING, reason="A <b>leak</b>", engaged_by=alice, now=NOON
+    )
+    page = browser.get(page_of(clerk)).content.decode()
+    assert state_of(page) == "State Stopped Everything is stopped, by alice: A <b>leak</b> Details"
+    link = f"/stop/#{stop.public_id}"
+    assert f'<a href="{link}">' in page
+    assert f'id="{stop.public_id}"' in browser.get("/stop/").content.decode()
+    german = browser.get(page_of(clerk), headers={"accept-language": "de"}).content.decode()
+    assert state_of(german) == "Zustand Gestoppt Alles ist gestoppt, durch alice: A <b>leak</b> Einzelheiten"
+    assert "A <b>leak</b>" not in page
+
+    agents.pause_agent(agent=clerk, reason="A pause", actor=SYSTEM, now=NOON)
+    assert state_of(browser.get(page_of(clerk)).content.decode()).startswith(
+        "State Paused Stopped Everything"
+    )
+    kill_switch.lift(kill_switch=stop, reason="Over", actor=SYSTEM, now=NOON)
+    assert state_of(browser.get(page_of(clerk)).content.decode()) == "State Paused"
+
+
+def test_a_stop_of_another_agent_or_of_a_type_it_never_meets_is_not_its_own(
+    browser: Client, clerk: Agent, clerk_v1: AgentVersion, refund: ActionType, alice: User
+) -> None:
+    other, _ = make_agent("other")
+    for scope in ({"agent": other}, {"action_type": refund}):
+        name = KillSwitchScope.AGENT if "agent" in scope else KillSwitchScope.ACTION_TYPE
+        kill_switch.engage(scope=name, **scope, reason="A stop", engaged_by=alice, now=NOON)
+    assert state_of(browser.get(page_of(clerk)).content.decode()) == "State Running"
+    assert state_of(browser.get(page_of(other)).content.decode()) == (
+        "State Stopped The agent other is stopped, by alice: A stop Details"
+    )
+
+    # Once it may run one of that type alone, the stop takes something from it, and leaves it the rest.
+    trust(clerk_v1, refund, alice)
+    assert state_of(browser.get(page_of(clerk)).content.decode()) == (
+        "State Running Stopped in part The action type refund.issue is stopped, by alice: A stop Details"
+    )
+
+
+def test_a_type_that_it_has_proposed_is_its_own(
+    clerk: Agent, clerk_v1: AgentVersion, refund: ActionType
+) -> None:
+    kill_switch.engage(
+        scope=KillSwitchScope.ACTION_TYPE, action_type=refund, reason="A stop", actor=SYSTEM, now=NOON
+    )
+    assert kill_switches.of_agent(clerk) == []
+    gate.check(proposal=make_proposal(clerk_v1), now=NOON)
+    assert [(each.whole, each.text) for each in kill_switches.of_agent(clerk)] == [
+        (False, "The action type refund.issue is stopped, by handrail: A stop")
+    ]
 
 
 def test_an_agent_that_is_not_there_is_not_found(browser: Client) -> None:

@@ -13,7 +13,7 @@ from hitl_site.lib.clock import database_now
 from hitl_site.lib.http import AuthenticatedRequest
 from policies.forms.agents import DetailsForm, KeyForm, NewAgentForm, ReasonForm, RotateForm
 from policies.models import Agent
-from policies.selectors import agent_pages
+from policies.selectors import agent_pages, kill_switches
 from policies.selectors import agents as questions
 from policies.services import agents as acts
 from policies.services.rights import acting, acting_at_once
@@ -168,8 +168,11 @@ def page(
     wanted = request.GET.get("version", "")
     chosen = next((each for each in versions if each.public_id == wanted), versions[0] if versions else None)
     user = request.user
+    stops = kill_switches.of_agent(agent)
     context = {
         "agent": agent,
+        "stops": stops,
+        "stopped": any(stop.whole for stop in stops),
         "versions": versions,
         "chosen": chosen,
         "levels": agent_pages.levels(chosen, now=now) if chosen else [],

@@ -32,12 +32,12 @@ _SPEAKERS = {
 }
 _RESULT_ROLES = frozenset({"tool", "function", "environment", "observation"})
 _RESULT_NAMES = ("output", "result", "observation", "response")
-_TIME_NAMES = ("at", "timestamp", "time", "created_at", "ts")
+TIME_NAMES = ("at", "timestamp", "time", "created_at", "ts")
 _NOTHING: tuple[JsonValue, ...] = (None, "", [], {})
 # What the steps of a message show already, or what only ties messages together.
 _OF_MESSAGES = frozenset(
     {"role", "content", "parts", "thought", "action", "tool_calls", "tool_call_id", "name", "id", "type"}
-    | {*_TIME_NAMES}
+    | {*TIME_NAMES}
 )
 _KNOWN = frozenset({"messages", "steps", "input", "links"})
 
@@ -235,7 +235,7 @@ def _of_step(cover: Cover, step: JsonValue) -> Step:
     given = next((step[n] for n in ("arguments", "input", "args") if step.get(n) is not None), None)
     result = next((step[n] for n in _RESULT_NAMES if step.get(n) is not None), None)
     used = {"title", "tool", "name", "type", "kind", "text", "content", "thought", "message"}
-    used |= {"arguments", "input", "args", *_RESULT_NAMES, *_TIME_NAMES}
+    used |= {"arguments", "input", "args", *_RESULT_NAMES, *TIME_NAMES}
     rest: dict[str, JsonValue] = {n: value for n, value in step.items() if n not in used}
     observation = _document(cover, result) if result is not None else ""
     if rest:
@@ -305,7 +305,7 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 def _time(holder: Mapping[str, JsonValue]) -> dt.datetime | None:
     """Return when the agent says that it happened, where it says so in a form we know."""
-    for name in _TIME_NAMES:
+    for name in TIME_NAMES:
         value = holder.get(name)
         try:
             if isinstance(value, str):
