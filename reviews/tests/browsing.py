@@ -12,6 +12,8 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
+from hitl_site.lib.clock import database_now
+from hitl_site.lib.http import ZONE_COOKIE
 from reviews.models import ReviewItem
 from reviews.schema_form.plan import field_name
 
@@ -24,6 +26,12 @@ def browser_of(person: User | None) -> Client:
     client = Client()
     if person is not None:
         client.force_login(person)
+    return client
+
+
+def at_noon(client: Client) -> Client:
+    """Put the browser where it is noon: what its pages say of today does not end while a test runs."""
+    client.cookies[ZONE_COOKIE] = f"Etc/GMT{database_now().hour - 12:+d}"
     return client
 
 

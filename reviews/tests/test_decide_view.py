@@ -19,7 +19,7 @@ from policies.services.ledger import Actor
 from reviews.choices import DecisionKind, ItemStatus
 from reviews.models import Decision, Draft, ItemView, ReviewItem
 from reviews.services import attention, cancellations, claims, decisions
-from reviews.tests.browsing import HTMX, browser_of, fields_in, name_of, open_form, text_of, url
+from reviews.tests.browsing import HTMX, at_noon, browser_of, fields_in, name_of, open_form, text_of, url
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 
 TYPED = "Hi <Ana>, we refunded €148."
@@ -199,7 +199,7 @@ def test_a_correction_that_changes_nothing_is_refused(cast: Cast) -> None:
 
 def test_where_somebody_was_first_one_reads_who_and_what_and_keeps_ones_text(cast: Cast) -> None:
     item = held(cast)
-    client = browser_of(cast.alice)
+    client = at_noon(browser_of(cast.alice))
     fields = _correction(client, item)
     decide_as(cast.bob, item, DecisionKind.REJECT, reasons=("against_policy",), note="Not again.")
     for htmx in (False, True):
@@ -229,7 +229,7 @@ def test_the_same_answer_sent_twice_is_one_decision(cast: Cast) -> None:
 
 def test_when_time_has_run_out_nothing_runs_and_the_text_can_be_copied(cast: Cast) -> None:
     item = held(cast)
-    client = browser_of(cast.alice)
+    client = at_noon(browser_of(cast.alice))
     fields = _correction(client, item)
     ReviewItem.objects.filter(pk=item.pk).update(due_at=database_now() - timedelta(seconds=1))
     answer = _decide(client, item, fields, htmx=True, kind="correct")
@@ -553,7 +553,8 @@ def test_an_item_is_passed_on_with_a_note(cast: Cast) -> None:
     page = text_of(client.get(url("escalate", item)))
     assert "Bob" in page
     assert "Carol" not in page  # owns the agent
-    assert "Dan" not in page  # may not decide
+    # A word of its own: three letters stand by chance in a token of the page.
+    assert re.search(r"\bDan\b", page) is None  # may not decide
 
     fields = {"item_version": item.version, "to_user": cast.bob.pk, "note": ""}
     refused = client.post(url("escalate", item), fields)

@@ -22,7 +22,7 @@ from policies.services import policies
 from reviews.choices import SkipReason
 from reviews.models import Escalation, Queue, ReviewItem, Skip
 from reviews.services import claims
-from reviews.tests.browsing import HTMX, browser_of, text_of
+from reviews.tests.browsing import HTMX, at_noon, browser_of, text_of
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 from reviews.views.inbox_query import InboxQuery
 
@@ -193,7 +193,7 @@ def test_the_counts_are_of_the_view(cast: Cast) -> None:
         ReviewItem.objects.filter(pk=item.pk).update(due_at=now + left, created_at=now - 42 * MINUTE)
     done = refund(cast, "C")
     decide_as(cast.alice, done)
-    page = re.sub(r"<[^>]+>", "", text_of(browser_of(cast.alice).get("/inbox/")))
+    page = re.sub(r"<[^>]+>", "", text_of(at_noon(browser_of(cast.alice)).get("/inbox/")))
     assert "2 waiting1 due within the hourOldest 42 minYou decided 1 today" in page
     narrowed = re.sub(r"<[^>]+>", "", text_of(browser_of(cast.alice).get("/inbox/?q=B")))
     assert "1 waiting0 due within the hour" in narrowed

@@ -19,7 +19,7 @@ from reviews.choices import DecisionKind
 from reviews.models import ReviewItem
 from reviews.selectors.workspace import workspace
 from reviews.services import attention, claims, deadlines, passing_on
-from reviews.tests.browsing import HTMX, browser_of, name_of, open_form, text_of, url
+from reviews.tests.browsing import HTMX, at_noon, browser_of, name_of, open_form, text_of, url
 from reviews.tests.cast import REFUND, Cast, decide_as, held
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -240,7 +240,7 @@ def test_a_decided_item_shows_the_proposal_beside_what_was_decided(cast: Cast) -
 def test_an_expired_item_says_when_and_that_nothing_will_run(cast: Cast) -> None:
     item = held(cast, timeout="1s")
     ReviewItem.objects.filter(pk=item.pk).update(due_at=database_now() - timedelta(seconds=1))
-    page = _page(item, cast.alice)
+    page = text_of(at_noon(browser_of(cast.alice)).get(url("review", item)))
     assert re.search(r"Time ran out at \d\d:\d\d:\d\d; nothing will run", page)
     assert 'name="kind"' not in page
 

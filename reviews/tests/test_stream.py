@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -162,7 +163,7 @@ def test_a_wait_by_a_stranger_or_by_another_agent_learns_nothing(stream: StreamS
     action = held(cast).action
     decide_as(cast.alice, action.items.get(), DecisionKind.REJECT)
     now, olga = database_now(), Actor.person(cast.olga)
-    deadlines.release_due(now=now.replace(year=now.year + 1))
+    deadlines.release_due(now=now + timedelta(days=365))
     other = agents.create_agent(name="other", actor=olga, now=now)
     _, token = agents.create_key(agent=other, scopes=AGENT_SCOPES, actor=olga, now=now)
     url = f"/api/v1/actions/{action.public_id}?wait=5"
