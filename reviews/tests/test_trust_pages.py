@@ -21,7 +21,7 @@ from policies.services import action_types, agents, autonomy, policies
 from policies.services.ledger import Actor
 from policies.statistics.intervals import clopper_pearson
 from reviews.choices import DecisionKind
-from reviews.models import ReviewItem
+from reviews.models import ActionRequest, ReviewItem
 from reviews.selectors import trust
 from reviews.services import deadlines
 from reviews.tests.cast import Cast, decide_as, held, make_person, propose
@@ -141,12 +141,14 @@ def test_numbers_in_sentences_and_shares_lead_to_their_actions_too(history: Cast
 
 
 def test_a_week_leads_to_its_actions(history: Cast) -> None:
-    monday = database_now().date() - timedelta(days=database_now().date().weekday())
+    now = database_now()
+    monday = now.date() - timedelta(days=now.date().weekday())
+    ActionRequest.objects.update(created_at=now)  # also where the week ended between them
     # As the counts by day are once a worker has followed the record.
     ScoreBin.objects.create(
         action_type=history.note,
         agent_version=AgentVersion.objects.get(),
-        day=database_now().date(),
+        day=now.date(),
         bin=950,
         n=3,
         alone=3,
