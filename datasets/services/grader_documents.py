@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext
 
 from datasets import graders
-from datasets.models import Grader
+from datasets.models import Grader, LabelledCase
 from hitl_site.lib.strict_json import JsonValue
-from policies.models import ActionType
+from policies.models import ActionType, Agent
+from policies.selectors import owners
 from policies.services import ledger
 from policies.services.ledger import Actor
 
@@ -26,13 +28,20 @@ class UnableToSet(ValueError):
 
 @transaction.atomic
 def put_in_use(*, action_type: str, document: object, author: User, now: datetime) -> Grader:
-    """Judge the answers of an action type like this from the next run on. The same again is no new number."""
+    """Judge the answers of an action type like this from the next run on. The same again is no new number.
+
+    Not for who answers for an agent that has cases of this type: a promotion of it may rest on the grader.
+    """
     if not ActionType.objects.filter(name=action_type).exists():
         raise UnableToSet(gettext("There is no such action type."))
     try:
         said = graders.from_document(document).document()
     except graders.InvalidGrader as error:
         raise UnableToSet(str(error)) from None
+    if _is_judged_by(author, action_type, now=now):
+        raise UnableToSet(
+            gettext("You own an agent that this judges; somebody else says how its answers are judged.")
+        )
     with connection.cursor() as cursor:
         # Rows of this table cannot be locked: they never change.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"grader {action_type}"])
@@ -61,6 +70,14 @@ def put_in_use(*, action_type: str, document: object, author: User, now: datetim
         },
     )
     return grader
+
+
+def _is_judged_by(author: User, action_type: str, *, now: datetime) -> bool:
+    """Say whether answers of an agent of this person's are judged by this grader."""
+    key = owners.key_of(author.pk)
+    own = Agent.objects.filter(Q(owner=author) | Q(former_owners__has_key=key))
+    names = [agent.name for agent in own if owners.is_apart(agent, author.pk, since=now)]
+    return LabelledCase.objects.filter(agent__in=names, action_type=action_type).exists()
 
 
 def in_use() -> dict[str, JsonValue]:

@@ -19,7 +19,7 @@ from datasets.services.evaluating import Sent
 from datasets.tests.base import Learners, decide, label, make_dataset, make_learners
 from datasets.tests.evals import Judged, begin, finished, make_judged, order, right, send
 from hitl_site.lib.clock import database_now
-from policies.models import AgentVersion
+from policies.models import Agent, AgentVersion
 from reviews.choices import DecisionKind
 from reviews.models import ActionRequest
 from reviews.tests.cast import make_person
@@ -209,6 +209,22 @@ def test_a_grader_is_put_in_use_by_whoever_may_curate(learners: Learners, judged
 def seen(label: str, days: int) -> None:
     """Say that a version of the agent was first seen so many days from now."""
     AgentVersion.objects.filter(label=label).update(first_seen_at=database_now() + timedelta(days=days))
+
+
+def test_who_owns_an_agent_does_not_say_how_its_answers_are_judged(
+    learners: Learners, judged: Judged
+) -> None:
+    """A grader that ignores every difference would pass all corrections of the owner's agent."""
+    mia, page = as_(learners.mia), "/graders/refund.issue/"
+    lax = {"document": '{"others": "ignore"}'}
+    for owner in (learners.mia, learners.cast.carol):
+        Agent.objects.filter(pk=learners.cast.clerk.pk).update(owner=owner)
+        answer = mia.post(page, lax)
+        assert answer.status_code == 422
+        assert "You own an agent that this judges" in answer.content.decode()
+        assert not Grader.objects.exists()
+    somebody = as_(make_person("Max", "ml_engineer"))
+    assert somebody.post(page, lax).status_code == 302
 
 
 def test_with_one_version_nothing_is_claimed(judged: Judged) -> None:

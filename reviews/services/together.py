@@ -125,6 +125,8 @@ def _each(shown: Sequence[Shown], act: Callable[[Shown], Outcome]) -> list[Outco
         try:
             with transaction.atomic():
                 outcomes.append(act(one))
+        except ReviewItem.DoesNotExist:
+            outcomes.append(Outcome(one.item_id, one.item_id, False, gettext("There is no such item.")))
         except (UnableToDecide, rights.NotAllowed) as problem:
             outcomes.append(Outcome(one.item_id, titles[one.item_id], False, str(problem)))
     return outcomes
