@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
+
+from hitl_site.lib.supervision.ports import reserved
 
 PATIENCE = 20.0
 # To load the whole site on a machine that does other things besides.
@@ -46,40 +47,35 @@ class StreamServer:
         return answer  # type: ignore[return-value]  # an HTTPError reads like a response
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serve_stream(*, site_port: int) -> Iterator[StreamServer]:
     """Run granian with the ASGI application until the block ends."""
-    server = StreamServer(port=free_port(), site_port=site_port)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "hitl_site.asgi:application", "--interface", "asgi"),
-            *("--host", "127.0.0.1", "--port", str(server.port), "--workers", "1", "--no-ws"),
-            *("--workers-kill-timeout", "1", "--log-level", "error"),
-        ],
-        cwd=Path(settings.BASE_DIR),
-        env={
-            **os.environ,
-            "DATABASE_URL": _database_url(),
-            "HANDRAIL_PORT": str(site_port),
-            "HANDRAIL_STREAM_PORT": str(server.port),
-        },
-    )
-    try:
-        _wait_for(server, process)
-        yield server
-    finally:
-        process.terminate()
+    with reserved(1) as (port,):
+        server = StreamServer(port=port, site_port=site_port)
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "granian", "hitl_site.asgi:application", "--interface", "asgi"),
+                *("--host", "127.0.0.1", "--port", str(server.port), "--workers", "1", "--no-ws"),
+                *("--workers-kill-timeout", "1", "--log-level", "error"),
+            ],
+            cwd=Path(settings.BASE_DIR),
+            env={
+                **os.environ,
+                "DATABASE_URL": _database_url(),
+                "HANDRAIL_PORT": str(site_port),
+                "HANDRAIL_STREAM_PORT": str(server.port),
+            },
+        )
         try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_for(server, process)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def next_event(answer: HTTPResponse, name: str) -> None:
