@@ -20,6 +20,7 @@ settings.register_profile("explore", deadline=None, max_examples=1000, print_blo
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 NO_BROWSER = "no Chromium"
+PAGE_PATIENCE_MS = 30_000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,8 +78,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def pytest_collection_finish() -> None:
-    """Leave what has been loaded by now out of every later look for garbage: all of it stays to the end."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Give pages time, and leave what has been loaded by now out of every later look for garbage.
+
+    All of it stays to the end. What a browser test expects of a page ends its wait the moment it holds: on a
+    machine that is busy with other tests that may take longer than Playwright's five seconds.
+    """
+    if any(item.get_closest_marker("browser") for item in session.items):
+        from playwright.sync_api import expect
+
+        expect.set_options(timeout=PAGE_PATIENCE_MS)
     gc.collect()
     gc.freeze()
 

@@ -74,7 +74,8 @@ def _reload_until(page: Page, what: str, count: int) -> None:
 
 
 def test_from_proposal_to_download(product: Product, page: Page, tmp_path: Path) -> None:
-    product.declare("parcel.refund", runs_alone=False, schema=SCHEMA, undo_seconds=4)
+    # Long enough for a busy machine to show the next page and press the key that takes it back.
+    product.declare("parcel.refund", runs_alone=False, schema=SCHEMA, undo_seconds=15)
     password = product.create_person("robin", groups=["reviewer", "ml_engineer"])
     client = Client(product.url, product.create_agent("parcel-bot"), agent="parcel-bot")
     first = _run_in_background(client, WRONG)
