@@ -29,6 +29,8 @@ from hitl_site.lib.supervision.roster import start_time
 ROOT = Path(__file__).resolve().parents[2]
 CHILDREN = ("postgres", "valkey", "web", "stream", "worker", "beat")
 START_SECONDS = 120.0
+# All its children may take the time that they are given, one wave of them after the other.
+STOP_SECONDS = 90.0
 WEB_WORKERS = os.cpu_count() or 1
 IN_A_ROW = 12
 
@@ -136,7 +138,7 @@ class Stack:
         """Ask it to stop (or kill it) and return the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(STOP_SECONDS)
 
     def forget(self) -> None:
         """Stop it where it still runs, and remove what lies outside its folder."""

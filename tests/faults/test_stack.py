@@ -45,7 +45,7 @@ def stack(one_stack: Stack) -> Stack:
 def test_it_is_alive_ready_and_durable(stack: Stack) -> None:
     assert stack.status("/livez") == 200
     # The loops of the worker come round a moment after the site is ready.
-    assert wait_until(lambda: all(part["ok"] for part in stack.parts().values()), seconds=30, every=0.2), (
+    assert wait_until(lambda: all(part["ok"] for part in stack.parts().values()), seconds=60, every=0.2), (
         stack.parts()
     )
     assert {"database", "migrations", "durability", "broker"} <= set(stack.parts())
@@ -57,7 +57,7 @@ def test_tasks_let_those_who_wait_for_an_answer_pass(stack: Stack) -> None:
 
     own = os.getpriority(os.PRIO_PROCESS, 0)
     worker = stack.children()["worker"]
-    assert wait_until(lambda: niceness(stack.below("worker")) == {min(own + 5, 19)}, seconds=30)
+    assert wait_until(lambda: niceness(stack.below("worker")) == {min(own + 5, 19)}, seconds=60)
     assert niceness([worker, *stack.below("web")]) == {own}
 
 
