@@ -43,12 +43,16 @@ class NavSection:
 
 @dataclass(frozen=True, slots=True)
 class FleetState:
-    """How many agents run, for the foot of the side bar. ``url`` leads to the agents."""
+    """How many agents run, for the foot of the side bar. ``url`` leads to the agents.
+
+    ``stop_url`` leads to the kill switch, for those who may use it.
+    """
 
     running: int
     total: int
     url: str
     detail: str = ""
+    stop_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Need:
     at_work: int
     rostered: int
     in_time: float
-    wait_minutes: float
+    wait_seconds: float
     busy: float
 
 
@@ -173,7 +173,7 @@ def need_of(per_hour: float, minutes: float, deadline: float, cv: float) -> Need
         at_work=servers,
         rostered=math.ceil(servers / (1 - SHRINKAGE)),
         in_time=in_time(servers),
-        wait_minutes=given.mean_wait_minutes,
+        wait_seconds=given.mean_wait_minutes * 60,
         busy=given.occupancy,
     )
 

@@ -199,7 +199,12 @@ def fleet(person: User) -> FleetState | None:
     )
     if not counted["total"]:
         return None
-    return FleetState(running=counted["running"], total=counted["total"], url=reverse("policies:agents"))
+    return FleetState(
+        running=counted["running"],
+        total=counted["total"],
+        url=reverse("policies:agents"),
+        stop_url=reverse("policies:stop") if person.has_perm("policies.use_kill_switch") else "",
+    )
 
 
 def _queues(person: User, waits: _Waits, *, here: Here) -> list[NavEntry]:

@@ -138,6 +138,22 @@ def test_the_fleet_counts_agents_that_may_act(cast: Cast) -> None:
     assert fleet(cast.alice) is None  # she may not open the page that the box leads to
 
 
+def test_the_foot_of_the_side_bar_leads_those_who_may_stop_to_the_kill_switch(cast: Cast) -> None:
+    def box(person: User) -> str:
+        page = browser_of(person).get("/agents/").content.decode()
+        return page.split('class="stopbox"')[1].split("</div>")[0]
+
+    theirs, read = fleet(cast.olga), fleet(cast.dan)
+    assert theirs is not None
+    assert read is not None
+    assert (theirs.stop_url, read.stop_url) == ("/stop/", "")
+    assert 'href="/agents/"' in box(cast.olga)
+    assert 'href="/stop/"' in box(cast.olga)
+    assert "Stop agents…" in box(cast.olga)
+    assert "See agents" in box(cast.dan)
+    assert 'href="/stop/"' not in box(cast.dan)
+
+
 def test_a_stop_is_on_every_page_until_it_is_lifted(cast: Cast) -> None:
     browser = browser_of(cast.alice)
     kill_switch.engage(
