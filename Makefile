@@ -32,10 +32,12 @@ setup: $(VENV)/.dev ## make .venv with all packages, tests and checks included
 run: $(VENV)/.runtime ## start everything on this machine; settings in .env.example; stop with Ctrl-C
 	@exec $(PY) manage.py up
 
+# The order of tests is drawn from this number; `make test SEED=$RANDOM` looks for tests that hang on it.
+SEED ?= 1
 # One seed of hashes: what a property test draws also hangs on the order of sets.
 test: $(VENV)/.dev ## run the tests beside throwaway servers; T=path runs one of them
 	@$(PY) -m tests.chromium
-	@PYTHONHASHSEED=0 $(WITH_SERVERS) $(PY) -m pytest $(if $(T),-n 0 $(T),-n 2 --dist loadgroup --no-loadscope-reorder)
+	@PYTHONHASHSEED=0 $(WITH_SERVERS) $(PY) -m pytest --randomly-seed=$(SEED) $(if $(T),-n 0 $(T),-n 2 --dist loadgroup --no-loadscope-reorder)
 
 check: $(VENV)/.dev ## all that must hold before a change goes in
 	@$(MAKE) --jobs=2 source

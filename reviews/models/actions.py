@@ -66,7 +66,7 @@ class ActionRequest(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["agent", "idempotency_key"], name="action_one_per_agent_and_idempotency_key"
+                fields=["idempotency_key", "agent"], name="action_one_per_agent_and_idempotency_key"
             ),
             models.CheckConstraint(
                 condition=Q(confidence=None) | Q(confidence__gte=0, confidence__lte=1),
@@ -174,7 +174,7 @@ class IngestRow(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["agent", "idempotency_key"], name="ingest_row_one_per_agent_and_key"
+                fields=["idempotency_key", "agent"], name="ingest_row_one_per_agent_and_key"
             ),
             # What waits has none yet, and pays for no entry.
             models.UniqueConstraint(

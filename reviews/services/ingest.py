@@ -36,13 +36,13 @@ _LARGE_CAP: Final = 1_000
 # an act that looks the same was refused within the memory of the policy.
 # Each order is that of the one index which answers in a single look. Without it a plan made while
 # the tables were empty would read all of an agent's actions, and be kept.
+# The sum keeps the planner to the index of keys. To a table that it knows nothing of yet, all that the agent
+# ever did looks as short as one key of it; and such a plan is kept while the table grows.
 _BESIDE: Final = (
     "(SELECT used.id FROM reviews_actionrequest used"
-    " WHERE used.agent_id = a.id AND used.idempotency_key BETWEEN $7 AND $7"
-    " ORDER BY used.idempotency_key LIMIT 1)",
+    " WHERE used.idempotency_key = $7 AND used.agent_id + 0 = a.id)",
     "(SELECT line.public_id FROM reviews_ingestrow line"
-    " WHERE line.agent_id = a.id AND line.idempotency_key BETWEEN $7 AND $7"
-    " ORDER BY line.idempotency_key LIMIT 1)",
+    " WHERE line.idempotency_key = $7 AND line.agent_id + 0 = a.id)",
     "(SELECT queue.id FROM reviews_queue queue WHERE queue.slug IN (coalesce(p.document ->> 'queue', $8), $8)"
     " ORDER BY queue.slug = $8 LIMIT 1)",
     refusal_beside(
