@@ -77,6 +77,9 @@ def _kinds(made: installation.Installation, *, bare: str, dressed: str, floor: s
     def insert(client: int, number: int) -> load.Request:
         return "/insert", alone, {"Content-Type": "application/json"}
 
+    def create(client: int, number: int) -> load.Request:
+        return "/create", alone, {"Content-Type": "application/json"}
+
     def propose(name: str, confidence: float, *, key: str = "") -> load.Maker:
         body = json.dumps(_proposal(name, confidence)).encode()
 
@@ -88,6 +91,7 @@ def _kinds(made: installation.Installation, *, bare: str, dressed: str, floor: s
     return [
         Kind("bare view, no middleware", bare, insert),
         Kind("bare view, the site's middleware", dressed, insert),
+        Kind("the same by Django's ORM", dressed, create),
         Kind("the gate's statements alone", floor, insert),
         Kind("gate: allowed, with a permit", url, propose(installation.ALLOWED, 0.99)),
         Kind("gate: held for a person", url, propose(installation.ALLOWED, 0.1)),
