@@ -29,7 +29,7 @@ def insert(request: HttpRequest) -> JsonResponse:
 
 @csrf_exempt
 def create(request: HttpRequest) -> JsonResponse:
-    BenchRow.objects.create(body=orjson.loads(request.body))
+    BenchRow(body=orjson.loads(request.body)).save(force_insert=True)
     return JsonResponse({"ok": True}, status=201)
 
 
