@@ -27,7 +27,7 @@ def insert(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"ok": True}, status=201)
 
 
-@csrf_exempt
+@csrf_exempt  # as above
 def create(request: HttpRequest) -> JsonResponse:
     BenchRow(body=orjson.loads(request.body)).save(force_insert=True)
     return JsonResponse({"ok": True}, status=201)
